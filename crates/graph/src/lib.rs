@@ -1,0 +1,10 @@
+//! The integer graph: what a compiled model *is*. Operators with exact integer semantics, a builder, a slow
+//! interpreter that is the truth everything else is compared with, a checker of invariants, bounds from
+//! declared ranges and shapes only, and text and picture dumps.
+//!
+//! No floating-point type appears in this crate, and it imports no other crate of the workspace.
+#![forbid(unsafe_code)]
+
+pub mod ir;
+
+pub use ir::*;

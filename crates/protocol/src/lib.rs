@@ -1,0 +1,8 @@
+//! The verifier's half of every generic protocol: transcript, proof codec, channel, sumcheck, commitment opening,
+//! parameters and soundness accounting. `no_std`, no unsafe, no panics on untrusted bytes.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+extern crate alloc;
+
+pub mod codec;
+pub mod transcript;
