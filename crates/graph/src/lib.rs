@@ -5,6 +5,13 @@
 //! No floating-point type appears in this crate, and it imports no other crate of the workspace.
 #![forbid(unsafe_code)]
 
+pub mod bounds;
+pub mod builder;
+pub mod check;
+pub mod error;
 pub mod ir;
+pub mod shape;
 
+pub use builder::{Builder, ConvSpec, PoolSpec};
+pub use error::{EvalError, GraphError};
 pub use ir::*;
