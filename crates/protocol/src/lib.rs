@@ -5,4 +5,7 @@
 extern crate alloc;
 
 pub mod codec;
+pub mod merkle;
+pub mod opening;
+pub mod params;
 pub mod transcript;

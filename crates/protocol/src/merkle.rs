@@ -1,0 +1,169 @@
+//! Salted Merkle commitments to the rows of a codeword, and the verifier's half of opening them.
+//!
+//! A tree over `2^h` rows of `w` base-field elements has leaves
+//! `Blake3(LEAF_TAG || nonce || index || salt || row)`, every part of fixed length (8, 32, 8, 16 and `8 w` bytes), and
+//! nodes `Blake3_keyed(NODE_KEY, left || right)`. The nonce belongs to one tree and is public, so that a guess at one
+//! leaf of one tree says nothing about any other; the salt hides rows that could be guessed. A *plain* tree, for
+//! public rows, has the zero nonce and zero salts, and its salts are not sent.
+//!
+//! **Messages of an opening**, in order: for each position ascending its salt (not for plain trees) and its row; then,
+//! layer by layer from the leaves, the sibling of each known node whose sibling is not known, ascending. The verifier
+//! derives every count from the positions.
+
+use alloc::vec::Vec;
+
+use proveil_algebra::F;
+
+use crate::codec::Reader;
+use crate::opening::OpeningError;
+use crate::transcript::Digest;
+
+/// First bytes of every leaf preimage.
+pub const LEAF_TAG: [u8; 8] = *b"pv/leaf1";
+/// Blake3 key of the node hash.
+pub const NODE_KEY: [u8; 32] = *b"proveil merkle tree inner node 1";
+/// Length of a leaf's salt in bytes.
+pub const SALT_BYTES: usize = 16;
+/// Length of a leaf preimage before its row, in bytes; one Blake3 block.
+pub const LEAF_HEADER_BYTES: usize = 64;
+
+/// A commitment to a tree: what the statement or the proof shows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commitment {
+    /// Root of the tree.
+    pub root: Digest,
+    /// Public nonce of the tree; all zero for a plain tree.
+    pub nonce: Digest,
+}
+
+impl Commitment {
+    /// A commitment to a tree of public rows, without salts.
+    #[must_use]
+    pub fn plain(root: Digest) -> Self {
+        Self { root, nonce: [0; 32] }
+    }
+
+    /// Whether the rows carry no salts.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.nonce == [0; 32]
+    }
+
+    /// Root, then nonce.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 64] {
+        let mut out = [0; 64];
+        let (root, nonce) = out.split_at_mut(32);
+        root.copy_from_slice(&self.root);
+        nonce.copy_from_slice(&self.nonce);
+        out
+    }
+}
+
+/// The fixed-length head of a leaf preimage; the row's canonical little-endian bytes follow it.
+#[must_use]
+pub fn leaf_header(nonce: &Digest, index: u64, salt: &[u8; SALT_BYTES]) -> [u8; LEAF_HEADER_BYTES] {
+    let mut out = [0; LEAF_HEADER_BYTES];
+    let parts = LEAF_TAG.iter().chain(nonce).copied().chain(index.to_le_bytes()).chain(salt.iter().copied());
+    out.iter_mut().zip(parts).for_each(|(o, b)| *o = b);
+    out
+}
+
+/// Hash of one leaf, from the bytes of its row.
+#[must_use]
+pub fn hash_leaf(nonce: &Digest, index: u64, salt: &[u8; SALT_BYTES], row: &[u8]) -> Digest {
+    let mut h = blake3::Hasher::new();
+    h.update(&leaf_header(nonce, index, salt));
+    h.update(row);
+    *h.finalize().as_bytes()
+}
+
+/// Hash of an inner node.
+#[must_use]
+pub fn hash_node(left: &Digest, right: &Digest) -> Digest {
+    let mut both = [0; 64];
+    let (l, r) = both.split_at_mut(32);
+    l.copy_from_slice(left);
+    r.copy_from_slice(right);
+    *blake3::keyed_hash(&NODE_KEY, &both).as_bytes()
+}
+
+/// Reads the rows at `positions` and checks them against the commitment.
+///
+/// # Shapes
+/// The tree has `2^log_leaves` rows of `width` elements; `positions` is strictly ascending and below `2^log_leaves`.
+/// Returns one row for each position, in their order.
+/// # Transcript
+/// None; what the caller computes from the rows is for the caller to absorb.
+/// # Soundness
+/// A second row for one position is a Blake3 collision; `soundness::collisions`.
+/// # Errors
+/// `Positions` when they are not ascending or out of range, `Decode` for malformed bytes, `Root` when the rows are
+/// not those committed.
+pub fn read_rows(
+    reader: &mut Reader,
+    commitment: &Commitment,
+    log_leaves: usize,
+    width: usize,
+    positions: &[u64],
+    label: &'static str,
+) -> Result<Vec<Vec<F>>, OpeningError> {
+    check_positions(positions, log_leaves, label)?;
+    let mut rows = Vec::with_capacity(positions.len());
+    let mut layer = Vec::with_capacity(positions.len());
+    for &position in positions {
+        let mut salt = [0; SALT_BYTES];
+        if !commitment.is_plain() {
+            salt.copy_from_slice(reader.take("merkle salt", SALT_BYTES)?);
+        }
+        let (row, bytes) = read_row(reader, width, label)?;
+        layer.push((position, hash_leaf(&commitment.nonce, position, &salt, bytes)));
+        rows.push(row);
+    }
+    for _ in 0..log_leaves {
+        layer = parents(reader, &layer)?;
+    }
+    match layer.first() {
+        Some((_, root)) if *root != commitment.root => Err(OpeningError::Root { label }),
+        _ => Ok(rows),
+    }
+}
+
+fn check_positions(positions: &[u64], log_leaves: usize, label: &'static str) -> Result<(), OpeningError> {
+    let bound = u32::try_from(log_leaves).ok().and_then(|s| 1u64.checked_shl(s));
+    let ascending = positions.iter().zip(positions.iter().skip(1)).all(|(a, b)| a < b);
+    let in_range = bound.is_some_and(|n| positions.last().is_none_or(|p| *p < n));
+    if ascending && in_range { Ok(()) } else { Err(OpeningError::Positions { label, log_leaves }) }
+}
+
+fn read_row<'a>(
+    reader: &mut Reader<'a>,
+    width: usize,
+    label: &'static str,
+) -> Result<(Vec<F>, &'a [u8]), OpeningError> {
+    let mut ahead = reader.clone();
+    let bytes = reader.take(label, width.saturating_mul(8))?;
+    let mut row = Vec::with_capacity(width);
+    for _ in 0..width {
+        let offset = ahead.offset();
+        let cell = proveil_algebra::read_base(ahead.take(label, 8)?);
+        row.push(cell.ok_or(crate::codec::DecodeError::NonCanonical { what: label, offset })?);
+    }
+    Ok((row, bytes))
+}
+
+fn parents(reader: &mut Reader, layer: &[(u64, Digest)]) -> Result<Vec<(u64, Digest)>, OpeningError> {
+    let mut out = Vec::with_capacity(layer.len());
+    let mut nodes = layer.iter().peekable();
+    while let Some((index, digest)) = nodes.next() {
+        let parent = match nodes.next_if(|(next, _)| *next == index ^ 1) {
+            Some((_, right)) => hash_node(digest, right),
+            None => {
+                let sibling = reader.digest("merkle sibling")?;
+                if index & 1 == 0 { hash_node(digest, &sibling) } else { hash_node(&sibling, digest) }
+            }
+        };
+        out.push((index >> 1, parent));
+    }
+    Ok(out)
+}
