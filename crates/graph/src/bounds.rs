@@ -9,12 +9,16 @@
 //! - *Lookup.* Hull of the table values that the rounded and clamped operand can reach.
 //! - *Div, Sqrt, ArgMaxOneHot, OneHot.* Exact.
 //!
+//! Interval arithmetic forgets that two operands come from one tensor; [`crate::identities`] lists the few
+//! compositions (maximum, selection) whose exact range is used instead.
+//!
 //! All arithmetic is on 128-bit integers; a result outside `|x| < 2^61` is refused, so that 64-bit arithmetic
 //! never overflows and equality in a 64-bit field means equality of integers.
 //!
 //! The functions expect an operator that [`crate::check`] finds well formed.
 
 use crate::error::GraphError;
+use crate::identities;
 use crate::ir::{Access, Contract, Graph, Op, Piece, Range, Table, TensorId};
 use crate::shape;
 
@@ -24,7 +28,7 @@ pub const LIMIT: i64 = 1 << 61;
 /// Number of (piece, segment) visits after which the arrangement of boxes is no longer cut exactly.
 const VISIT_BUDGET: usize = 1 << 22;
 
-type Wide = (i128, i128);
+pub(crate) type Wide = (i128, i128);
 
 /// Range of the output of an operator with the given output shape.
 ///
@@ -57,7 +61,7 @@ pub fn output_range(graph: &Graph, name: &str, op: &Op, out_shape: &[usize]) -> 
             (i128::from(*depth == 1), 1)
         }
     };
-    narrow(name, wide)
+    narrow(name, identities::refine(graph, op, out_shape).map_or(wide, |r| (wide.0.max(r.0), wide.1.min(r.1))))
 }
 
 /// The interval as a [`Range`], if it stays within `|x| < 2^61`.
@@ -97,7 +101,7 @@ fn require(graph: &Graph, name: &str, id: TensorId, lo: i64, hi: i64, needs: &st
 }
 
 /// Interval of one read, 0 included if some setting reads outside the tensor.
-fn read(graph: &Graph, name: &str, access: &Access, extents: &[usize]) -> Result<Wide, GraphError> {
+pub(crate) fn read(graph: &Graph, name: &str, access: &Access, extents: &[usize]) -> Result<Wide, GraphError> {
     let tensor = graph.tensor(name, access.tensor)?;
     let (lo, hi) = widen(tensor.range);
     Ok(if access.leaves(&tensor.shape, extents) { (lo.min(0), hi.max(0)) } else { (lo, hi) })

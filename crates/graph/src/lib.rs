@@ -9,9 +9,14 @@ pub mod bounds;
 pub mod builder;
 pub mod check;
 pub mod error;
+pub mod eval;
+pub mod identities;
+pub mod interpret;
 pub mod ir;
 pub mod shape;
 
 pub use builder::{Builder, ConvSpec, PoolSpec};
 pub use error::{EvalError, GraphError};
+pub use eval::run_fast;
+pub use interpret::run;
 pub use ir::*;

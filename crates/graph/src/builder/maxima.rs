@@ -180,7 +180,7 @@ impl Builder {
             let (operand, needs) = (condition.name.clone(), "values of 0 and 1".to_owned());
             return Err(GraphError::Domain { name: name.to_owned(), operand, lo, hi, needs });
         }
-        let step = self.combine(&format!("{name}/step"), &[(1, a), (-1, b)], 0, scale)?;
+        let step = self.combine(&format!("{name}/step"), &[(1, a), (-1, b), (0, cond)], 0, scale)?;
         let chosen = self.mul(&format!("{name}/chosen"), cond, step)?;
         self.combine(name, &[(1, b), (1, chosen)], 0, scale)
     }
