@@ -5,7 +5,8 @@
 //!   access can leave the tensor), once for each setting of its summation variables. The box arrangement is cut
 //!   into cells of constant coverage, so disjoint boxes (concatenation) are not added up, and cells that no
 //!   piece covers count as 0.
-//! - *Contract.* Number of summed terms times the interval of one product.
+//! - *Contract.* Number of summed terms times the interval of one product; when both operands are one access, of
+//!   one square.
 //! - *Lookup.* Hull of the table values that the rounded and clamped operand can reach.
 //! - *Div, Sqrt, ArgMaxOneHot, OneHot.* Exact.
 //!
@@ -112,6 +113,11 @@ fn times(a: Wide, b: Wide) -> Wide {
     corners.iter().fold((corners[0], corners[0]), |(lo, hi), &x| (lo.min(x), hi.max(x)))
 }
 
+fn square((lo, hi): Wide) -> Wide {
+    let least = if lo <= 0 && hi >= 0 { 0 } else { (lo * lo).min(hi * hi) };
+    (least, (lo * lo).max(hi * hi))
+}
+
 fn scale(name: &str, (lo, hi): Wide, factor: i128) -> Result<Wide, GraphError> {
     let scaled = |x: i128| x.checked_mul(factor);
     let unbounded = GraphError::Unbounded { name: name.to_owned(), lo, hi };
@@ -123,7 +129,9 @@ fn contraction(graph: &Graph, name: &str, contract: &Contract) -> Result<Wide, G
     let Contract { extents, out, lhs, rhs } = contract;
     let summed: Vec<_> = (0..extents.len()).filter(|var| !out.contains(var)).map(|var| extents[var]).collect();
     let terms = shape::product(name, "summed terms", &summed)?;
-    scale(name, times(read(graph, name, lhs, extents)?, read(graph, name, rhs, extents)?), terms as i128)
+    let (left, right) = (read(graph, name, lhs, extents)?, read(graph, name, rhs, extents)?);
+    let product = if lhs == rhs { square(left) } else { times(left, right) };
+    scale(name, product, terms as i128)
 }
 
 fn lookup(table: &Table, x: Range, shift: u32) -> Range {

@@ -8,15 +8,18 @@
 pub mod bounds;
 pub mod builder;
 pub mod check;
+pub mod dump;
 pub mod error;
 pub mod eval;
 pub mod identities;
 pub mod interpret;
 pub mod ir;
 pub mod shape;
+pub mod stats;
 
 pub use builder::{Builder, ConvSpec, PoolSpec};
 pub use error::{EvalError, GraphError};
 pub use eval::run_fast;
 pub use interpret::run;
 pub use ir::*;
+pub use stats::Stats;
