@@ -8,8 +8,8 @@ extern crate alloc;
 
 use alloc::vec;
 use alloc::vec::Vec;
-use p3_field::{BasedVectorSpace, Field, PrimeField64};
-pub use p3_field::{ExtensionField, PrimeCharacteristicRing, TwoAdicField};
+use p3_field::{BasedVectorSpace, PrimeField64};
+pub use p3_field::{ExtensionField, Field, PackedValue, PrimeCharacteristicRing, TwoAdicField};
 use p3_goldilocks::Goldilocks;
 
 /// The base field of the transparent backend: Goldilocks, `p = 2^64 - 2^32 + 1`.

@@ -19,8 +19,8 @@
 //!
 //! A leaf of a level holds the values of the `2^k` polynomials `sum_j F_(b + 2^k j) y^j`, `b < 2^k`, at one `y`: a
 //! linear image of a coset of `2^k` codeword symbols, in which the fold is `sum_b eq(r, b) leaf_b`.
-//! A nonce is sent only where [`Queries::grinding_bits`] is not 0. Round `m` of the batching has weight `gamma^m`: the
-//! running claim, the out-of-domain value, then the rows.
+//! A nonce is sent only where [`Queries::grinding_bits`] is not 0. Batching gives claim `m` the weight `gamma^m`:
+//! first the running claim, then the out-of-domain value, then the rows.
 //!
 //! **Soundness**: `soundness::opening_rows`. The caller must have absorbed what `coeffs` and `tau` depend on, and
 //! must check the returned `F(tau)`.

@@ -108,7 +108,13 @@ impl Params {
     /// the prover's encoding and hashing, for a larger proof.
     #[must_use]
     pub fn fast(security_bits: u32) -> Self {
-        Self { log_inv_rate: 2, combination_log_inv_rate: 3, first_fold: 6, rate_step: 1, ..Self::standard(security_bits) }
+        Self {
+            log_inv_rate: 2,
+            combination_log_inv_rate: 3,
+            first_fold: 6,
+            rate_step: 1,
+            ..Self::standard(security_bits)
+        }
     }
 
     /// As [`Params::standard`] in unique decoding: published theorems throughout, about 1.75 times the proof.

@@ -1,1 +1,4 @@
 //! proveil prover
+pub mod commit;
+pub mod merkle;
+pub mod opening;

@@ -1,0 +1,227 @@
+//! Opening of committed columns: the prover's half of `proveil_protocol::opening`, which has the message order.
+//!
+//! The weights of all claims are kept as one dense table beside the polynomial. Row constraints enter it as powers
+//! split into a low and a high part, so that they cost one pass of base-field products over the table.
+
+use proveil_algebra::{E, F, PrimeCharacteristicRing, TwoAdicField, eq_table, ext_coords, ext_from_coords};
+use proveil_protocol::codec::Writer;
+use proveil_protocol::opening::{OpeningError, absorb_statement, check_shape, label};
+use proveil_protocol::params::{Level, Params, Queries, Schedule};
+use proveil_protocol::transcript::Transcript;
+use rayon::prelude::*;
+
+use crate::commit::{Tree, encode};
+use crate::merkle::MerkleTree;
+
+mod kernel;
+#[cfg(test)]
+mod tests;
+
+/// Proves the value of the combination `sum_c coeffs[c] * column_c` at `tau` and returns it.
+///
+/// # Shapes
+/// As `proveil_protocol::opening::verify`: `coeffs` has one element for each base column, trees in order and columns
+/// in order; `tau` has `log_height` coordinates, lowest variable first.
+/// # Transcript
+/// As the verifier's; the messages go to `w`.
+/// # Errors
+/// `Params` and `Shape` for arguments that do not fit together.
+pub fn prove(
+    t: &mut Transcript,
+    w: &mut Writer,
+    params: &Params,
+    log_height: usize,
+    trees: &[&Tree],
+    coeffs: &[E],
+    tau: &[E],
+) -> Result<E, OpeningError> {
+    let widths = trees.iter().map(|x| x.columns().len());
+    let schedule = check_shape(params, log_height, widths, coeffs.len(), tau.len())?;
+    for tree in trees {
+        check_tree(tree, log_height, schedule.rows.log_leaves)?;
+    }
+    let shapes: Vec<_> = trees.iter().map(|x| x.shape()).collect();
+    absorb_statement(t, params, log_height, &shapes, coeffs, tau);
+    let columns: Vec<&[F]> = trees.iter().flat_map(|x| x.columns()).map(Vec::as_slice).collect();
+    let table = kernel::combine(&columns, coeffs, 1 << log_height);
+    Ok(prove_polynomial(&mut Session { t, w }, &schedule, trees, coeffs, table, tau))
+}
+
+fn check_tree(tree: &Tree, log_height: usize, log_leaves: usize) -> Result<(), OpeningError> {
+    if tree.log_height() != log_height {
+        return Err(OpeningError::Shape {
+            what: "variables of a column",
+            expected: log_height,
+            got: tree.log_height(),
+        });
+    }
+    if tree.log_leaves() != log_leaves {
+        return Err(OpeningError::Shape { what: "tree layers", expected: log_leaves, got: tree.log_leaves() });
+    }
+    Ok(())
+}
+
+/// Where messages go.
+struct Session<'a> {
+    t: &'a mut Transcript,
+    w: &'a mut Writer,
+}
+
+/// Proves `table`, which an honest caller has combined from the trees' columns.
+fn prove_polynomial(
+    s: &mut Session,
+    schedule: &Schedule,
+    trees: &[&Tree],
+    coeffs: &[E],
+    table: Vec<E>,
+    tau: &[E],
+) -> E {
+    let weight = eq_table(tau);
+    let value = kernel::inner_product(&weight, &table);
+    let Some(first) = schedule.levels.first() else {
+        s.polynomial(&table);
+        s.query_trees(&schedule.rows, trees, coeffs);
+        return value;
+    };
+    let mut committed = s.commit(first, &table);
+    s.elements(label::CLAIM, &[value]);
+    let points = s.query_trees(&schedule.rows, trees, coeffs);
+    let mut running = Running { table, weight };
+    running.batch(s, &committed, &points);
+    for (index, level) in schedule.levels.iter().enumerate() {
+        let challenges = running.fold(s, level.folds);
+        match schedule.levels.get(index + 1) {
+            Some(following) => {
+                let folded = s.commit(following, &running.table);
+                let points = s.query_level(level, &committed.merkle, &challenges);
+                running.batch(s, &folded, &points);
+                committed = folded;
+            }
+            None => {
+                s.polynomial(&running.table);
+                s.query_level(level, &committed.merkle, &challenges);
+            }
+        }
+    }
+    value
+}
+
+/// A committed polynomial with the equality table of its out-of-domain point.
+struct Committed {
+    merkle: MerkleTree,
+    out_of_domain: Vec<E>,
+}
+
+impl Session<'_> {
+    fn elements(&mut self, label: &str, xs: &[E]) {
+        xs.iter().for_each(|x| self.w.element(label, x));
+        self.t.absorb_elements(label, xs);
+    }
+
+    fn polynomial(&mut self, table: &[E]) {
+        self.elements(label::POLYNOMIAL, table);
+    }
+
+    fn commit(&mut self, level: &Level, table: &[E]) -> Committed {
+        let merkle = MerkleTree::build(encode(leaves(level, table), level.width()), level.width(), None);
+        let root = merkle.commitment().root;
+        self.w.bytes(label::ROOT, &root);
+        self.t.absorb(label::ROOT, &root);
+        let point: Vec<E> = self.t.challenges(label::OUT_OF_DOMAIN, level.log_size);
+        let out_of_domain = eq_table(&point);
+        self.elements(label::OUT_OF_DOMAIN, &[kernel::inner_product(&out_of_domain, table)]);
+        Committed { merkle, out_of_domain }
+    }
+
+    fn positions(&mut self, queries: &Queries, label: &str) -> Vec<u64> {
+        if queries.grinding_bits != 0 {
+            let nonce = grind(self.t, queries.grinding_bits);
+            self.w.bytes(label::NONCE, &nonce.to_le_bytes());
+            // The nonce was found by the same check, so the result is known.
+            let _ = self.t.absorb_nonce(nonce, queries.grinding_bits);
+        }
+        self.t.positions(label, queries.log_leaves, queries.count)
+    }
+
+    fn query_trees(&mut self, queries: &Queries, trees: &[&Tree], coeffs: &[E]) -> Vec<F> {
+        let positions = self.positions(queries, label::ROWS);
+        let mut values = vec![E::ZERO; positions.len()];
+        let mut rest = coeffs;
+        for tree in trees {
+            tree.open(&positions, self.w);
+            let (own, others) = rest.split_at(tree.columns().len());
+            for (value, position) in values.iter_mut().zip(&positions) {
+                *value += own.iter().zip(tree.row(*position as usize)).fold(E::ZERO, |acc, (c, x)| acc + *c * *x);
+            }
+            rest = others;
+        }
+        self.finish_query(queries, &positions, &values)
+    }
+
+    fn query_level(&mut self, level: &Level, merkle: &MerkleTree, challenges: &[E]) -> Vec<F> {
+        let positions = self.positions(&level.queries, label::LEAVES);
+        merkle.open(&positions, self.w, label::LEAVES);
+        let weights = eq_table(challenges);
+        let fold = |position: &u64| {
+            let values = merkle.row(*position as usize).chunks_exact(3).zip(&weights);
+            values.fold(E::ZERO, |acc, (c, w)| acc + ext_from_coords([c[0], c[1], c[2]]) * *w)
+        };
+        let values: Vec<E> = positions.iter().map(fold).collect();
+        self.finish_query(&level.queries, &positions, &values)
+    }
+
+    /// Absorbs what the verifier computes from the rows; returns the queried points.
+    fn finish_query(&mut self, queries: &Queries, positions: &[u64], values: &[E]) -> Vec<F> {
+        self.t.absorb_elements(label::BATCH, values);
+        let generator = F::two_adic_generator(queries.log_leaves);
+        positions.iter().map(|p| generator.exp_u64(*p)).collect()
+    }
+}
+
+/// Coefficients of the polynomials of a level's leaves, zero-padded to its domain: a row for each `j`, holding the
+/// coordinates of `F_(b + 2^k j)` for all `b`.
+fn leaves(level: &Level, table: &[E]) -> Vec<F> {
+    let mut rows = F::zero_vec((3 * table.len()) << level.log_inv_rate);
+    rows.chunks_exact_mut(3).zip(table).for_each(|(row, x)| row.copy_from_slice(&ext_coords(x)));
+    rows
+}
+
+/// The least nonce with `bits` bits of proof of work.
+fn grind(t: &Transcript, bits: u32) -> u64 {
+    const BLOCK: u64 = 1 << 14;
+    let find = |start: u64| (start..start + BLOCK).into_par_iter().find_first(|n| t.check_nonce(*n, bits));
+    (0..u64::MAX / BLOCK).find_map(|block| find(block * BLOCK)).unwrap_or_default()
+}
+
+/// The polynomial and the weight of the running claim.
+struct Running {
+    table: Vec<E>,
+    weight: Vec<E>,
+}
+
+impl Running {
+    fn batch(&mut self, s: &mut Session, committed: &Committed, points: &[F]) {
+        let gamma: E = s.t.challenge(label::BATCH);
+        kernel::add_scaled(&mut self.weight, gamma, &committed.out_of_domain);
+        let mut power = gamma;
+        let coeffs: Vec<E> = points
+            .iter()
+            .map(|_| {
+                power *= gamma;
+                power
+            })
+            .collect();
+        kernel::add_powers(&mut self.weight, points, &coeffs);
+    }
+
+    fn fold(&mut self, s: &mut Session, folds: usize) -> Vec<E> {
+        let mut round = |_| {
+            s.elements(label::ROUND, &kernel::round_polynomial(&self.table, &self.weight));
+            let x: E = s.t.challenge(label::ROUND);
+            self.table = kernel::bind(&self.table, x);
+            self.weight = kernel::bind(&self.weight, x);
+            x
+        };
+        (0..folds).map(&mut round).collect()
+    }
+}

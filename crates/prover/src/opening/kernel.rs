@@ -1,0 +1,120 @@
+//! The passes over large tables: combination of columns, weights of the row constraints, sumcheck rounds.
+
+use proveil_algebra::{E, F, Field, PackedValue, PrimeCharacteristicRing, ext_coords, ext_from_coords};
+use rayon::prelude::*;
+
+type Packed = <F as Field>::Packing;
+
+/// Cells whose three accumulators stay in the first-level cache.
+const BLOCK: usize = 512;
+/// Pairs of cells that one task of a sumcheck round takes.
+const MIN_PAIRS: usize = 1 << 10;
+
+/// `sum_c coeffs[c] * columns[c]`, cell by cell.
+///
+/// # Shapes
+/// Every column has `cells` cells.
+pub(super) fn combine(columns: &[&[F]], coeffs: &[E], cells: usize) -> Vec<E> {
+    let mut out = vec![E::ZERO; cells];
+    out.par_chunks_mut(BLOCK).enumerate().for_each(|(block, out)| {
+        let start = block * BLOCK;
+        let end = start + out.len();
+        let terms = columns.iter().zip(coeffs).map(|(column, c)| (&column[start..end], *c));
+        add_combination(out, terms);
+    });
+    out
+}
+
+/// Adds `sum_i coeffs[i] * points[i]^x` to cell `x`.
+pub(super) fn add_powers(table: &mut [E], points: &[F], coeffs: &[E]) {
+    let block = BLOCK.min(table.len());
+    let low: Vec<Vec<F>> = points.par_iter().map(|x| powers(*x, block)).collect();
+    let steps = table.len().div_ceil(block.max(1));
+    let high: Vec<Vec<F>> = points.par_iter().map(|x| powers(x.exp_u64(block as u64), steps)).collect();
+    table.par_chunks_mut(block.max(1)).enumerate().for_each(|(b, out)| {
+        let scaled = coeffs.iter().zip(&high).map(|(c, h)| *c * h[b]);
+        add_combination(out, low.iter().map(Vec::as_slice).zip(scaled));
+    });
+}
+
+fn powers(x: F, n: usize) -> Vec<F> {
+    let mut out = Vec::with_capacity(n);
+    let mut power = F::ONE;
+    for _ in 0..n {
+        out.push(power);
+        power *= x;
+    }
+    out
+}
+
+/// Adds an extension combination of base slices, coordinate by coordinate in packed arithmetic.
+fn add_combination<'a>(out: &mut [E], terms: impl Iterator<Item = (&'a [F], E)>) {
+    let mut sums = [[F::ZERO; BLOCK]; 3];
+    let packed = out.len() - out.len() % Packed::WIDTH;
+    for (column, coeff) in terms {
+        let (head, tail) = column.split_at(packed);
+        for (sum, c) in sums.iter_mut().zip(ext_coords(&coeff)) {
+            let (sum_head, sum_tail) = sum.split_at_mut(packed);
+            let c_packed = Packed::from(c);
+            let cells = Packed::pack_slice(head).iter();
+            Packed::pack_slice_mut(sum_head).iter_mut().zip(cells).for_each(|(s, x)| *s += c_packed * *x);
+            sum_tail.iter_mut().zip(tail).for_each(|(s, x)| *s += c * *x);
+        }
+    }
+    for (i, o) in out.iter_mut().enumerate() {
+        *o += ext_from_coords([sums[0][i], sums[1][i], sums[2][i]]);
+    }
+}
+
+/// `sum_i a(i) b(i)`.
+pub(super) fn inner_product(a: &[E], b: &[E]) -> E {
+    let pairs = a.par_iter().zip(b).with_min_len(2 * MIN_PAIRS);
+    pairs.map(|(x, y)| *x * *y).reduce(|| E::ZERO, |x, y| x + y)
+}
+
+/// `table += coeff * other`.
+pub(super) fn add_scaled(table: &mut [E], coeff: E, other: &[E]) {
+    table.par_iter_mut().zip(other).with_min_len(2 * MIN_PAIRS).for_each(|(t, o)| *t += coeff * *o);
+}
+
+/// Value at 0 and leading coefficient of `X -> sum_i f(X, i) w(X, i)`, `X` the lowest variable.
+pub(super) fn round_polynomial(f: &[E], w: &[E]) -> [E; 2] {
+    let pairs = f.par_chunks_exact(2).zip(w.par_chunks_exact(2)).with_min_len(MIN_PAIRS);
+    pairs
+        .map(|(f, w)| [f[0] * w[0], (f[1] - f[0]) * (w[1] - w[0])])
+        .reduce(|| [E::ZERO; 2], |a, b| [a[0] + b[0], a[1] + b[1]])
+}
+
+/// Binds the lowest variable to `r`.
+pub(super) fn bind(table: &[E], r: E) -> Vec<E> {
+    table.par_chunks_exact(2).with_min_len(MIN_PAIRS).map(|p| p[0] + r * (p[1] - p[0])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(seed: u64) -> E {
+        let c = |k: u64| F::from_u64((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * k as u32));
+        ext_from_coords([c(1), c(2), c(3)])
+    }
+
+    #[test]
+    fn matches_reference_combination_and_powers() {
+        for cells in [1usize, 4, 8, 64, 2048] {
+            let columns: Vec<Vec<F>> =
+                (0..7).map(|c| (0..cells).map(|i| ext_coords(&element((c * cells + i) as u64))[0]).collect()).collect();
+            let coeffs: Vec<E> = (0..7).map(|i| element(900 + i)).collect();
+            let slices: Vec<&[F]> = columns.iter().map(Vec::as_slice).collect();
+            let combined = combine(&slices, &coeffs, cells);
+            let points: Vec<F> = (0..7).map(|i| ext_coords(&element(i))[1]).collect();
+            let mut table = combined.clone();
+            add_powers(&mut table, &points, &coeffs);
+            for i in 0..cells {
+                let sum = |xs: &mut dyn Iterator<Item = F>| xs.zip(&coeffs).fold(E::ZERO, |a, (x, c)| a + *c * x);
+                assert_eq!(combined[i], sum(&mut columns.iter().map(|c| c[i])));
+                assert_eq!(table[i] - combined[i], sum(&mut points.iter().map(|x| x.exp_u64(i as u64))));
+            }
+        }
+    }
+}
