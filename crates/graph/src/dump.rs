@@ -15,7 +15,7 @@ use crate::shape::operands;
 /// operator), inputs, outputs.
 ///
 /// `%3` is tensor 3; `i0, i1, ..` are the box indices or index variables of an operator and `out` lists those
-/// that are output axes. Numbers of cells only are written for constants, and only hulls for tables.
+/// that are output axes; a box is written unless it is the whole output. Numbers of cells only are written for constants, and only hulls for tables.
 pub fn to_text(graph: &Graph) -> String {
     let mut text = String::new();
     for (i, table) in graph.tables.iter().enumerate() {
@@ -95,22 +95,24 @@ fn definition(graph: &Graph, tensor: &Tensor) -> String {
         Origin::Param => "param".to_owned(),
         Origin::Const(cells) => format!("const({} cells)", cells.len()),
         Origin::Node(NodeId(id)) => match graph.nodes.get(*id as usize) {
-            Some(node) => operator(&node.op),
+            Some(node) => operator(&node.op, &tensor.shape),
             None => format!("node {id}"),
         },
     }
 }
 
-fn operator(op: &Op) -> String {
+fn operator(op: &Op, out: &[usize]) -> String {
     match op {
         Op::Linear { pieces, constant } => {
-            let terms: Vec<String> = pieces.iter().map(piece).collect();
-            format!("linear({constant}{})", terms.concat())
+            let terms: Vec<String> = pieces.iter().map(|p| piece(p, out)).collect();
+            let constant = if *constant == 0 && !terms.is_empty() { None } else { Some(constant.to_string()) };
+            format!("linear({})", constant.into_iter().chain(terms).collect::<Vec<_>>().join(" + "))
         }
         Op::Reshape(x) => format!("reshape(%{})", x.0),
         Op::Contract(Contract { extents, out, lhs, rhs }) => {
             format!("contract({} * {}, extents {extents:?}, out {out:?})", access(lhs), access(rhs))
         }
+        Op::Lookup { x, shift: 0, table } => format!("lookup(%{}, #{})", x.0, table.0),
         Op::Lookup { x, shift, table } => format!("lookup(%{} >> {shift}, #{})", x.0, table.0),
         Op::Div { num, den } => format!("div(%{}, %{})", num.0, den.0),
         Op::Sqrt(x) => format!("sqrt(%{})", x.0),
@@ -119,10 +121,12 @@ fn operator(op: &Op) -> String {
     }
 }
 
-fn piece(piece: &Piece) -> String {
+fn piece(piece: &Piece, out: &[usize]) -> String {
     let sum = if piece.sum.is_empty() { String::new() } else { format!(" sum {:?}", piece.sum) };
-    let read = access(&piece.access);
-    format!(" + {} * {read} at {:?} + {:?}{sum}", piece.coef, piece.start, piece.extents)
+    let whole = piece.extents == out;
+    let place = if whole { String::new() } else { format!(" at {:?} + {:?}", piece.start, piece.extents) };
+    let coef = if piece.coef == 1 { String::new() } else { format!("{} * ", piece.coef) };
+    format!("{coef}{}{place}{sum}", access(&piece.access))
 }
 
 fn access(access: &Access) -> String {
@@ -136,7 +140,7 @@ fn affine(form: &Affine) -> String {
     if form.offset != 0 || parts.is_empty() {
         parts.push(form.offset.to_string());
     }
-    parts.join(" + ")
+    parts.join(" + ").replace("+ -", "- ")
 }
 
 fn list(ids: &[TensorId]) -> String {

@@ -123,10 +123,12 @@ impl Builder {
             level.push(self.linear(&format!("{name}/cell"), &out, vec![piece], 0, scale)?);
         }
         while level.len() > 1 {
+            let is_last = level.len() == 2 && shift == 0;
+            let label = if is_last { name.to_owned() } else { format!("{name}/max") };
             let pairs: Vec<Vec<TensorId>> = level.chunks(2).map(<[_]>::to_vec).collect();
             level.clear();
             for pair in pairs {
-                level.push(if let [a, b] = pair[..] { self.max(&format!("{name}/max"), a, b)? } else { pair[0] });
+                level.push(if let [a, b] = pair[..] { self.max(&label, a, b)? } else { pair[0] });
             }
         }
         if shift == 0 { Ok(level[0]) } else { self.combine(name, &[(1, level[0])], shift, scale) }
