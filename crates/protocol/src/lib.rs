@@ -4,8 +4,13 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod channel;
 pub mod codec;
 pub mod merkle;
 pub mod opening;
+pub mod pads;
 pub mod params;
+#[cfg(feature = "std")]
+pub mod soundness;
+pub mod sumcheck;
 pub mod transcript;

@@ -47,6 +47,12 @@ impl Transcript {
         Self { script: Some(script.into()), ..Self::new(protocol) }
     }
 
+    /// The present state; names everything absorbed so far.
+    #[must_use]
+    pub fn state(&self) -> Digest {
+        self.state
+    }
+
     /// Records drawn challenges from now on (see [`Transcript::drawn`]).
     pub fn record(&mut self) {
         self.log = Some(Vec::new());

@@ -1,4 +1,569 @@
-//! proveil prover
+//! The prover: from a witness of a relation to proof bytes. Mirrors `verifier`: [`prove`] is a list of the same phases.
+//!
+//! A model is committed once ([`commit_model`]) and opened in many proofs; inputs and outputs may be committed on their
+//! own ([`commit_io`]). Plain and zero-knowledge proofs run the same code; the plain one has no pads and no masks.
+
+pub mod coins;
+pub mod columns;
 pub mod commit;
+pub mod lookups;
 pub mod merkle;
 pub mod opening;
+mod pads;
+pub mod products;
+pub mod reduce;
+pub mod talk;
+
+use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, base_from_i64};
+use proveil_protocol::channel::{Channel, ProofError};
+use proveil_protocol::codec::Leaf;
+use proveil_protocol::merkle::Commitment;
+use proveil_protocol::opening::OpeningError;
+use proveil_protocol::transcript::Transcript;
+use proveil_relation::claims::{self, AddressWeights, Point, PublicCells};
+use proveil_relation::decl::{Home, Relation};
+use proveil_relation::key::{IoValue, IoVisibility, Statement};
+use proveil_relation::layout::{Layout, TreeKind};
+use proveil_verifier::phases::{self, label};
+use proveil_verifier::{PreparedKey, PublicValues, StatementError, begin, tree_coefficients};
+use rayon::prelude::*;
+
+use coins::Coins;
+use columns::{base_columns, commit_tensors, coordinates, ext_columns, randomise};
+use commit::{CommitError, Tree};
+use products::Cells;
+use talk::{Cheat, Talk};
+
+/// Why no proof was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// The witness does not satisfy the relation.
+    #[error("look-up '{path}', cell {cell}: the values {tuple:?} are in no row of its table")]
+    Unsatisfied {
+        /// Name of the look-up: node and check.
+        path: String,
+        /// Row-major cell of its space.
+        cell: usize,
+        /// The values.
+        tuple: Vec<i64>,
+    },
+    /// Wrong number of tensors, cells or tuples.
+    #[error("{what}: expected {expected}, got {got}: make the witness with the plan of the same key")]
+    Shape {
+        /// What is counted.
+        what: String,
+        /// Needed.
+        expected: usize,
+        /// Given.
+        got: usize,
+    },
+    /// The key needs a commitment that was not given.
+    #[error("{what} is committed under this key: commit it first and pass the commitment")]
+    MissingCommitment {
+        /// `model`, `input k` or `output k`.
+        what: String,
+    },
+    /// A fingerprint challenge hit a denominator (probability below 2^-160).
+    #[error("a look-up denominator is zero: prove again")]
+    Pole,
+    /// Columns cannot be committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The opening cannot be run.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// The statement does not fit the key.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// The prover's own run of the verifier failed.
+    #[error("own check: {0}")]
+    OwnCheck(#[from] ProofError),
+}
+
+/// A witness: cells of every tensor of the relation and every look-up's tuple values.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    /// Row-major cells by relation tensor; empty for public constants.
+    pub tensors: Vec<Vec<i64>>,
+    /// `[look-up][tuple column][cell]`.
+    pub tuples: Vec<Vec<Vec<i64>>>,
+    /// Output values.
+    pub outputs: Vec<Vec<i64>>,
+}
+
+/// A tensor group committed outside a proof, with everything needed to open it.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The tree.
+    pub tree: Tree,
+}
+
+impl Committed {
+    /// Root and nonce.
+    #[must_use]
+    pub fn commitment(&self) -> Commitment {
+        self.tree.commitment()
+    }
+}
+
+/// What goes into a proof besides key and witness.
+#[derive(Clone, Default)]
+pub struct Inputs<'a> {
+    /// The model's commitment, if the relation has model tensors.
+    pub model: Option<&'a Committed>,
+    /// Commitments of inputs that the key says are committed, by input.
+    pub inputs: Vec<Option<&'a Committed>>,
+    /// Commitments of outputs that the key says are committed, by output.
+    pub outputs: Vec<Option<&'a Committed>>,
+    /// Bytes to bind.
+    pub context: Vec<u8>,
+}
+
+/// Test hooks: how a cheating prover deviates. The honest prover uses the default.
+#[derive(Clone, Copy, Default)]
+pub struct Deviation<'a> {
+    /// Alters messages.
+    pub cheat: Option<Cheat<'a>>,
+    /// Tuple values as field elements, where the witness's own integers are not what is committed.
+    pub tuples: Option<&'a [Vec<Vec<F>>]>,
+    /// Keep going when a tuple is in no table row.
+    pub forgive: bool,
+    /// Alters the multiplicities: `[table][row]`.
+    pub multiplicities: Option<&'a dyn Fn(&mut Vec<Vec<i64>>)>,
+    /// Replaces the bound transcript.
+    pub transcript: Option<&'a Transcript>,
+    /// Replaces the statement before proving.
+    pub statement: Option<&'a Statement>,
+}
+
+/// A finished proof.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The statement it is of.
+    pub statement: Statement,
+    /// Proof bytes.
+    pub bytes: Vec<u8>,
+    /// Where each message is.
+    pub leaves: Vec<Leaf>,
+    /// Seconds by stage, in order.
+    pub stages: Vec<(&'static str, f64)>,
+}
+
+/// Commits the model tensors of a layout.
+///
+/// # Errors
+/// `Commit`.
+pub fn commit_model(
+    layout: &Layout,
+    tensors: &[Vec<i64>],
+    log_inv_rate: usize,
+    coins: &Coins,
+) -> Result<Option<Committed>, ProveError> {
+    let Some(tree) = layout.trees.iter().position(|t| t.kind == TreeKind::Model) else { return Ok(None) };
+    let hidden = layout.trees[tree].log_top.is_some();
+    let tree = commit_tensors(layout, tree, tensors, log_inv_rate, hidden.then_some(coins))?;
+    Ok(Some(Committed { tree }))
+}
+
+/// Commits one input or output on its own.
+///
+/// # Errors
+/// `Commit`; `MissingCommitment` when the layout has no such tree.
+pub fn commit_io(
+    layout: &Layout,
+    kind: TreeKind,
+    tensors: &[Vec<i64>],
+    log_inv_rate: usize,
+    coins: &Coins,
+) -> Result<Committed, ProveError> {
+    let Some(tree) = layout.trees.iter().position(|t| t.kind == kind) else {
+        return Err(ProveError::MissingCommitment { what: format!("{kind:?}") });
+    };
+    Ok(Committed { tree: commit_tensors(layout, tree, tensors, log_inv_rate, Some(coins))? })
+}
+
+/// Proves that the witness satisfies the relation of `key`.
+///
+/// # Errors
+/// See [`ProveError`]; nothing is released on an error.
+pub fn prove(key: &PreparedKey, witness: &Witness, inputs: &Inputs<'_>) -> Result<Proof, ProveError> {
+    let coins = Coins::fresh(&[&key.digest, &inputs.context]);
+    prove_with(key, witness, inputs, &coins, Deviation::default())
+}
+
+/// [`prove`] with given coins and deviations, for tests.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_with(
+    key: &PreparedKey,
+    witness: &Witness,
+    inputs: &Inputs<'_>,
+    coins: &Coins,
+    deviation: Deviation<'_>,
+) -> Result<Proof, ProveError> {
+    check_witness(&key.key.relation, witness)?;
+    let statement = match deviation.statement {
+        Some(s) => s.clone(),
+        None => statement(key, witness, inputs)?,
+    };
+    let coins = bind_coins(coins, witness, &statement);
+    let mut run = Run::new(key, witness, inputs, &statement, &coins, deviation)?;
+    run.mark("witness");
+    run.commit_trace()?;
+    run.mark("commit");
+    let (point, helper) = run.lookups()?;
+    run.mark("look-ups");
+    let (weights, kappa) = run.products(&point);
+    run.mark("products");
+    let end = run.claims(&point, &weights, &kappa, &helper);
+    run.mark("claims");
+    let values = run.open(&end)?;
+    run.mark("opening");
+    run.pads(&values)?;
+    run.mark("pads");
+    let Run { talk, stages, .. } = run;
+    let (bytes, leaves) = talk.writer.finish();
+    Ok(Proof { statement, bytes, leaves, stages })
+}
+
+fn bind_coins(coins: &Coins, witness: &Witness, statement: &Statement) -> Coins {
+    let mut h = blake3::Hasher::new();
+    for t in &witness.tensors {
+        t.iter().for_each(|v| {
+            h.update(&v.to_le_bytes());
+        });
+    }
+    Coins::from_seed(coins.bytes("proof"), &[h.finalize().as_bytes(), &statement.encode()])
+}
+
+fn check_witness(relation: &Relation, w: &Witness) -> Result<(), ProveError> {
+    let shape = |what: &str, expected: usize, got: usize| {
+        if expected == got { Ok(()) } else { Err(ProveError::Shape { what: what.into(), expected, got }) }
+    };
+    shape("tensors", relation.tensors.len(), w.tensors.len())?;
+    shape("look-ups", relation.lookups.len(), w.tuples.len())?;
+    shape("outputs", relation.outputs.len(), w.outputs.len())?;
+    for (d, v) in relation.tensors.iter().zip(&w.tensors) {
+        if !matches!(d.home, Home::Public(_)) {
+            shape(&d.name, d.cells(), v.len())?;
+        }
+    }
+    for (l, t) in relation.lookups.iter().zip(&w.tuples) {
+        shape(&l.name, l.tuple.len(), t.len())?;
+        let cells = l.space.iter().map(|n| *n as usize).product();
+        t.iter().try_for_each(|c| shape(&l.name, cells, c.len()))?;
+    }
+    Ok(())
+}
+
+fn statement(key: &PreparedKey, witness: &Witness, inputs: &Inputs<'_>) -> Result<Statement, ProveError> {
+    let relation = &key.key.relation;
+    let io = |what: &str, k: usize, visibility, values: &[i64], committed: Option<&&Committed>| match visibility {
+        IoVisibility::Public => Ok::<_, ProveError>(IoValue::Public(values.to_vec())),
+        IoVisibility::Private => Ok(IoValue::Private),
+        IoVisibility::Committed => {
+            let missing = || ProveError::MissingCommitment { what: format!("{what} {k}") };
+            let c = committed.ok_or_else(missing)?.commitment();
+            Ok(IoValue::Committed(c.root, c.nonce))
+        }
+    };
+    let mut s = Statement { context: inputs.context.clone(), ..Statement::default() };
+    for (k, decl) in relation.inputs.iter().enumerate() {
+        let v = key.key.visibility.input(k as u32);
+        let given = inputs.inputs.get(k).and_then(Option::as_ref);
+        s.inputs.push(io("input", k, v, &witness.tensors[decl.tensor as usize], given)?);
+    }
+    for (k, values) in witness.outputs.iter().enumerate() {
+        let v = key.key.visibility.output(k as u32);
+        let given = inputs.outputs.get(k).and_then(Option::as_ref);
+        s.outputs.push(io("output", k, v, values, given)?);
+    }
+    Ok(s)
+}
+
+/// One proof in the making.
+struct Run<'a> {
+    key: &'a PreparedKey,
+    public: PublicValues<'a>,
+    witness: &'a Witness,
+    inputs: &'a Inputs<'a>,
+    coins: &'a Coins,
+    deviation: Deviation<'a>,
+    start: Transcript,
+    talk: Talk<'a>,
+    /// Cells by layout tensor: relation tensors, then multiplicities.
+    cells: Vec<Vec<i64>>,
+    /// Trees made in this proof, by tree.
+    trees: Vec<Option<Tree>>,
+    pads: Option<pads::Pads>,
+    clock: std::time::Instant,
+    stages: Vec<(&'static str, f64)>,
+}
+
+/// Phase 3's end: common point and combination coefficients.
+struct End {
+    tau: Vec<E>,
+    alpha: Vec<Vec<E>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        key: &'a PreparedKey,
+        witness: &'a Witness,
+        inputs: &'a Inputs<'a>,
+        statement: &'a Statement,
+        coins: &'a Coins,
+        deviation: Deviation<'a>,
+    ) -> Result<Self, ProveError> {
+        let public = PublicValues::new(key, statement)?;
+        let relation = &key.key.relation;
+        let mut counts = lookups::multiplicities(relation, &witness.tuples, deviation.forgive)?;
+        if let Some(f) = deviation.multiplicities {
+            f(&mut counts);
+        }
+        let own = |(t, d): (&Vec<i64>, &proveil_relation::TensorDecl)| match &d.home {
+            Home::Public(v) => v.clone(),
+            _ => t.clone(),
+        };
+        let mut cells: Vec<Vec<i64>> = witness.tensors.iter().zip(&relation.tensors).map(own).collect();
+        cells.extend(counts);
+        let start = deviation.transcript.cloned().unwrap_or_else(|| begin(&key.digest, statement));
+        Ok(Self {
+            key,
+            public,
+            witness,
+            inputs,
+            coins,
+            deviation,
+            talk: Talk::new(start.clone(), deviation.cheat),
+            start,
+            cells,
+            trees: vec![None; key.layout.trees.len()],
+            pads: None,
+            clock: std::time::Instant::now(),
+            stages: Vec::new(),
+        })
+    }
+
+    fn mark(&mut self, stage: &'static str) {
+        self.stages.push((stage, self.clock.elapsed().as_secs_f64()));
+        self.clock = std::time::Instant::now();
+    }
+
+    /// Phase 0: masks, trace and pads.
+    fn commit_trace(&mut self) -> Result<(), ProveError> {
+        let layout = &self.key.layout;
+        let rate = usize::from(self.key.key.params.log_inv_rate);
+        for (t, plan) in layout.trees.iter().enumerate() {
+            let label = match plan.kind {
+                TreeKind::Mask => label::MASK,
+                TreeKind::Trace => label::TRACE,
+                _ => continue,
+            };
+            let name = format!("tree {t}");
+            let mut columns = base_columns(layout, t, &self.cells);
+            randomise(&mut columns, plan, self.coins, &name);
+            if plan.mask {
+                let height = 1 << layout.heights[plan.group];
+                columns.par_extend((0..3usize).into_par_iter().map(|k| {
+                    let mut c = vec![coins::ZERO; height];
+                    self.coins.stream(&format!("mask {t}"), k).fill(&mut c);
+                    c
+                }));
+            }
+            let seed = self.key.key.visibility.hiding().then(|| self.coins.bytes(&format!("salts {t}")));
+            let tree = Tree::commit(columns, rate, seed)?;
+            self.talk.commitment(label, &tree.commitment());
+            self.trees[t] = Some(tree);
+        }
+        if self.key.key.visibility.hiding() {
+            let pads = pads::Pads::new(self.key.shape(), &self.key.key.params, self.coins)?;
+            self.talk.commitment("pads", &pads.tree.commitment());
+            self.pads = Some(pads);
+        }
+        Ok(())
+    }
+
+    /// Phase 1. Returns the point and the helper's columns.
+    fn lookups(&mut self) -> Result<(Point<E>, Vec<Vec<E>>), ProveError> {
+        let (layout, relation) = (&self.key.layout, &self.key.key.relation);
+        let alpha: E = self.talk.transcript.challenge(label::FINGERPRINT);
+        let beta: E = self.talk.transcript.challenge(label::FINGERPRINT);
+        let own: Vec<Vec<Vec<F>>>;
+        let tuples = match self.deviation.tuples {
+            Some(t) => t,
+            None => {
+                let lift = |c: &Vec<i64>| c.iter().map(|v| base_from_i64(*v)).collect();
+                own = self.witness.tuples.par_iter().map(|l| l.iter().map(lift).collect()).collect();
+                &own
+            }
+        };
+        let m = &self.cells[relation.tensors.len()..];
+        let fractions = lookups::fractions(relation, layout, tuples, m, alpha, beta);
+        let helper = lookups::helpers(&fractions)?;
+        let tree = layout.trees.iter().position(|t| t.kind == TreeKind::Helper).unwrap_or(0);
+        let columns = self.commit_helper(tree, &helper)?;
+
+        let rho0: Vec<E> = self.talk.transcript.challenges(label::ZEROCHECK, layout.nv);
+        if let Some(p) = &self.pads {
+            // Borrowed for the rest of the proof: the pads outlive every message.
+            self.talk.hide(p.shared(), p.shape());
+        }
+        let (mut rho, [h, d0, d1, n0, n1]) =
+            lookups::zerocheck(&mut self.talk, label::PHASE1, &rho0, alpha, helper, fractions);
+        for (name, x) in label::VALUES.into_iter().zip([h, d0, d1, n0, n1, d0 * d1]) {
+            self.talk.message(name, x);
+        }
+        let more = layout.out_vars.saturating_sub(layout.nv);
+        rho.extend(self.talk.transcript.challenges::<E>(label::OUTPUT_POINT, more));
+        let delta = self.talk.transcript.challenge(label::DELTA);
+        Ok((Point { alpha, beta, rho, delta }, columns))
+    }
+
+    fn commit_helper(&mut self, tree: usize, helper: &[E]) -> Result<Vec<Vec<E>>, ProveError> {
+        let layout = &self.key.layout;
+        let plan = &layout.trees[tree];
+        let mut columns = ext_columns(layout, tree, layout.helper(&self.key.key.relation), helper);
+        if let Some(top) = plan.log_top {
+            columns.par_iter_mut().enumerate().for_each(|(i, c)| {
+                let from = c.len() - (1 << top);
+                let mut s = self.coins.stream("helper", i);
+                c[from..].iter_mut().for_each(|x| *x = s.ext());
+            });
+        }
+        let seed = self.key.key.visibility.hiding().then(|| self.coins.bytes("helper salts"));
+        let t = Tree::commit(coordinates(&columns), usize::from(self.key.key.params.log_inv_rate), seed)?;
+        self.talk.commitment(label::HELPER, &t.commitment());
+        self.trees[tree] = Some(t);
+        Ok(columns)
+    }
+
+    /// Phase 2. Returns the address weights and the point.
+    fn products(&mut self, point: &Point<E>) -> (AddressWeights<E>, Vec<E>) {
+        let (layout, relation) = (&self.key.layout, &self.key.key.relation);
+        let visibility = &self.key.key.visibility;
+        let weights = AddressWeights::new(relation, layout, visibility, point);
+        let cells: Vec<Cells<'_>> = self.cells.iter().map(|c| Cells::new(c)).collect();
+        let mut operands = products::operands(layout, point, &weights, &cells);
+        let mut entries = Vec::new();
+        claims::linear_side(relation, layout, visibility, point, &weights, E::ONE, &mut entries);
+        operands[0][layout.linear_at] = E::ONE;
+        operands[1][layout.linear_at] = products::linear_value(layout, &entries, &cells);
+        let (kappa, ends) = products::inner_product(&mut self.talk, label::PHASE2, layout.nk, operands);
+        label::OPERANDS.into_iter().zip(ends).for_each(|(l, x)| self.talk.message(l, x));
+        (weights, kappa)
+    }
+
+    /// Phase 3.
+    fn claims(&mut self, point: &Point<E>, weights: &AddressWeights<E>, kappa: &[E], helper: &[Vec<E>]) -> End {
+        let layout = &self.key.layout;
+        let list = phases::linear_claims(self.key, &self.public, point, weights, kappa);
+        let gamma: E = self.talk.transcript.challenge(label::GAMMA);
+        let mut power = E::ONE;
+        let mut weighted = Vec::with_capacity(list.len());
+        for c in &list {
+            weighted.push((power, c));
+            power *= gamma;
+        }
+        let mut talk = std::mem::replace(&mut self.talk, Talk::new(Transcript::new("moved"), None));
+        let columns: Vec<Vec<reduce::Cells<'_>>> = (0..layout.trees.len())
+            .map(|t| {
+                if reduce::is_extension(layout.trees[t].kind) {
+                    return helper.iter().map(|c| reduce::Cells::Ext(c)).collect();
+                }
+                let values = self.tree(t).map_or(&[][..], Tree::columns);
+                values.iter().take(layout.trees[t].columns).map(|c| reduce::Cells::Base(c)).collect()
+            })
+            .collect();
+        let (tau, values) = reduce::reduce(&mut talk, label::PHASE3, layout, &weighted, &columns);
+        self.talk = talk;
+        for (t, (plan, values)) in layout.trees.iter().zip(values).enumerate() {
+            values.into_iter().for_each(|x| self.talk.message(label::COLUMN, x));
+            if plan.mask {
+                let x = self.mask_at(t, &tau[..layout.heights[plan.group]]);
+                self.talk.message(label::MASK_VALUE, x);
+            }
+        }
+        let alpha =
+            layout.trees.iter().map(|t| self.talk.transcript.challenges(label::ALPHA, t.columns)).collect();
+        End { tau, alpha }
+    }
+
+    fn mask_at(&self, tree: usize, tau: &[E]) -> E {
+        let Some(t) = self.tree(tree) else { return E::ZERO };
+        let eq = proveil_algebra::eq_table(tau);
+        let basis = tree_coefficients(
+            &proveil_relation::layout::TreePlan { columns: 0, ..self.key.layout.trees[tree].clone() },
+            &[],
+        );
+        let columns = &t.columns()[self.key.layout.trees[tree].columns..];
+        columns.iter().zip(basis).fold(E::ZERO, |a, (c, b)| {
+            let v = c.par_iter().zip(&eq).with_min_len(1 << 10).map(|(x, e)| *e * *x).reduce(|| E::ZERO, |p, q| p + q);
+            a + b * v
+        })
+    }
+
+    /// A tree by number: made in this proof or given.
+    fn tree(&self, t: usize) -> Option<&Tree> {
+        if let Some(tree) = self.trees[t].as_ref() {
+            return Some(tree);
+        }
+        let given = |list: &[Option<&'a Committed>], k: u32| list.get(k as usize).copied().flatten().map(|c| &c.tree);
+        match self.key.layout.trees[t].kind {
+            TreeKind::Model => self.inputs.model.map(|c| &c.tree),
+            TreeKind::Input(k) => given(&self.inputs.inputs, k),
+            TreeKind::Output(k) => given(&self.inputs.outputs, k),
+            _ => None,
+        }
+    }
+
+    /// Opens the combination of every geometry; returns their values at the point.
+    fn open(&mut self, end: &End) -> Result<Vec<E>, ProveError> {
+        let layout = &self.key.layout;
+        let mut values = Vec::new();
+        let mut talk = std::mem::replace(&mut self.talk, Talk::new(Transcript::new("moved"), None));
+        for (group, height) in layout.heights.iter().enumerate() {
+            let mut trees = Vec::new();
+            let mut coeffs = Vec::new();
+            for (t, plan) in layout.trees.iter().enumerate().filter(|(_, p)| p.group == group) {
+                let missing = || ProveError::MissingCommitment { what: format!("{:?}", plan.kind) };
+                trees.push(self.tree(t).ok_or_else(missing)?);
+                coeffs.extend(tree_coefficients(plan, &end.alpha[t]));
+            }
+            let params = &self.key.key.params;
+            let tau = &end.tau[..*height];
+            let v = opening::prove(&mut talk.transcript, &mut talk.writer, params, *height, &trees, &coeffs, tau)?;
+            values.push(v);
+        }
+        self.talk = talk;
+        Ok(values)
+    }
+
+    /// The inner claim, from the verifier's own equations.
+    fn pads(&mut self, values: &[E]) -> Result<(), ProveError> {
+        let Some(pads) = &self.pads else { return Ok(()) };
+        let so_far = self.talk.writer.as_bytes().to_vec();
+        let mut ch = Channel::<E>::new(self.start.clone(), &so_far, true);
+        let end = phases::walk(&mut ch, self.key, &self.public)?;
+        for (group, v) in values.iter().enumerate() {
+            end.tie(&mut ch, group, *v)?;
+        }
+        ch.transcript = self.talk.transcript.clone();
+        pads.prove(ch, &mut self.talk.writer, &self.key.key.params);
+        Ok(())
+    }
+}
+
+/// Public cells of a statement, for callers that evaluate relations.
+#[must_use]
+pub fn public_cells<'a>(public: &'a PublicValues<'_>, tensor: usize) -> Option<&'a [i64]> {
+    public.cells(tensor)
+}
+
+/// Integers as base-field elements.
+#[must_use]
+pub fn lift(values: &[i64]) -> Vec<F> {
+    values.iter().map(|v| <E as Challenge>::base_from_int(*v)).collect()
+}

@@ -187,7 +187,7 @@ fn leaves(level: &Level, table: &[E]) -> Vec<F> {
 }
 
 /// The least nonce with `bits` bits of proof of work.
-fn grind(t: &Transcript, bits: u32) -> u64 {
+pub(crate) fn grind(t: &Transcript, bits: u32) -> u64 {
     const BLOCK: u64 = 1 << 14;
     let find = |start: u64| (start..start + BLOCK).into_par_iter().find_first(|n| t.check_nonce(*n, bits));
     (0..u64::MAX / BLOCK).find_map(|block| find(block * BLOCK)).unwrap_or_default()

@@ -1,1 +1,166 @@
-//! proveil verifier
+//! `verify(key, statement, proof)`: decode, walk the phases, discharge every claim once.
+//!
+//! Links `algebra`, `protocol` and `relation` only: no prover code, no graph, no ONNX. `no_std`, no unsafe; hostile
+//! bytes give an error, never a panic.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+extern crate alloc;
+
+pub mod phases;
+mod statement;
+
+use alloc::vec::Vec;
+
+use proveil_algebra::{E, PrimeCharacteristicRing, ext_from_coords};
+use proveil_protocol::channel::{Channel, ProofError, Shape};
+use proveil_protocol::merkle::Commitment;
+use proveil_protocol::opening::{self, TreeShape};
+use proveil_protocol::pads;
+use proveil_protocol::transcript::{Digest, Transcript};
+use proveil_relation::key::{PROTOCOL, Statement, VerifyingKey};
+use proveil_relation::layout::{Layout, TreeKind, TreePlan};
+
+pub use statement::{PublicValues, StatementError};
+
+/// Why a proof is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The statement does not fit the key.
+    #[error("statement: {0}")]
+    Statement(#[from] StatementError),
+    /// The proof is refused.
+    #[error("proof: {0}")]
+    Proof(#[from] ProofError),
+}
+
+/// A verifying key with what follows from it, computed once.
+#[derive(Clone, Debug)]
+pub struct PreparedKey {
+    /// The key.
+    pub key: VerifyingKey,
+    /// Its layout.
+    pub layout: Layout,
+    /// Its digest (`modelId`).
+    pub digest: Digest,
+}
+
+impl PreparedKey {
+    /// Derives layout and digest.
+    #[must_use]
+    pub fn new(key: VerifyingKey) -> Self {
+        let layout = Layout::new(&key.relation, &key.geometry, &key.visibility);
+        let digest = key.digest();
+        Self { key, layout, digest }
+    }
+
+    /// Shape of every proof under this key: pads, messages, products.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let mut ch = Channel::<E>::dry(self.key.visibility.hiding());
+        let public = PublicValues::empty();
+        // A dry run cannot fail: every message reads as zero and nothing is checked.
+        if let Ok(end) = phases::walk(&mut ch, self, &public) {
+            let _ = end.tie(&mut ch, 0, E::ZERO);
+        }
+        let _ = ch.triples(|_, _| Ok(E::ZERO));
+        ch.shape().clone()
+    }
+}
+
+/// Starts the transcript: protocol, key digest, statement.
+#[must_use]
+pub fn begin(digest: &Digest, statement: &Statement) -> Transcript {
+    let mut t = Transcript::new(PROTOCOL);
+    bind(&mut t, digest, statement);
+    t
+}
+
+/// Absorbs what is bound before the first message; the statement twice, so that it is hashed through the key.
+pub fn bind(t: &mut Transcript, digest: &Digest, statement: &Statement) {
+    let bytes = statement.encode();
+    t.absorb("verifying key", digest);
+    t.absorb("statement", &bytes);
+    t.absorb("verifying key", digest);
+    t.absorb("statement", &bytes);
+}
+
+/// Accepts exactly the proofs of `statement` under `key`.
+///
+/// # Errors
+/// `Statement` when public data do not fit the key, `Proof` with the failed check otherwise.
+pub fn verify(key: &PreparedKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
+    verify_with(key, statement, proof, begin(&key.digest, statement))
+}
+
+/// [`verify`] on a transcript that is already bound to key and statement (tests pass scripted ones).
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(
+    key: &PreparedKey,
+    statement: &Statement,
+    proof: &[u8],
+    transcript: Transcript,
+) -> Result<(), VerifyError> {
+    let public = PublicValues::new(key, statement)?;
+    let mut ch = Channel::<E>::new(transcript, proof, key.key.visibility.hiding());
+    let end = phases::walk(&mut ch, key, &public)?;
+    for group in 0..key.layout.heights.len() {
+        let value = open_group(&mut ch, key, &public, &end, group)?;
+        end.tie(&mut ch, group, value)?;
+    }
+    pads::verify(&mut ch, &key.key.params)?;
+    ch.finish()?;
+    Ok(())
+}
+
+/// Opens the combination of one geometry; returns its claimed value at the point.
+fn open_group(
+    ch: &mut Channel<'_, E>,
+    key: &PreparedKey,
+    public: &PublicValues<'_>,
+    end: &phases::End<E>,
+    group: usize,
+) -> Result<E, ProofError> {
+    let mut trees = Vec::new();
+    let mut coeffs = Vec::new();
+    for (i, plan) in key.layout.trees.iter().enumerate().filter(|(_, t)| t.group == group) {
+        trees.push(TreeShape { commitment: commitment(plan, i, public, end), width: plan.base_columns() });
+        coeffs.extend(tree_coefficients(plan, end.alpha.get(i).map_or(&[][..], Vec::as_slice)));
+    }
+    let height = key.layout.heights.get(group).copied().unwrap_or(0);
+    let tau = end.tau.get(..height).unwrap_or_default();
+    let (transcript, Some(reader)) = ch.parts() else { return Ok(E::ZERO) };
+    Ok(opening::verify(transcript, reader, &key.key.params, height, &trees, &coeffs, tau)?)
+}
+
+fn commitment(plan: &TreePlan, tree: usize, public: &PublicValues<'_>, end: &phases::End<E>) -> Commitment {
+    let none = Commitment::plain([0; 32]);
+    match plan.kind {
+        TreeKind::Model => public.model().unwrap_or(none),
+        TreeKind::Input(k) => public.input_commitment(k).unwrap_or(none),
+        TreeKind::Output(k) => public.output_commitment(k).unwrap_or(none),
+        TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => end.commitments.get(tree).copied().flatten().unwrap_or(none),
+    }
+}
+
+/// Coefficients of a tree's base columns in the combination: those of an extension column times the basis `1, X, X^2`;
+/// the mask has coefficient 1.
+#[must_use]
+pub fn tree_coefficients(plan: &TreePlan, alpha: &[E]) -> Vec<E> {
+    use proveil_algebra::F;
+    let basis = [[F::ONE, F::ZERO, F::ZERO], [F::ZERO, F::ONE, F::ZERO], [F::ZERO, F::ZERO, F::ONE]].map(ext_from_coords);
+    let mut out = Vec::with_capacity(plan.base_columns());
+    for a in alpha {
+        if plan.kind == TreeKind::Helper {
+            out.extend(basis.iter().map(|b| *a * *b));
+        } else {
+            out.push(*a);
+        }
+    }
+    if plan.mask {
+        out.extend(basis);
+    }
+    out
+}

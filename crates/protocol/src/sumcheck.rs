@@ -1,0 +1,77 @@
+//! Sumcheck, the verifier's half, over the channel.
+//!
+//! A round polynomial `s` of degree `d` is sent as its values at `0, 2, 3, .., d`; `s(1)` follows from the running
+//! claim. In the *weighted* variant the summand is `eq(point, x) q(x)` and `q`'s round polynomial is sent: the claim is
+//! kept divided by the equality factor, and `s(0) (1 - point_i) + s(1) point_i` is the running claim.
+//!
+//! # Soundness
+//! `degree / |E|` a round (one more in the weighted variant).
+//! # Source
+//! Lund, Fortnow, Karloff, Nisan 1992; the factored equality polynomial: Gruen 2024/108.
+
+use alloc::vec::Vec;
+
+use proveil_algebra::Challenge;
+
+use crate::channel::{Channel, ProofError, Value};
+
+/// One remaining evaluation claim.
+#[must_use = "the remaining claim must be proved"]
+#[derive(Clone, Debug)]
+pub struct Remaining<E> {
+    /// The point, lowest variable first.
+    pub point: Vec<E>,
+    /// Claimed value of the summand there (without the equality factor in the weighted variant).
+    pub value: Value<E>,
+}
+
+/// Lagrange coefficients at `r` for nodes `0 ..= degree`.
+pub fn lagrange<E: Challenge>(degree: usize, r: E) -> Vec<E> {
+    let node = |i: usize| E::from_int(i as i64);
+    (0..=degree)
+        .map(|i| {
+            let (num, den) = (0..=degree).filter(|j| *j != i).fold((E::ONE, E::ONE), |(n, d), j| {
+                (n * (r - node(j)), d * (node(i) - node(j)))
+            });
+            num * den.try_inverse().unwrap_or(E::ZERO)
+        })
+        .collect()
+}
+
+/// Checks a sumcheck; `weight` is the point of the equality factor in the weighted variant.
+///
+/// # Errors
+/// `Decode`; `Degenerate` when a weight coordinate is zero.
+pub fn verify<E: Challenge>(
+    ch: &mut Channel<'_, E>,
+    label: &'static str,
+    rounds: usize,
+    degree: usize,
+    weight: Option<&[E]>,
+    claim: Value<E>,
+) -> Result<Remaining<E>, ProofError> {
+    let mut claim = claim;
+    let mut point = Vec::with_capacity(rounds);
+    for i in 0..rounds {
+        let at_zero = ch.message(label)?.value();
+        let at_one = match weight {
+            None => claim - at_zero.clone(),
+            Some(w) => {
+                let w = w.get(i).copied().unwrap_or(E::ZERO);
+                let inv = w.try_inverse().ok_or(ProofError::Degenerate { check: label })?;
+                (claim - at_zero.clone() * (E::ONE - w)) * inv
+            }
+        };
+        let mut values = alloc::vec![at_zero, at_one];
+        for _ in 2..=degree {
+            values.push(ch.message(label)?.value());
+        }
+        let r = ch.challenge(label);
+        claim = Value::known(E::ZERO);
+        for (v, l) in values.iter().zip(lagrange(degree, r)) {
+            claim.add_scaled(v, l);
+        }
+        point.push(r);
+    }
+    Ok(Remaining { point, value: claim })
+}

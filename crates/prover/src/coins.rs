@@ -1,0 +1,85 @@
+//! Randomness of one proof: fresh system randomness hashed with witness and statement, so that a restored snapshot of
+//! the machine does not repeat coins for another witness. Every use has its own labelled stream.
+
+use proveil_algebra::{E, F, PrimeCharacteristicRing, ext_from_coords};
+
+/// The seed of all coins of one proof or commitment.
+#[derive(Clone)]
+pub struct Coins {
+    seed: [u8; 32],
+}
+
+impl std::fmt::Debug for Coins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Coins(secret)")
+    }
+}
+
+/// A stream of uniform field elements.
+pub struct Stream(blake3::OutputReader);
+
+impl Coins {
+    /// Fresh coins bound to `context` (witness and statement).
+    #[must_use]
+    pub fn fresh(context: &[&[u8]]) -> Self {
+        Self::from_seed(rand::random(), context)
+    }
+
+    /// Coins from a caller's seed, for tests and for derived commitments.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32], context: &[&[u8]]) -> Self {
+        let mut h = blake3::Hasher::new_keyed(&seed);
+        for c in context {
+            h.update(&(c.len() as u64).to_le_bytes());
+            h.update(c);
+        }
+        Self { seed: *h.finalize().as_bytes() }
+    }
+
+    fn reader(&self, label: &str, index: usize) -> blake3::OutputReader {
+        let mut h = blake3::Hasher::new_keyed(&self.seed);
+        h.update(label.as_bytes());
+        h.update(&(index as u64).to_le_bytes());
+        h.finalize_xof()
+    }
+
+    /// A stream for one purpose.
+    #[must_use]
+    pub fn stream(&self, label: &str, index: usize) -> Stream {
+        Stream(self.reader(label, index))
+    }
+
+    /// 32 bytes for one purpose.
+    #[must_use]
+    pub fn bytes(&self, label: &str) -> [u8; 32] {
+        let mut out = [0; 32];
+        self.reader(label, 0).fill(&mut out);
+        out
+    }
+}
+
+impl Stream {
+    /// A uniform base-field element, by rejection.
+    pub fn base(&mut self) -> F {
+        loop {
+            let mut b = [0; 8];
+            self.0.fill(&mut b);
+            if let Some(x) = proveil_algebra::read_base(&b) {
+                return x;
+            }
+        }
+    }
+
+    /// A uniform extension element.
+    pub fn ext(&mut self) -> E {
+        ext_from_coords([self.base(), self.base(), self.base()])
+    }
+
+    /// Fills a slice.
+    pub fn fill(&mut self, out: &mut [F]) {
+        out.iter_mut().for_each(|x| *x = self.base());
+    }
+}
+
+/// Zero, for columns before they are filled.
+pub const ZERO: F = F::ZERO;

@@ -1,0 +1,272 @@
+//! Phase 2, the prover's half: the two operand vectors over the contraction index, and their inner-product sumcheck.
+//!
+//! The passes over weights and activations work on small integers: challenges are cut into 32-bit limbs, limb times
+//! integer sums stay in 64 bits for `2^14` additions, and are reduced to field elements once.
+
+use proveil_algebra::{E, F, PrimeCharacteristicRing, base_from_i64, ext_coords, ext_from_coords};
+use proveil_relation::claims::{AddressWeights, Point, side_scale};
+use proveil_relation::groups::{Group, Side};
+use proveil_relation::layout::{Dims, Layout};
+use proveil_relation::weights::{Entry, Factor, plan_walk, walk_rows};
+use rayon::prelude::*;
+
+use crate::talk::Talk;
+
+/// Integers up to this size go through the limb kernels.
+const SMALL: i64 = 1 << 16;
+const MAX_ADDS: usize = 1 << 14;
+
+/// Three coordinates in two 32-bit limbs each.
+#[inline]
+fn limbs(x: &E) -> [i64; 6] {
+    use p3_field::PrimeField64;
+    let c = ext_coords(x).map(|c| c.as_canonical_u64());
+    [c[0] & 0xffff_ffff, c[0] >> 32, c[1] & 0xffff_ffff, c[1] >> 32, c[2] & 0xffff_ffff, c[2] >> 32].map(|v| v as i64)
+}
+
+#[inline]
+fn join(l: [i64; 6]) -> E {
+    let two32 = F::from_u64(1 << 32);
+    let c = |lo: i64, hi: i64| base_from_i64(lo) + base_from_i64(hi) * two32;
+    ext_from_coords([c(l[0], l[1]), c(l[2], l[3]), c(l[4], l[5])])
+}
+
+/// `sum_j w_j v_j` with the limbs of `w` as planes.
+#[inline]
+fn dot_small(planes: &[Vec<i64>; 6], v: &[i64]) -> E {
+    let mut acc = [0i64; 6];
+    for (a, p) in acc.iter_mut().zip(planes) {
+        *a = v.iter().zip(p).map(|(x, w)| x * w).sum();
+    }
+    join(acc)
+}
+
+/// A vector of sums of `weight * integers`, accumulated in limbs.
+struct Accumulator {
+    out: Vec<E>,
+    planes: [Vec<i64>; 6],
+    adds: usize,
+}
+
+impl Accumulator {
+    fn new(len: usize) -> Self {
+        Self { out: vec![E::ZERO; len], planes: std::array::from_fn(|_| vec![0; len]), adds: 0 }
+    }
+
+    /// `out[at + j] += w * v[j]`.
+    fn axpy(&mut self, at: usize, w: &E, v: &[i64]) {
+        for (p, l) in self.planes.iter_mut().zip(limbs(w)) {
+            p[at..at + v.len()].iter_mut().zip(v).for_each(|(a, x)| *a += l * x);
+        }
+        self.adds += 1;
+        if self.adds == MAX_ADDS {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        for i in 0..self.out.len() {
+            self.out[i] += join(std::array::from_fn(|k| std::mem::take(&mut self.planes[k][i])));
+        }
+        self.adds = 0;
+    }
+
+    fn finish(mut self) -> Vec<E> {
+        self.flush();
+        self.out
+    }
+}
+
+/// A tensor's integers with what the kernels need to know of them.
+pub struct Cells<'a> {
+    values: &'a [i64],
+    small: bool,
+}
+
+impl<'a> Cells<'a> {
+    /// Inspects the cells.
+    #[must_use]
+    pub fn new(values: &'a [i64]) -> Self {
+        Self { values, small: values.par_iter().with_min_len(1 << 12).all(|v| (-SMALL..SMALL).contains(v)) }
+    }
+}
+
+/// One operand of one group over the group's index space, for settings with `range` of one variable.
+fn operand(
+    g: &Group,
+    side: Side,
+    factors: &[Factor<'_, E>],
+    scale: E,
+    dims: &Dims,
+    cells: &Cells<'_>,
+    range: Option<(usize, usize, usize)>,
+) -> Vec<E> {
+    let extents = g.side_extents(side);
+    let access = g.access(side);
+    let walk = plan_walk(&extents, factors, access, dims);
+    let mut strides = vec![0; extents.len()];
+    let mut at = 0;
+    for (v, bits) in &g.kappa {
+        strides[*v] = 1 << at;
+        at += bits;
+    }
+    let per = dims.padded_last() >> walk.granule;
+    let row_cells = |row: usize, valid: usize| {
+        let from = row / per * dims.last + ((row % per) << walk.granule);
+        &cells.values[from..from + valid]
+    };
+    let stride = walk.var.map_or(0, |v| strides[v]);
+    let unit = walk.low.iter().all(|w| *w == E::ONE);
+    let mut acc = Accumulator::new(1 << at);
+    let planes: [Vec<i64>; 6] = if stride == 0 && !unit && cells.small {
+        let l: Vec<[i64; 6]> = walk.low.iter().map(limbs).collect();
+        std::array::from_fn(|k| l.iter().map(|x| x[k]).collect())
+    } else {
+        std::array::from_fn(|_| Vec::new())
+    };
+    walk_rows(&extents, factors, scale, access, dims, &walk, &strides, range, &mut |v| {
+        let src = row_cells(v.row, v.valid);
+        if stride == 0 {
+            let s = if unit && src.len() == 1 {
+                E::from(base_from_i64(src[0]))
+            } else if unit {
+                E::from(src.iter().fold(F::ZERO, |a, x| a + base_from_i64(*x)))
+            } else if cells.small {
+                dot_small(&planes, src)
+            } else {
+                src.iter().zip(&walk.low).fold(E::ZERO, |a, (x, w)| a + *w * base_from_i64(*x))
+            };
+            acc.out[v.target] += v.weight * s;
+        } else if unit && stride == 1 && cells.small && src.len() > 4 {
+            acc.axpy(v.target, &v.weight, src);
+        } else {
+            for (j, (x, w)) in src.iter().zip(&walk.low).enumerate() {
+                let w = if unit { v.weight } else { v.weight * *w };
+                acc.out[v.target + j * stride] += w * base_from_i64(*x);
+            }
+        }
+    });
+    acc.finish()
+}
+
+/// Splits a side's work along its longest variable when it is large.
+fn operand_parallel(
+    g: &Group,
+    side: Side,
+    factors: &[Factor<'_, E>],
+    scale: E,
+    dims: &Dims,
+    cells: &Cells<'_>,
+) -> Vec<E> {
+    let extents = g.side_extents(side);
+    let work: usize = extents.iter().product();
+    let walk = plan_walk(&extents, factors, g.access(side), dims);
+    let steps = |v: usize| if walk.var == Some(v) { extents[v].div_ceil(1 << walk.granule) } else { extents[v] };
+    let Some(var) = (0..extents.len()).max_by_key(|v| steps(*v)) else {
+        return operand(g, side, factors, scale, dims, cells, None);
+    };
+    let parts = (work >> 16).clamp(1, 4 * rayon::current_num_threads()).min(steps(var));
+    if parts == 1 {
+        return operand(g, side, factors, scale, dims, cells, None);
+    }
+    let n = steps(var);
+    (0..parts)
+        .into_par_iter()
+        .map(|i| operand(g, side, factors, scale, dims, cells, Some((var, n * i / parts, n * (i + 1) / parts))))
+        .reduce_with(|mut a, b| {
+            a.iter_mut().zip(&b).for_each(|(x, y)| *x += *y);
+            a
+        })
+        .unwrap_or_default()
+}
+
+/// The operand vectors over the whole index space, without the linear entry.
+#[must_use]
+pub fn operands(layout: &Layout, p: &Point<E>, weights: &AddressWeights<E>, cells: &[Cells<'_>]) -> [Vec<E>; 2] {
+    let len = layout.linear_at + 1;
+    let parts: Vec<(usize, [Vec<E>; 2])> = layout
+        .groups
+        .par_iter()
+        .filter_map(|g| {
+            let (w, dims, scale) = weights.of(layout, p, g.source)?;
+            let side = |side: Side| {
+                let factors = g.side_factors(side, dims, &w.rows, &w.low);
+                let t = g.access(side).tensor as usize;
+                let scale = side_scale(g, side, scale);
+                operand_parallel(g, side, &factors, scale, &layout.tensors[t].dims, &cells[t])
+            };
+            Some((g.offset, [side(Side::Lhs), side(Side::Rhs)]))
+        })
+        .collect();
+    let mut out = [vec![E::ZERO; len], vec![E::ZERO; len]];
+    for (offset, [a, b]) in parts {
+        out[0][offset..offset + a.len()].copy_from_slice(&a);
+        out[1][offset..offset + b.len()].copy_from_slice(&b);
+    }
+    out
+}
+
+/// `sum over entries of <weights, cells>`.
+#[must_use]
+pub fn linear_value(layout: &Layout, entries: &[Entry<E>], cells: &[Cells<'_>]) -> E {
+    entries
+        .par_iter()
+        .map(|e| {
+            let d = &layout.tensors[e.tensor].dims;
+            let per = (d.padded_last() >> e.granule).max(1);
+            let values = cells[e.tensor].values;
+            let unit = e.low.len() == 1;
+            let lines = e.rows.par_chunks(per).zip(values.par_chunks(d.last)).with_min_len(64);
+            lines
+                .map(|(rows, line)| {
+                    let mut acc = E::ZERO;
+                    for (r, row) in rows.iter().zip(line.chunks(1 << e.granule)) {
+                        if *r == E::ZERO {
+                            continue;
+                        }
+                        let s = if unit {
+                            e.low[0] * base_from_i64(row[0])
+                        } else {
+                            row.iter().zip(&e.low).fold(E::ZERO, |a, (x, w)| a + *w * base_from_i64(*x))
+                        };
+                        acc += *r * s;
+                    }
+                    acc
+                })
+                .reduce(|| E::ZERO, |a, b| a + b)
+        })
+        .reduce(|| E::ZERO, |a, b| a + b)
+}
+
+/// Inner-product sumcheck of two vectors (missing cells are zero); returns the point and both values there.
+pub fn inner_product(
+    talk: &mut Talk<'_>,
+    label: &'static str,
+    rounds: usize,
+    [mut a, mut b]: [Vec<E>; 2],
+) -> (Vec<E>, [E; 2]) {
+    let mut point = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let s = a
+            .par_chunks(2)
+            .zip(b.par_chunks(2))
+            .with_min_len(1 << 9)
+            .map(|(x, y)| {
+                let (x0, x1) = (x[0], x.get(1).copied().unwrap_or(E::ZERO));
+                let (y0, y1) = (y[0], y.get(1).copied().unwrap_or(E::ZERO));
+                [x0 * y0, (x1 + x1 - x0) * (y1 + y1 - y0)]
+            })
+            .reduce(|| [E::ZERO; 2], |p, q| [p[0] + q[0], p[1] + q[1]]);
+        s.into_iter().for_each(|x| talk.message(label, x));
+        let r: E = talk.transcript.challenge(label);
+        let fold = |v: &[E]| -> Vec<E> {
+            v.par_chunks(2)
+                .with_min_len(1 << 10)
+                .map(|p| p[0] + r * (p.get(1).copied().unwrap_or(E::ZERO) - p[0]))
+                .collect()
+        };
+        (a, b) = (fold(&a), fold(&b));
+        point.push(r);
+    }
+    (point, [a[0], b[0]])
+}

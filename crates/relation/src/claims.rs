@@ -1,0 +1,392 @@
+//! The claims that phases 1 and 2 leave for phase 3, as functionals on tensors; one piece of code for both parties.
+//!
+//! Symbols: `alpha`, `beta` fingerprint challenges; fraction `x` of lane `j` has denominator
+//! `D_j(x) = alpha - W_j(x)`, `W = id + beta v1 + beta^2 v2 + beta^3 v3`, and numerator 1 (look-up), `-m` (table row) or
+//! 0 (unused address); `rho` the point of phase 1, extended for wide outputs; `delta` weighs lanes and outputs:
+//! lane 0, lane 1, output 0, ... have weights 1, delta, delta^2, ...; `kappa` the point of phase 2.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proveil_algebra::{Challenge, eq_index, eq_table};
+
+use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
+use crate::groups::{Group, Side, Source};
+use crate::key::{IoVisibility, Visibility};
+use crate::layout::{Block, Dims, LaneSegment, Layout};
+use crate::weights::{Entry, Factor, eq_segment, push};
+
+/// Address weights of a space: cell weight is `rows[row] * eq(low, cell in row)`.
+#[derive(Clone, Debug)]
+pub struct SpaceWeights<E> {
+    /// One for each granule.
+    pub rows: Vec<E>,
+    /// Point for the cell inside a granule.
+    pub low: Vec<E>,
+}
+
+/// A linear claim: `public + sum of entries on committed cells = value`.
+#[derive(Clone, Debug)]
+pub struct Claim<E> {
+    /// Name of the check.
+    pub name: &'static str,
+    /// What public tensors and constants contribute.
+    pub public: E,
+    /// Functional on committed tensors.
+    pub entries: Vec<Entry<E>>,
+}
+
+/// Values of tensors that are public: constants of the key and public inputs and outputs.
+pub trait PublicCells {
+    /// Row-major cells of a tensor, if it is public.
+    fn cells(&self, tensor: usize) -> Option<&[i64]>;
+}
+
+/// The coefficient as a field element.
+pub fn coef<E: Challenge>(c: Coef) -> E {
+    let half = E::ONE.halve();
+    E::from_int(c.num) * half.exp_u64(u64::from(c.shift))
+}
+
+/// Everything the later phases need to know about a run, public on both sides.
+#[derive(Clone, Debug)]
+pub struct Point<E> {
+    /// Fingerprint challenge.
+    pub alpha: E,
+    /// Tuple challenge.
+    pub beta: E,
+    /// Point of phase 1, `max(nv, out_vars)` coordinates.
+    pub rho: Vec<E>,
+    /// Lane and output weight.
+    pub delta: E,
+}
+
+impl<E: Challenge> Point<E> {
+    /// Weights of lane 0, lane 1, output 0, output 1, ...
+    fn weight(&self, k: usize) -> E {
+        self.delta.exp_u64(k as u64)
+    }
+
+    fn low(&self, dims: &Dims) -> Vec<E> {
+        self.rho.get(..dims.granule).unwrap_or_default().to_vec()
+    }
+
+    fn rho_nv(&self, layout: &Layout) -> &[E] {
+        self.rho.get(..layout.nv).unwrap_or_default()
+    }
+
+    /// Row weights of a block, lanes weighted by `lane`.
+    fn block_rows(&self, layout: &Layout, block: &Block, lane: impl Fn(&LaneSegment) -> E) -> Vec<E> {
+        let g = block.dims.granule;
+        let mut rows = vec![E::ZERO; block.dims.rows()];
+        for s in &block.segments {
+            let w = lane(s);
+            let high = self.rho_nv(layout).get(g..).unwrap_or_default();
+            let eq = eq_segment(high, s.start >> g, s.rows);
+            for (r, e) in rows.iter_mut().skip(s.row).zip(eq) {
+                *r = w * e;
+            }
+        }
+        rows
+    }
+
+    /// Address weights of a look-up or table block, lanes weighted 1 and delta.
+    pub fn block(&self, layout: &Layout, block: &Block) -> SpaceWeights<E> {
+        let rows = self.block_rows(layout, block, |s| self.weight(s.lane));
+        SpaceWeights { rows, low: self.low(&block.dims) }
+    }
+
+    /// Address weights of an output.
+    pub fn output(&self, layout: &Layout, o: usize) -> SpaceWeights<E> {
+        let Some(dims) = layout.outputs.get(o) else { return SpaceWeights { rows: vec![], low: vec![] } };
+        let high = self.rho.get(dims.granule..).unwrap_or_default();
+        let w = self.weight(2 + o);
+        let rows = eq_segment(high, 0, dims.rows()).into_iter().map(|e| e * w).collect();
+        SpaceWeights { rows, low: self.low(dims) }
+    }
+
+    /// Scale of tuple column `c`.
+    fn column(&self, c: usize) -> E {
+        self.beta.exp_u64(c as u64 + 1)
+    }
+}
+
+/// Sum of the weights of all valid cells.
+pub fn total<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
+    let low = eq_table(&w.low);
+    let full = low.iter().fold(E::ZERO, |a, x| a + *x);
+    let tail = dims.last & ((1 << dims.granule) - 1);
+    let part = if tail == 0 { full } else { low.iter().take(tail).fold(E::ZERO, |a, x| a + *x) };
+    let chunks = dims.chunks().max(1);
+    w.rows.iter().enumerate().fold(E::ZERO, |a, (i, r)| a + *r * if (i + 1) % chunks == 0 { part } else { full })
+}
+
+/// The numerators of lane `j` at `rho`: (indicator of look-ups, functional of the multiplicities to subtract).
+fn numerator<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, lane: usize) -> (E, Vec<Entry<E>>) {
+    let pick = |s: &LaneSegment| if s.lane == lane { E::ONE } else { E::ZERO };
+    let weights = |b: &Block| SpaceWeights { rows: p.block_rows(layout, b, pick), low: p.low(&b.dims) };
+    let here = |b: &Block| b.segments.iter().any(|s| s.lane == lane);
+    let num = relation.lookups.len();
+    let lookups = layout.blocks.iter().take(num).filter(|b| here(b));
+    let indicator = lookups.fold(E::ZERO, |a, b| a + total(&b.dims, &weights(b)));
+    let mut entries = Vec::new();
+    for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
+        let w = weights(b);
+        let f = [Factor::Space { vars: vec![0], granule: b.dims.granule, rows: &w.rows, low: &w.low }];
+        let access = identity(layout.multiplicity(relation, t));
+        push(&[b.dims.last], &f, -E::ONE, &access, &b.dims, &mut entries);
+    }
+    (indicator, entries)
+}
+
+fn identity(tensor: usize) -> Access {
+    Access { tensor: tensor as u32, axes: vec![Affine::var(0)], guards: vec![] }
+}
+
+/// Claims of phase 1: helper at rho, sum of all fractions, numerators of both lanes.
+pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>) -> Vec<Claim<E>> {
+    let h = layout.helper(relation);
+    let mut out = Vec::new();
+    if let Some(t) = layout.tensors.get(h) {
+        let mut at_rho = Vec::new();
+        let f = [Factor::Eq { var: 0, pt: p.rho_nv(layout).to_vec() }];
+        push(&[t.dims.last], &f, E::ONE, &identity(h), &t.dims, &mut at_rho);
+        out.push(Claim { name: "look-up helper", public: E::ZERO, entries: at_rho });
+        let mut sum = Vec::new();
+        push(&[t.dims.last], &[], E::ONE, &identity(h), &t.dims, &mut sum);
+        out.push(Claim { name: "look-up sum", public: E::ZERO, entries: sum });
+    }
+    for (lane, name) in [(0, "look-up numerator, lane 0"), (1, "look-up numerator, lane 1")] {
+        let (public, entries) = numerator(relation, layout, p, lane);
+        out.push(Claim { name, public, entries });
+    }
+    out
+}
+
+/// Address weights of every look-up and output, computed once and used by several steps.
+#[derive(Clone, Debug)]
+pub struct AddressWeights<E> {
+    /// One for each look-up.
+    pub lookups: Vec<SpaceWeights<E>>,
+    /// One for each output; `None` for a private output, about which nothing is claimed.
+    pub outputs: Vec<Option<SpaceWeights<E>>>,
+}
+
+impl<E: Challenge> AddressWeights<E> {
+    /// At a point.
+    pub fn new(relation: &Relation, layout: &Layout, visibility: &Visibility, p: &Point<E>) -> Self {
+        let lookups = layout.blocks.iter().take(relation.lookups.len()).map(|b| p.block(layout, b)).collect();
+        let shown = |o: usize| visibility.output(o as u32) != IoVisibility::Private;
+        let outputs = (0..relation.outputs.len()).map(|o| shown(o).then(|| p.output(layout, o))).collect();
+        Self { lookups, outputs }
+    }
+
+    /// Weights, shape and scale of a term's space; `None` when nothing is claimed there.
+    pub fn of<'a>(
+        &'a self,
+        layout: &'a Layout,
+        p: &Point<E>,
+        source: Source,
+    ) -> Option<(&'a SpaceWeights<E>, &'a Dims, E)> {
+        match source {
+            Source::Lookup(i, c) => Some((self.lookups.get(i)?, &layout.blocks.get(i)?.dims, p.column(c))),
+            Source::Output(o) => Some((self.outputs.get(o)?.as_ref()?, layout.outputs.get(o)?, E::ONE)),
+        }
+    }
+}
+
+/// What the phase 2 claim contains besides products and linear terms: table ids, constants, table rows.
+pub fn phase2_public<E: Challenge>(
+    relation: &Relation,
+    layout: &Layout,
+    p: &Point<E>,
+    weights: &AddressWeights<E>,
+) -> E {
+    let mut acc = E::ZERO;
+    for ((l, b), w) in relation.lookups.iter().zip(&layout.blocks).zip(&weights.lookups) {
+        let constants = l.tuple.iter().enumerate().fold(table_id::<E>(l.table as usize), |a, (c, e)| {
+            a + p.column(c) * coef::<E>(e.constant)
+        });
+        acc += total(&b.dims, w) * constants;
+    }
+    for ((o, d), w) in relation.outputs.iter().zip(&layout.outputs).zip(&weights.outputs) {
+        if let Some(w) = w {
+            acc += total(d, w) * coef::<E>(o.expr.constant);
+        }
+    }
+    for ((t, table), b) in relation.tables.iter().enumerate().zip(layout.blocks.iter().skip(relation.lookups.len())) {
+        let powers: Vec<E> = (0..table.width()).map(|c| p.column(c)).collect();
+        let g = b.dims.granule;
+        for s in &b.segments {
+            // A table block may be cut between lanes; rows are then evaluated as a sub-table.
+            let part = sub_table(table, s.row << g, ((s.row + s.rows) << g).min(b.dims.last));
+            acc += p.weight(s.lane) * part.evaluate(p.rho_nv(layout), s.start, table_id(t), &powers);
+        }
+    }
+    acc
+}
+
+fn sub_table(table: &crate::table::Table, from: usize, to: usize) -> crate::table::Table {
+    use crate::table::{Column, Part, Table};
+    let mut parts = Vec::new();
+    let mut at = 0;
+    for p in &table.parts {
+        let n = p.len as usize;
+        let (a, b) = (from.clamp(at, at + n) - at, to.clamp(at, at + n) - at);
+        if a < b {
+            let cut = |c: &Column| match c {
+                Column::Ramp(s) => Column::Ramp(s + a as i64),
+                Column::Constant(k) => Column::Constant(*k),
+                Column::Values(v) => Column::Values(v.get(a..b).unwrap_or_default().to_vec()),
+            };
+            parts.push(Part { len: (b - a) as u32, columns: p.columns.iter().map(cut).collect() });
+        }
+        at += n;
+    }
+    Table { name: table.name.clone(), parts }
+}
+
+/// The additive id of table `t`.
+pub fn table_id<E: Challenge>(t: usize) -> E {
+    E::from_int(t as i64 + 1)
+}
+
+/// The functional of one side of phase 2 at `kappa`.
+pub fn product_side<E: Challenge>(
+    layout: &Layout,
+    p: &Point<E>,
+    weights: &AddressWeights<E>,
+    kappa: &[E],
+    side: Side,
+    out: &mut Vec<Entry<E>>,
+) {
+    for g in &layout.groups {
+        let Some((w, dims, scale)) = weights.of(layout, p, g.source) else { continue };
+        let mut factors = g.side_factors(side, dims, &w.rows, &w.low);
+        let mut at = 0;
+        for (var, bits) in &g.kappa {
+            factors.push(Factor::Eq { var: *var, pt: kappa.get(at..at + bits).unwrap_or_default().to_vec() });
+            at += bits;
+        }
+        let block = eq_index(kappa.get(at..).unwrap_or_default(), (g.offset >> at) as u64);
+        let scale = block * side_scale(g, side, scale);
+        let access = g.access(side);
+        if let Some(t) = layout.tensors.get(access.tensor as usize) {
+            push(&g.side_extents(side), &factors, scale, access, &t.dims, out);
+        }
+    }
+}
+
+/// The term's coefficient and column scale ride on the operand that carries the row weights.
+pub fn side_scale<E: Challenge>(g: &Group, side: Side, scale: E) -> E {
+    if g.rows_to == side { scale * coef::<E>(g.coef) } else { E::ONE }
+}
+
+/// Linear terms of all expressions, and committed outputs, as one functional.
+pub fn linear_side<E: Challenge>(
+    relation: &Relation,
+    layout: &Layout,
+    visibility: &Visibility,
+    p: &Point<E>,
+    weights: &AddressWeights<E>,
+    scale: E,
+    out: &mut Vec<Entry<E>>,
+) {
+    let mut expr = |source: Source, e: &Expr| {
+        let Some((w, dims, column)) = weights.of(layout, p, source) else { return };
+        for l in &e.linear {
+            let extents: Vec<usize> = dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
+            let vars = (0..dims.shape.len()).collect();
+            let f = [Factor::Space { vars, granule: dims.granule, rows: &w.rows, low: &w.low }];
+            if let Some(t) = layout.tensors.get(l.access.tensor as usize) {
+                push(&extents, &f, scale * column * coef::<E>(l.coef), &l.access, &t.dims, out);
+            }
+        }
+    };
+    for (i, l) in relation.lookups.iter().enumerate() {
+        l.tuple.iter().enumerate().for_each(|(c, e)| expr(Source::Lookup(i, c), e));
+    }
+    for (o, out_decl) in relation.outputs.iter().enumerate() {
+        expr(Source::Output(o), &out_decl.expr);
+    }
+    for (t, decl) in relation.tensors.iter().enumerate() {
+        let Home::Output(o) = decl.home else { continue };
+        if visibility.output(o) != IoVisibility::Committed {
+            continue;
+        }
+        let (Some(Some(w)), Some(dims)) = (weights.outputs.get(o as usize), layout.outputs.get(o as usize)) else {
+            continue;
+        };
+        let vars: Vec<usize> = (0..dims.shape.len()).collect();
+        let axes = vars.iter().map(|v| Affine::var(*v as u32)).collect();
+        let f = [Factor::Space { vars, granule: dims.granule, rows: &w.rows, low: &w.low }];
+        if let Some(placed) = layout.tensors.get(t) {
+            let access = Access { tensor: t as u32, axes, guards: vec![] };
+            push(&dims.shape, &f, -scale, &access, &placed.dims, out);
+        }
+    }
+}
+
+/// Moves the entries on public tensors into the public part.
+pub fn settle<E: Challenge>(
+    name: &'static str,
+    constant: E,
+    entries: Vec<Entry<E>>,
+    layout: &Layout,
+    public: &dyn PublicCells,
+) -> Claim<E> {
+    let mut claim = Claim { name, public: constant, entries: Vec::with_capacity(entries.len()) };
+    for e in entries {
+        let placed = layout.tensors.get(e.tensor);
+        match (placed.and_then(|p| p.tree), public.cells(e.tensor)) {
+            (None, Some(cells)) => {
+                if let Some(p) = placed {
+                    claim.public += dot_public(&p.dims, &e, cells);
+                }
+            }
+            _ => claim.entries.push(e),
+        }
+    }
+    claim
+}
+
+/// `sum weight * cell` over row-major cells.
+fn dot_public<E: Challenge>(dims: &Dims, e: &Entry<E>, cells: &[i64]) -> E {
+    let per = dims.padded_last() >> e.granule;
+    let mut acc = E::ZERO;
+    for (line, values) in e.rows.chunks(per.max(1)).zip(cells.chunks(dims.last.max(1))) {
+        for (r, row) in line.iter().zip(values.chunks(1 << e.granule)) {
+            if r.is_zero() {
+                continue;
+            }
+            let s = row.iter().zip(&e.low).fold(E::ZERO, |a, (v, w)| a + *w * E::base_from_int(*v));
+            acc += *r * s;
+        }
+    }
+    acc
+}
+
+/// Value at `tau` of the functional that entries induce on the columns of their trees: `[tree][column]`.
+pub fn columns_at<E: Challenge>(layout: &Layout, claims: &[(E, &Claim<E>)], tau: &[E]) -> Vec<Vec<E>> {
+    let mut out: Vec<Vec<E>> = layout.trees.iter().map(|t| vec![E::ZERO; t.columns]).collect();
+    for (weight, claim) in claims {
+        for e in &claim.entries {
+            let Some(placed) = layout.tensors.get(e.tensor) else { continue };
+            let Some(tree) = placed.tree else { continue };
+            let height = layout.trees.get(tree).and_then(|t| layout.heights.get(t.group)).copied().unwrap_or(0);
+            let tau = tau.get(..height).unwrap_or_default();
+            let (low, high) = tau.split_at(e.granule.min(tau.len()));
+            let inner = eq_table(low).iter().zip(&e.low).fold(E::ZERO, |a, (x, y)| a + *x * *y) * *weight;
+            let fine = placed.dims.granule - e.granule;
+            for s in &placed.segments {
+                let rows = e.rows.iter().skip(s.row << fine).take(s.rows << fine);
+                let eq = eq_segment(high, s.start >> e.granule, s.rows << fine);
+                let v = rows.zip(&eq).fold(E::ZERO, |a, (x, y)| if x.is_zero() { a } else { a + *x * *y });
+                if let Some(o) = out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
+                    *o += inner * v;
+                }
+            }
+        }
+    }
+    out
+}

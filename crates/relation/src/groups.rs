@@ -1,0 +1,266 @@
+//! Contractions of phase 2: every product term of every expression becomes one or more groups, each of which sums
+//! `lhs * rhs` over the variables that both operands use. The address weight of the term's space must split into a
+//! part for each operand; where it does not, the term is cut along an axis until it does.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proveil_algebra::{Challenge, log2_ceil};
+
+use crate::decl::{Access, Affine, Coef, Expr, Product, Relation};
+use crate::layout::{Block, Dims};
+use crate::weights::Factor;
+
+/// Whose space a term lives on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Tuple column `.1` of look-up `.0`.
+    Lookup(usize, usize),
+    /// Output.
+    Output(usize),
+}
+
+/// An operand of a contraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Left.
+    Lhs,
+    /// Right.
+    Rhs,
+}
+
+/// One contraction.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The space.
+    pub source: Source,
+    /// Factor of the term.
+    pub coef: Coef,
+    /// Number of space variables; the others are summation variables.
+    pub space: usize,
+    /// Lengths of all variables after cutting.
+    pub extents: Vec<usize>,
+    /// Variables cut to one value, with that value.
+    pub fixed: Vec<(usize, usize)>,
+    /// The granule of the space's last axis that this group covers, if the axis is cut.
+    pub chunk: Option<usize>,
+    /// Left operand, cut.
+    pub lhs: Access,
+    /// Right operand, cut.
+    pub rhs: Access,
+    /// Operand that carries the row weights of the space.
+    pub rows_to: Side,
+    /// Operand that carries the weights inside a row.
+    pub low_to: Side,
+    /// Variables of the index space, lowest first, with their number of bits.
+    pub kappa: Vec<(usize, usize)>,
+    /// First index.
+    pub offset: usize,
+}
+
+impl Group {
+    /// log2 of the group's part of the index space.
+    #[must_use]
+    pub fn bits(&self) -> usize {
+        self.kappa.iter().map(|k| k.1).sum()
+    }
+
+    /// The operand of a side.
+    #[must_use]
+    pub fn access(&self, side: Side) -> &Access {
+        match side {
+            Side::Lhs => &self.lhs,
+            Side::Rhs => &self.rhs,
+        }
+    }
+
+    /// Variable lengths as one side walks them: variables that belong to the other side only count as 1.
+    #[must_use]
+    pub fn side_extents(&self, side: Side) -> Vec<usize> {
+        let other = self.access(match side {
+            Side::Lhs => Side::Rhs,
+            Side::Rhs => Side::Lhs,
+        });
+        let own = self.access(side);
+        let walks = |v: usize| own.uses(v) || (!other.uses(v) && self.rows_to == side);
+        self.extents.iter().enumerate().map(|(v, n)| if walks(v) { *n } else { 1 }).collect()
+    }
+
+    /// Address weights of the space that a side carries. `rows` and `low` are those of the whole space.
+    pub fn side_factors<'a, E: Challenge>(
+        &self,
+        side: Side,
+        dims: &Dims,
+        rows: &'a [E],
+        low: &'a [E],
+    ) -> Vec<Factor<'a, E>> {
+        let vars: Vec<usize> = (0..self.space).collect();
+        if self.rows_to == self.low_to {
+            if self.rows_to != side {
+                return Vec::new();
+            }
+            if self.fixed.is_empty() {
+                return vec![Factor::Space { vars, granule: dims.granule, rows, low }];
+            }
+        }
+        let mut out = Vec::new();
+        let Some((last, outer)) = vars.split_last() else { return out };
+        if self.rows_to == side {
+            out.push(Factor::Outer { vars: outer.to_vec(), rows: self.cut_rows(dims, rows) });
+        }
+        if self.low_to == side {
+            out.push(Factor::Eq { var: *last, pt: low.to_vec() });
+        }
+        out
+    }
+
+    /// Row weights at the cut, row-major over the outer variables.
+    fn cut_rows<E: Challenge>(&self, dims: &Dims, rows: &[E]) -> Vec<E> {
+        let chunks = dims.chunks();
+        let chunk = self.chunk.unwrap_or(0);
+        let outer = self.space.saturating_sub(1);
+        let mut at = vec![chunk];
+        for v in 0..outer {
+            let n = dims.shape.get(v).copied().unwrap_or(1);
+            let pinned = self.fixed.iter().find(|f| f.0 == v).map(|f| f.1);
+            let stride = dims.shape.get(v + 1..outer).unwrap_or_default().iter().product::<usize>() * chunks;
+            let values = pinned.map_or(0..n, |p| p..p + 1);
+            at = at.iter().flat_map(|a| values.clone().map(move |i| a + i * stride)).collect();
+        }
+        at.iter().map(|i| rows.get(*i).copied().unwrap_or(E::ZERO)).collect()
+    }
+}
+
+fn shift(access: &Access, v: usize, by: usize, drop: bool) -> Access {
+    let fix = |a: &Affine| {
+        let mut a = a.clone();
+        if let Some(c) = a.terms.iter().find(|t| t.0 as usize == v).map(|t| t.1) {
+            a.offset += c * by as i64;
+            if drop {
+                a.terms.retain(|t| t.0 as usize != v);
+            }
+        }
+        a
+    };
+    let mut out = access.clone();
+    out.axes = access.axes.iter().map(fix).collect();
+    out.guards.iter_mut().for_each(|g| g.form = fix(&g.form));
+    out
+}
+
+/// Turns a product term into groups (without offsets).
+pub fn split(source: Source, dims: &Dims, p: &Product) -> Vec<Group> {
+    let space = dims.shape.len();
+    let extents: Vec<usize> = dims.shape.iter().copied().chain(p.sum.iter().map(|n| *n as usize)).collect();
+    let base = Group {
+        source,
+        coef: p.coef,
+        space,
+        extents,
+        fixed: vec![],
+        chunk: None,
+        lhs: p.lhs.clone(),
+        rhs: p.rhs.clone(),
+        rows_to: Side::Rhs,
+        low_to: Side::Rhs,
+        kappa: vec![],
+        offset: 0,
+    };
+    let mut out = Vec::new();
+    assign(base, dims, &mut out);
+    out.iter_mut().for_each(number_kappa);
+    out
+}
+
+fn assign(mut g: Group, dims: &Dims, out: &mut Vec<Group>) {
+    let last = g.space - 1;
+    let live = |v: &usize| g.extents.get(*v).is_some_and(|n| *n > 1);
+    let only = |a: &Access, b: &Access| {
+        (0..g.space).filter(live).filter(|v| a.uses(*v) && !b.uses(*v)).collect::<Vec<usize>>()
+    };
+    let (l, r) = (only(&g.lhs, &g.rhs), only(&g.rhs, &g.lhs));
+    let whole = g.fixed.is_empty();
+    let sides = if l.is_empty() && whole {
+        Some((Side::Rhs, Side::Rhs))
+    } else if r.is_empty() && whole {
+        Some((Side::Lhs, Side::Lhs))
+    } else if l.iter().all(|v| *v == last) {
+        Some((Side::Rhs, if g.lhs.uses(last) { Side::Lhs } else { Side::Rhs }))
+    } else if r.iter().all(|v| *v == last) {
+        Some((Side::Lhs, if g.rhs.uses(last) { Side::Rhs } else { Side::Lhs }))
+    } else {
+        None
+    };
+    if let Some((rows_to, low_to)) = sides {
+        (g.rows_to, g.low_to) = (rows_to, low_to);
+        if rows_to == low_to && whole {
+            out.push(g);
+            return;
+        }
+        let step = 1usize << dims.granule;
+        for chunk in 0..dims.chunks() {
+            let mut c = g.clone();
+            c.chunk = Some(chunk);
+            c.lhs = shift(&g.lhs, last, chunk * step, false);
+            c.rhs = shift(&g.rhs, last, chunk * step, false);
+            if let Some(n) = c.extents.get_mut(last) {
+                *n = step.min(dims.last - chunk * step);
+            }
+            out.push(c);
+        }
+        return;
+    }
+    // Cut along the shortest outer axis that keeps the operands from splitting.
+    let candidates = l.iter().chain(&r).copied().filter(|v| *v != last);
+    let Some(v) = candidates.min_by_key(|v| g.extents.get(*v).copied().unwrap_or(1)) else { return };
+    for i in 0..g.extents.get(v).copied().unwrap_or(1) {
+        let mut c = g.clone();
+        c.fixed.push((v, i));
+        c.lhs = shift(&g.lhs, v, i, true);
+        c.rhs = shift(&g.rhs, v, i, true);
+        if let Some(n) = c.extents.get_mut(v) {
+            *n = 1;
+        }
+        assign(c, dims, out);
+    }
+}
+
+/// The index space of a group: variables that both operands use, the weights' last axis lowest.
+fn number_kappa(g: &mut Group) {
+    let last_var = |a: &Access| match a.axes.last().map(|f| f.terms.as_slice()) {
+        Some([(v, 1)]) => Some(*v as usize),
+        _ => None,
+    };
+    let both: Vec<usize> = (0..g.extents.len())
+        .filter(|v| g.extents.get(*v).is_some_and(|n| *n > 1) && g.lhs.uses(*v) && g.rhs.uses(*v))
+        .collect();
+    let mut order: Vec<usize> = [last_var(&g.lhs), last_var(&g.rhs)].into_iter().flatten().collect();
+    order.retain(|v| both.contains(v));
+    order.dedup();
+    order.extend(both.iter().rev().copied().filter(|v| !order.contains(v)).collect::<Vec<_>>());
+    g.kappa = order.iter().map(|v| (*v, log2_ceil(g.extents.get(*v).copied().unwrap_or(1)))).collect();
+}
+
+/// All groups with their places: (groups, log2 of the index space, place of the linear entry).
+pub fn plan(relation: &Relation, blocks: &[Block], outputs: &[Dims]) -> (Vec<Group>, usize, usize) {
+    let mut groups = Vec::new();
+    let mut add = |source, dims: &Dims, e: &Expr| {
+        e.products.iter().for_each(|p| groups.extend(split(source, dims, p)));
+    };
+    for (i, (l, b)) in relation.lookups.iter().zip(blocks).enumerate() {
+        l.tuple.iter().enumerate().for_each(|(c, e)| add(Source::Lookup(i, c), &b.dims, e));
+    }
+    for (i, (o, d)) in relation.outputs.iter().zip(outputs).enumerate() {
+        add(Source::Output(i), d, &o.expr);
+    }
+    let mut order: Vec<usize> = (0..groups.len()).collect();
+    order.sort_by_key(|i| (core::cmp::Reverse(groups.get(*i).map_or(0, Group::bits)), *i));
+    let mut at = 0;
+    for i in order {
+        if let Some(g) = groups.get_mut(i) {
+            g.offset = at;
+            at += 1 << g.bits();
+        }
+    }
+    (groups, log2_ceil(at + 1), at)
+}

@@ -1,0 +1,119 @@
+//! Look-up tables: rows of one to three integers, written in parts whose columns are ramps, constants or values,
+//! so that ranges, signs and saturated halves have closed forms and only true function values cost linear time.
+
+use alloc::vec::Vec;
+
+use proveil_algebra::Challenge;
+use serde::{Deserialize, Serialize};
+
+use crate::weights::eq_segment;
+
+/// One column of a part of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Column {
+    /// `start, start + 1, ...`
+    Ramp(i64),
+    /// The same value in every row.
+    Constant(i64),
+    /// Explicit values.
+    Values(Vec<i64>),
+}
+
+/// Consecutive rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Number of rows.
+    pub len: u32,
+    /// The columns; every part of a table has as many.
+    pub columns: Vec<Column>,
+}
+
+/// A table. Rows need not be distinct.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Name for messages.
+    pub name: alloc::string::String,
+    /// The rows, part after part.
+    pub parts: Vec<Part>,
+}
+
+impl Table {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.parts.iter().map(|p| p.len as usize).sum()
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.parts.first().map_or(0, |p| p.columns.len())
+    }
+
+    /// The rows as integers, row after row.
+    #[must_use]
+    pub fn materialise(&self) -> Vec<Vec<i64>> {
+        let mut out = Vec::with_capacity(self.rows());
+        for p in &self.parts {
+            for i in 0..p.len as usize {
+                out.push(p.columns.iter().map(|c| c.at(i)).collect());
+            }
+        }
+        out
+    }
+
+    /// `sum over rows x of eq(pt, start + x) * (one + sum_c powers[c] * column_c(x))`.
+    pub fn evaluate<E: Challenge>(&self, pt: &[E], start: usize, one: E, powers: &[E]) -> E {
+        let mut acc = E::ZERO;
+        let mut at = start;
+        for p in &self.parts {
+            let len = p.len as usize;
+            let (s0, s1) = segment_moments(pt, at, len);
+            acc += s0 * one;
+            let dense = p.columns.iter().any(|c| matches!(c, Column::Values(_)));
+            let eq = if dense { eq_segment(pt, at, len) } else { Vec::new() };
+            for (c, w) in p.columns.iter().zip(powers) {
+                acc += *w
+                    * match c {
+                        Column::Ramp(s) => s1 + s0 * E::from_int(*s),
+                        Column::Constant(k) => s0 * E::from_int(*k),
+                        Column::Values(v) => {
+                            v.iter().zip(&eq).fold(E::ZERO, |a, (x, e)| a + *e * E::base_from_int(*x))
+                        }
+                    };
+            }
+            at += len;
+        }
+        acc
+    }
+}
+
+impl Column {
+    fn at(&self, i: usize) -> i64 {
+        match self {
+            Self::Ramp(s) => s.wrapping_add(i as i64),
+            Self::Constant(k) => *k,
+            Self::Values(v) => v.get(i).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// `(sum_x eq(pt, start + x), sum_x x eq(pt, start + x))` over `x < len`, in O(log^2) field operations.
+pub fn segment_moments<E: Challenge>(pt: &[E], start: usize, len: usize) -> (E, E) {
+    let (mut s0, mut s1) = (E::ZERO, E::ZERO);
+    let mut at = start;
+    let end = start + len;
+    while at < end {
+        let mut k = (at.trailing_zeros() as usize).min(pt.len());
+        while k > 0 && at + (1 << k) > end {
+            k -= 1;
+        }
+        let (low, high) = pt.split_at(k.min(pt.len()));
+        let w = proveil_algebra::eq_index(high, (at >> k) as u64);
+        let ramp = low.iter().enumerate().fold(E::ZERO, |a, (i, x)| a + *x * E::from_int(1i64 << i));
+        s0 += w;
+        s1 += w * (ramp + E::from_int((at - start) as i64));
+        at += 1 << k;
+    }
+    (s0, s1)
+}

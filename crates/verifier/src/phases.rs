@@ -1,0 +1,286 @@
+//! The phases, from the first commitment to the claims about columns; mirrored by `prover::phases`.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proveil_algebra::{Challenge, eq_index, eval_mle};
+use proveil_protocol::channel::{Channel, Message, ProofError, Value};
+use proveil_protocol::merkle::Commitment;
+use proveil_protocol::sumcheck;
+use proveil_relation::claims::{self, AddressWeights, Claim, Point};
+use proveil_relation::groups::Side;
+use proveil_relation::layout::{Layout, TreeKind};
+
+use crate::{PreparedKey, PublicValues};
+
+/// Names of messages and challenges, shared with the prover.
+pub mod label {
+    /// Mask of a further geometry.
+    pub const MASK: &str = "mask root";
+    /// Per-proof columns.
+    pub const TRACE: &str = "trace root";
+    /// Fingerprint challenges.
+    pub const FINGERPRINT: &str = "fingerprint";
+    /// Helper columns.
+    pub const HELPER: &str = "helper root";
+    /// Point of the zerocheck.
+    pub const ZEROCHECK: &str = "zerocheck point";
+    /// Rounds of phase 1.
+    pub const PHASE1: &str = "look-up round";
+    /// Look-up values at the point.
+    pub const VALUES: [&str; 6] = ["helper", "denominator 0", "denominator 1", "numerator 0", "numerator 1", "denominators"];
+    /// More coordinates for wide outputs.
+    pub const OUTPUT_POINT: &str = "output point";
+    /// Lane and output weight.
+    pub const DELTA: &str = "delta";
+    /// Rounds of phase 2.
+    pub const PHASE2: &str = "product round";
+    /// Operands at the point of phase 2.
+    pub const OPERANDS: [&str; 2] = ["left operand", "right operand"];
+    /// Claim weight.
+    pub const GAMMA: &str = "gamma";
+    /// Rounds of phase 3.
+    pub const PHASE3: &str = "claim round";
+    /// A column at the common point.
+    pub const COLUMN: &str = "column";
+    /// A mask at the common point.
+    pub const MASK_VALUE: &str = "mask";
+    /// Combination coefficient.
+    pub const ALPHA: &str = "combination";
+}
+
+/// Values of phase 1 at `rho`.
+#[derive(Clone, Copy, Debug)]
+pub struct LookupValues<E> {
+    /// `h, D_0, D_1, N_0, N_1, D_0 D_1`.
+    pub messages: [Message<E>; 6],
+}
+
+/// Where the phases end: one claim about the combination of each geometry.
+#[derive(Clone, Debug)]
+pub struct End<E> {
+    /// Commitments read from the proof, by tree.
+    pub commitments: Vec<Option<Commitment>>,
+    /// The common point, lowest variable first.
+    pub tau: Vec<E>,
+    /// Combination coefficients by tree and value column.
+    pub alpha: Vec<Vec<E>>,
+    /// Columns at the point, by tree, mask last.
+    evaluations: Vec<Vec<Message<E>>>,
+    groups: Vec<usize>,
+}
+
+impl<E: Challenge> End<E> {
+    /// The tie of one geometry: its combination's value is the combination of the columns' values.
+    ///
+    /// # Errors
+    /// `Check { "combination" }`.
+    pub fn tie(&self, ch: &mut Channel<'_, E>, group: usize, value: E) -> Result<(), ProofError> {
+        let mut sum = Value::known(-value);
+        for (tree, _) in self.groups.iter().enumerate().filter(|(_, g)| **g == group) {
+            let alpha = self.alpha.get(tree).map_or(&[][..], Vec::as_slice);
+            let evals = self.evaluations.get(tree).map_or(&[][..], Vec::as_slice);
+            for (i, m) in evals.iter().enumerate() {
+                sum.add_scaled(&m.value(), alpha.get(i).copied().unwrap_or(E::ONE));
+            }
+        }
+        ch.zero(sum, "combination")
+    }
+}
+
+/// Runs all phases up to the combination challenge.
+///
+/// # Errors
+/// `Decode`, and on the plain channel `Check`.
+pub fn walk<E: Challenge>(
+    ch: &mut Channel<'_, E>,
+    key: &PreparedKey,
+    public: &PublicValues<'_>,
+) -> Result<End<E>, ProofError> {
+    let layout = &key.layout;
+    let mut commitments = vec![None; layout.trees.len()];
+    read_commitments(ch, layout, &mut commitments, &[TreeKind::Mask, TreeKind::Trace])?;
+    ch.pads_commitment()?;
+    let (alpha, beta) = (ch.challenge(label::FINGERPRINT), ch.challenge(label::FINGERPRINT));
+    read_commitments(ch, layout, &mut commitments, &[TreeKind::Helper])?;
+
+    let (rho, values) = lookups(ch, layout)?;
+    let delta = ch.challenge(label::DELTA);
+    let point = Point { alpha, beta, rho, delta };
+    let (kappa, weights, operands) = products(ch, key, public, &point, &values)?;
+    let (claims, targets) = collect_claims(ch, key, public, &point, &weights, &kappa, &values, &operands);
+    let (tau, evaluations) = reduce(ch, layout, &claims, targets)?;
+    let alpha = layout.trees.iter().map(|t| ch.challenges(label::ALPHA, t.columns)).collect();
+    let groups = layout.trees.iter().map(|t| t.group).collect();
+    Ok(End { commitments, tau, alpha, evaluations, groups })
+}
+
+/// Phase 0: reads the roots of the given kinds of trees.
+fn read_commitments<E: Challenge>(
+    ch: &mut Channel<'_, E>,
+    layout: &Layout,
+    commitments: &mut [Option<Commitment>],
+    kinds: &[TreeKind],
+) -> Result<(), ProofError> {
+    for (slot, plan) in commitments.iter_mut().zip(&layout.trees).filter(|(_, p)| kinds.contains(&p.kind)) {
+        let label = match plan.kind {
+            TreeKind::Mask => label::MASK,
+            TreeKind::Helper => label::HELPER,
+            _ => label::TRACE,
+        };
+        *slot = Some(ch.commitment(label)?);
+    }
+    Ok(())
+}
+
+/// Phase 1: `sum eq(rho0, x) (h D0 D1 - N0 D1 - N1 D0) = 0`; returns the point (extended for wide outputs).
+fn lookups<E: Challenge>(ch: &mut Channel<'_, E>, layout: &Layout) -> Result<(Vec<E>, LookupValues<E>), ProofError> {
+    let rho0 = ch.challenges(label::ZEROCHECK, layout.nv);
+    let end = sumcheck::verify(ch, label::PHASE1, layout.nv, 3, Some(&rho0), Value::known(E::ZERO))?;
+    let [h, d0, d1, n0, n1, dd] = label::VALUES;
+    let m = [ch.message(h)?, ch.message(d0)?, ch.message(d1)?, ch.message(n0)?, ch.message(n1)?, ch.message(dd)?];
+    let [h, d0, d1, n0, n1, dd] = &m;
+    let denominators = ch.product(d0, d1) - dd.value();
+    ch.zero(denominators, "product of denominators")?;
+    let fractions = ch.product(h, dd) - ch.product(n0, d1) - ch.product(n1, d0);
+    ch.zero(fractions - end.value, "look-up zerocheck")?;
+    let mut rho = end.point;
+    rho.extend(ch.challenges(label::OUTPUT_POINT, layout.out_vars.saturating_sub(layout.nv)));
+    Ok((rho, LookupValues { messages: m }))
+}
+
+type Products<E> = (Vec<E>, Option<AddressWeights<E>>, [Message<E>; 2]);
+
+/// Phase 2: all products of all layers, and the outputs.
+fn products<E: Challenge>(
+    ch: &mut Channel<'_, E>,
+    key: &PreparedKey,
+    public: &PublicValues<'_>,
+    point: &Point<E>,
+    values: &LookupValues<E>,
+) -> Result<Products<E>, ProofError> {
+    let (layout, relation) = (&key.layout, &key.key.relation);
+    let [_, d0, d1, ..] = &values.messages;
+    let mut claim = Value::known(point.alpha * (E::ONE + point.delta));
+    claim.add_scaled(&d0.value(), -E::ONE);
+    claim.add_scaled(&d1.value(), -point.delta);
+    let weights = (!ch.is_dry()).then(|| AddressWeights::new(relation, layout, &key.key.visibility, point));
+    if let Some(w) = &weights {
+        claim.c -= claims::phase2_public(relation, layout, point, w);
+        for (o, w) in w.outputs.iter().enumerate() {
+            if let (Some(w), Some(values)) = (w, public.output(o)) {
+                claim.c += output_at(layout, o, w, values);
+            }
+        }
+    }
+    let end = sumcheck::verify(ch, label::PHASE2, layout.nk, 2, None, claim)?;
+    let [a, b] = label::OPERANDS;
+    let operands = [ch.message(a)?, ch.message(b)?];
+    let [a, b] = &operands;
+    let product = ch.product(a, b);
+    ch.zero(product - end.value, "products")?;
+    Ok((end.point, weights, operands))
+}
+
+/// The weighted sum of a public output's values.
+pub fn output_at<E: Challenge>(layout: &Layout, o: usize, w: &claims::SpaceWeights<E>, values: &[i64]) -> E {
+    let Some(dims) = layout.outputs.get(o) else { return E::ZERO };
+    let chunks = dims.chunks().max(1);
+    let mut acc = E::ZERO;
+    for (i, line) in values.chunks(dims.last.max(1)).enumerate() {
+        for (c, row) in line.chunks(1 << dims.granule).enumerate() {
+            let cells: Vec<E> = row.iter().map(|v| E::from_int(*v)).collect();
+            acc += w.rows.get(i * chunks + c).copied().unwrap_or(E::ZERO) * eval_mle(&cells, &w.low);
+        }
+    }
+    acc
+}
+
+/// The six linear claims that phases 1 and 2 leave, with their claimed values.
+#[allow(clippy::too_many_arguments)]
+fn collect_claims<E: Challenge>(
+    ch: &Channel<'_, E>,
+    key: &PreparedKey,
+    public: &PublicValues<'_>,
+    point: &Point<E>,
+    weights: &Option<AddressWeights<E>>,
+    kappa: &[E],
+    values: &LookupValues<E>,
+    operands: &[Message<E>; 2],
+) -> (Vec<Claim<E>>, Vec<Value<E>>) {
+    let [h, _, _, n0, n1, _] = &values.messages;
+    let [a, b] = operands;
+    let targets =
+        vec![h.value(), Value::known(E::ZERO), n0.value(), n1.value(), a.value(), b.value()];
+    let list = match weights {
+        Some(w) if !ch.is_dry() => linear_claims(key, public, point, w, kappa),
+        _ => Vec::new(),
+    };
+    (list, targets)
+}
+
+/// The claims as functionals; shared with the prover.
+pub fn linear_claims<E: Challenge>(
+    key: &PreparedKey,
+    public: &PublicValues<'_>,
+    point: &Point<E>,
+    weights: &AddressWeights<E>,
+    kappa: &[E],
+) -> Vec<Claim<E>> {
+    let (layout, relation) = (&key.layout, &key.key.relation);
+    let mut out = claims::phase1(relation, layout, point);
+    let linear = eq_index(kappa, layout.linear_at as u64);
+    let mut lhs = Vec::new();
+    claims::product_side(layout, point, weights, kappa, Side::Lhs, &mut lhs);
+    out.push(claims::settle("left operand", linear, lhs, layout, public));
+    let mut rhs = Vec::new();
+    claims::product_side(layout, point, weights, kappa, Side::Rhs, &mut rhs);
+    claims::linear_side(relation, layout, &key.key.visibility, point, weights, linear, &mut rhs);
+    out.push(claims::settle("right operand", E::ZERO, rhs, layout, public));
+    out
+}
+
+type Reduced<E> = (Vec<E>, Vec<Vec<Message<E>>>);
+
+/// Phase 3: every claim to one point.
+fn reduce<E: Challenge>(
+    ch: &mut Channel<'_, E>,
+    layout: &Layout,
+    claims: &[Claim<E>],
+    targets: Vec<Value<E>>,
+) -> Result<Reduced<E>, ProofError> {
+    let gamma = ch.challenge(label::GAMMA);
+    let mut total = Value::known(E::ZERO);
+    let mut power = E::ONE;
+    let mut weighted = Vec::with_capacity(claims.len());
+    for (i, t) in targets.iter().enumerate() {
+        total.add_scaled(t, power);
+        if let Some(c) = claims.get(i) {
+            total.c -= power * c.public;
+            weighted.push((power, c));
+        }
+        power *= gamma;
+    }
+    let rounds = layout.heights.iter().copied().max().unwrap_or(0);
+    let end = sumcheck::verify(ch, label::PHASE3, rounds, 2, None, total)?;
+    let omega = if ch.is_dry() { Vec::new() } else { claims::columns_at(layout, &weighted, &end.point) };
+    let mut sum = end.value * -E::ONE;
+    let mut evaluations = Vec::with_capacity(layout.trees.len());
+    for (t, plan) in layout.trees.iter().enumerate() {
+        let height = layout.heights.get(plan.group).copied().unwrap_or(0);
+        let above = end.point.get(height..).unwrap_or_default().iter().fold(E::ONE, |a, x| a * (E::ONE - *x));
+        let mut list = Vec::with_capacity(plan.columns + 1);
+        for c in 0..plan.columns {
+            let m = ch.message(label::COLUMN)?;
+            let w = omega.get(t).and_then(|w| w.get(c)).copied().unwrap_or(E::ZERO);
+            sum.add_scaled(&m.value(), w * above);
+            list.push(m);
+        }
+        if plan.mask {
+            list.push(ch.message(label::MASK_VALUE)?);
+        }
+        evaluations.push(list);
+    }
+    ch.zero(sum, "claims at the common point")?;
+    Ok((end.point, evaluations))
+}
