@@ -191,22 +191,24 @@ impl Arrangement<'_> {
             self.hull = Some(self.hull.map_or(sum, |h| (h.0.min(sum.0), h.1.max(sum.1))));
             return Some(());
         }
-        let span = |piece: &Piece| (piece.start[axis], piece.start[axis] + piece.extents[axis]);
+        let span = |i: usize| {
+            let piece = &self.pieces[i];
+            (piece.start[axis], piece.start[axis] + piece.extents[axis])
+        };
         let mut ends = vec![0, self.out[axis]];
-        ends.extend(active.iter().flat_map(|&i| <[usize; 2]>::from(span(&self.pieces[i]))));
+        ends.extend(active.iter().flat_map(|&i| <[usize; 2]>::from(span(i))));
         ends.sort_unstable();
         ends.dedup();
+        let mut waiting: Vec<(usize, usize, usize)> = active.iter().map(|&i| (span(i).0, span(i).1, i)).collect();
+        waiting.sort_unstable_by(|a, b| b.cmp(a));
+        let mut inside: Vec<(usize, usize)> = Vec::new();
         for window in ends.windows(2) {
-            self.visits += active.len();
-            if self.visits > VISIT_BUDGET {
-                return None;
+            inside.retain(|&(end, _)| end > window[0]);
+            while let Some((_, end, i)) = waiting.pop_if(|next| next.0 == window[0]) {
+                inside.push((end, i));
             }
-            let covers = |&i: &usize| {
-                let (start, end) = span(&self.pieces[i]);
-                start <= window[0] && window[1] <= end
-            };
-            let inside: Vec<usize> = active.iter().copied().filter(covers).collect();
-            self.cut(axis + 1, &inside)?;
+            let pieces: Vec<usize> = inside.iter().map(|&(_, i)| i).collect();
+            self.cut(axis + 1, &pieces)?;
         }
         Some(())
     }

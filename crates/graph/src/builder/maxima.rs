@@ -11,6 +11,9 @@ use crate::error::GraphError;
 use crate::ir::{Access, Affine, Contract, Piece, Range, TableId, TensorId};
 use crate::shape;
 
+/// Largest number of cells in the window of a maximum: each is a node.
+const MAX_WINDOW: usize = 1 << 12;
+
 /// Attributes of a pooling operator, one entry of each list for each spatial axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSpec {
@@ -110,7 +113,11 @@ impl Builder {
         let shift = if padded && lo != 0 { lo } else { 0 };
         let base = if shift == 0 { x } else { self.combine(&format!("{name}/lift"), &[(1, x)], -shift, scale)? };
         let mut cells = Vec::new();
-        shape::product(name, "cells of a window", &spec.kernel)?;
+        let count = shape::product(name, "cells of a window", &spec.kernel)?;
+        if count > MAX_WINDOW {
+            let (got, needs) = (count as i64, "take at most 4096, or use `reduce_max`");
+            return Err(GraphError::Attribute { name: name.to_owned(), what: "number of window cells", got, needs });
+        }
         shape::for_each_index(&spec.kernel, |at| cells.push(at.to_vec()));
         let mut level = Vec::with_capacity(cells.len());
         for at in &cells {

@@ -56,6 +56,10 @@ impl Window {
         if self.stride == 0 || self.dilation == 0 {
             return bad("stride or dilation", 0, "give at least 1");
         }
+        let largest = [self.kernel, self.stride, self.dilation, self.before, self.after].into_iter().max();
+        if let Some(largest) = largest.filter(|&x| x > shape::MAX_CELLS) {
+            return bad("kernel, stride, dilation or padding", largest as i128, "keep it at most 2^48");
+        }
         let padded = self.len as i128 + self.before as i128 + self.after as i128;
         let reach = (self.kernel as i128 - 1) * self.dilation as i128 + 1;
         if padded < reach {

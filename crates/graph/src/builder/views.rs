@@ -93,6 +93,9 @@ impl Builder {
         expect_len(name, "slice steps", from.len(), steps.len())?;
         let mut axes = Vec::with_capacity(from.len());
         for axis in 0..from.len() {
+            if extents[axis] == 0 {
+                return Err(GraphError::ZeroAxis { name: name.to_owned(), axis });
+            }
             let end = starts[axis] as i128 + (extents[axis] as i128 - 1) * i128::from(steps[axis]);
             if starts[axis] >= from[axis] || end < 0 || end >= from[axis] as i128 {
                 let (got, needs) = (end.clamp(i64::MIN.into(), i64::MAX.into()) as i64, "keep it inside the axis");

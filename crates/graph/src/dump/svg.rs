@@ -69,29 +69,41 @@ pub fn to_svg(graph: &Graph) -> String {
     svg
 }
 
-/// Row of each tensor: inputs on top, results one below their lowest operand, parameters and constants one
-/// above their first reader.
+/// Row of each tensor: inputs on top, results one below their lowest operand. What depends on no input (weights,
+/// constants and what is made of them) is moved down to one above its first reader.
 fn rows_of(graph: &Graph) -> Vec<usize> {
     let mut rows = vec![0; graph.tensors.len()];
-    let row_of = |rows: &[usize], id: TensorId| rows.get(id.0 as usize).copied().unwrap_or(0);
-    let mut readers: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut moves: Vec<bool> = graph.tensors.iter().map(|tensor| tensor.origin != Origin::Input).collect();
     for node in &graph.nodes {
-        let ids = operands(&node.op);
-        let row = ids.iter().map(|&id| row_of(&rows, id) + 1).max().unwrap_or(0);
-        if let Some(out) = rows.get_mut(node.out.0 as usize) {
-            *out = row;
+        let ids = known(graph, operands(&node.op));
+        for out in known(graph, vec![node.out]) {
+            rows[out] = ids.iter().map(|&id| rows[id] + 1).max().unwrap_or(0);
+            moves[out] = ids.iter().all(|&id| moves[id]);
         }
-        for id in ids {
-            let first = readers.entry(id.0 as usize).or_insert(row);
-            *first = row.min(*first);
+    }
+    let mut first_reader: BTreeMap<usize, usize> = BTreeMap::new();
+    for node in graph.nodes.iter().rev() {
+        for out in known(graph, vec![node.out]) {
+            if let Some(row) = first_reader.get(&out).filter(|_| moves[out]) {
+                rows[out] = row.saturating_sub(1);
+            }
+            for id in known(graph, operands(&node.op)) {
+                let first = first_reader.entry(id).or_insert(rows[out]);
+                *first = rows[out].min(*first);
+            }
         }
     }
     for (i, tensor) in graph.tensors.iter().enumerate() {
         if matches!(tensor.origin, Origin::Param | Origin::Const(_)) {
-            rows[i] = readers.get(&i).map_or(0, |row| row.saturating_sub(1));
+            rows[i] = first_reader.get(&i).map_or(0, |row| row.saturating_sub(1));
         }
     }
     rows
+}
+
+/// Positions of those tensors that the graph has.
+fn known(graph: &Graph, ids: Vec<TensorId>) -> Vec<usize> {
+    ids.iter().map(|id| id.0 as usize).filter(|&id| id < graph.tensors.len()).collect()
 }
 
 /// Places for tensors and lanes, and for each arrow the places that it passes, first and last included.
