@@ -1,7 +1,7 @@
 //! Builds graphs: each method adds one operator (or a few, for the conveniences), works out shape and range of
 //! the result, and refuses what the checker would refuse.
 //!
-//! The raw operators are here; [`views`], [`products`] and [`maxima`] add what is made of them.
+//! The raw operators are here; the modules `views`, `products` and `maxima` add what is made of them.
 //!
 //! Names are made unique by a suffix (`relu`, `relu_1`, ...); a node and its output tensor have one name.
 

@@ -47,7 +47,10 @@ pub enum GraphError {
         tensor: String,
     },
     /// The origin of a tensor and the lists of nodes and inputs do not agree on exactly one definition.
-    #[error("`{tensor}` is defined {count} times by the nodes and inputs, but its origin asks for {expected}")]
+    #[error(
+        "`{tensor}` is defined {count} times by the nodes and inputs, but its origin asks for {expected}; \
+             give each tensor one node, one place in the inputs, or values"
+    )]
     Definitions {
         /// Tensor.
         tensor: String,
@@ -88,7 +91,7 @@ pub enum GraphError {
         b: Vec<usize>,
     },
     /// A list with one entry per axis has another length, or an operand has another number of axes.
-    #[error("`{name}`: {what} has {got} entries, expected {expected}")]
+    #[error("`{name}`: {what} has {got} entries, expected {expected}; give one for each axis")]
     Rank {
         /// Node.
         name: String,
@@ -100,7 +103,7 @@ pub enum GraphError {
         got: usize,
     },
     /// An axis number that the operand does not have, or that is named twice.
-    #[error("`{name}`: axis {axis} is repeated or not an axis of a tensor with {rank} axes")]
+    #[error("`{name}`: axis {axis} is repeated or not an axis of a tensor with {rank} axes; count from 0")]
     Axis {
         /// Node.
         name: String,
@@ -204,7 +207,7 @@ pub enum GraphError {
         len: usize,
     },
     /// A shift of more than 60 bits.
-    #[error("`{name}`: shift of {shift} bits; at most 60 are possible")]
+    #[error("`{name}`: shift of {shift} bits; at most 60 are possible, so rescale in two steps")]
     Shift {
         /// Node.
         name: String,
@@ -212,7 +215,10 @@ pub enum GraphError {
         shift: u32,
     },
     /// An index variable that the operator does not have, has twice, or that is out of order.
-    #[error("`{name}`: {place} uses variable {var} of {count} out of order, twice, or beyond the last")]
+    #[error(
+        "`{name}`: {place} uses variable {var} of {count} out of order, twice, or beyond the last; \
+             sort the terms and use each variable once"
+    )]
     Variable {
         /// Node.
         name: String,
@@ -224,7 +230,10 @@ pub enum GraphError {
         count: usize,
     },
     /// A zero coefficient, or an affine form whose values leave `|x| < 2^48`.
-    #[error("`{name}`: axis {axis} of the access to `{tensor}` has a zero coefficient or leaves |index| < 2^48")]
+    #[error(
+        "`{name}`: axis {axis} of the access to `{tensor}` has a zero coefficient or leaves |index| < 2^48; \
+             drop the term or shorten the axis"
+    )]
     Affine {
         /// Node.
         name: String,
@@ -234,7 +243,7 @@ pub enum GraphError {
         axis: usize,
     },
     /// A box of a linear operator that reaches beyond the output.
-    #[error("`{name}`: piece {piece} covers axis {axis} up to {end}, but the output has {len} there")]
+    #[error("`{name}`: piece {piece} covers axis {axis} up to {end}, but the output has {len} there; shorten the box")]
     PieceBox {
         /// Node.
         name: String,

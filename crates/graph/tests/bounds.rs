@@ -62,7 +62,7 @@ fn rejects_the_maximum_rule_where_the_table_or_the_operands_differ() {
     let mut b = Builder::new();
     let (x, y) = (b.input("x", &[4], BYTE, 0).unwrap(), b.input("y", &[4], BYTE, 0).unwrap());
     let step = b.combine("step", &[(1, y), (-1, x)], 0, 0).unwrap();
-    let mut rise = |b: &mut Builder, half: i64, base: TensorId, bump: i64| {
+    let rise = |b: &mut Builder, half: i64, base: TensorId, bump: i64| {
         let table = b.table("relu", -half, (-half..half).map(|v| v.max(0) + bump).collect())?;
         let rise = b.lookup("rise", step, 0, table, 0)?;
         let sum = b.combine("sum", &[(1, base), (1, rise)], 0, 0)?;
