@@ -4,9 +4,13 @@
 
 use proveil_algebra::{F, write_base};
 use proveil_protocol::codec::Writer;
-use proveil_protocol::merkle::{Commitment, LEAF_HEADER_BYTES, SALT_BYTES, hash_node, leaf_header};
+use proveil_protocol::merkle::{Commitment, LEAF_HEADER_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_header};
 use proveil_protocol::transcript::Digest;
 use rayon::prelude::*;
+
+mod lanes;
+
+use lanes::LANES;
 
 /// Leaves or nodes hashed by one task.
 const TASK: usize = 256;
@@ -44,16 +48,26 @@ impl MerkleTree {
     }
 
     fn hash_leaves(&self, leaves: &mut [Digest]) {
+        let len = LEAF_HEADER_BYTES + 8 * self.width;
         leaves.par_chunks_mut(TASK).enumerate().for_each(|(task, chunk)| {
-            let mut preimage = Vec::with_capacity(LEAF_HEADER_BYTES + 8 * self.width);
-            for (i, leaf) in chunk.iter_mut().enumerate() {
-                let index = task * TASK + i;
-                preimage.clear();
-                preimage.extend(leaf_header(&self.nonce, index as u64, &self.salt(index as u64)));
-                self.row(index).iter().for_each(|x| write_base(*x, &mut preimage));
-                *leaf = *blake3::hash(&preimage).as_bytes();
+            let mut preimages = Vec::with_capacity(LANES * len);
+            for (group, out) in chunk.chunks_mut(LANES).enumerate() {
+                preimages.clear();
+                let first = task * TASK + group * LANES;
+                (first..first + out.len()).for_each(|index| self.write_preimage(index, &mut preimages));
+                if out.len() == LANES {
+                    out.copy_from_slice(&lanes::hash(&preimages, len));
+                } else {
+                    let single = preimages.chunks_exact(len).map(|p| *blake3::hash(p).as_bytes());
+                    out.iter_mut().zip(single).for_each(|(o, digest)| *o = digest);
+                }
             }
         });
+    }
+
+    fn write_preimage(&self, index: usize, out: &mut Vec<u8>) {
+        out.extend(leaf_header(&self.nonce, index as u64, &self.salt(index as u64)));
+        self.row(index).iter().for_each(|x| write_base(*x, out));
     }
 
     fn salt(&self, index: u64) -> [u8; SALT_BYTES] {
@@ -128,11 +142,20 @@ fn hash_inner(inner: &mut [Digest], leaves: &[Digest]) {
     while size > 0 {
         let (upper, layer) = rest.split_at_mut(size);
         layer.par_chunks_mut(TASK).zip(below.par_chunks(2 * TASK)).for_each(|(out, children)| {
-            out.iter_mut().zip(children.chunks_exact(2)).for_each(|(o, c)| *o = hash_node(&c[0], &c[1]));
+            let groups = out.chunks_mut(LANES).zip(children.chunks(2 * LANES));
+            groups.for_each(|(out, children)| hash_nodes(out, children));
         });
         rest = upper;
         below = layer;
         size /= 2;
+    }
+}
+
+fn hash_nodes(out: &mut [Digest], children: &[Digest]) {
+    if out.len() == LANES {
+        out.copy_from_slice(&lanes::keyed_hash(&NODE_KEY, children.as_flattened(), 64));
+    } else {
+        out.iter_mut().zip(children.chunks_exact(2)).for_each(|(o, c)| *o = hash_node(&c[0], &c[1]));
     }
 }
 

@@ -1,0 +1,228 @@
+//! Blake3 of many messages of one length at a time, one message in each vector lane.
+//!
+//! A leaf is a few blocks of one chunk, within which the hash is sequential: hashed one by one, leaves leave the
+//! vector unit idle. The lanes are plain arrays that the compiler turns into vector instructions; the results are
+//! those of the `blake3` crate, with which the tests compare.
+//!
+//! # Source
+//! O'Connor, Aumasson, Neves, Wilcox-O'Hearn, *BLAKE3*, sections 2.1 to 2.5.
+
+use proveil_protocol::transcript::Digest;
+
+/// Messages hashed at a time.
+pub(super) const LANES: usize = 16;
+
+type Lane = [u32; LANES];
+type Chaining = [Lane; 8];
+type Block = [Lane; 16];
+
+const BLOCK_BYTES: usize = 64;
+const CHUNK_BYTES: usize = 1024;
+
+const CHUNK_START: u32 = 1;
+const CHUNK_END: u32 = 2;
+const PARENT: u32 = 4;
+const ROOT: u32 = 8;
+const KEYED_HASH: u32 = 16;
+
+const IV: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// Where word `i` of the next round's message comes from.
+const PERMUTATION: [usize; 16] = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
+
+/// The hash of each of [`LANES`] messages of `len` bytes, which follow each other in `messages`.
+///
+/// # Shapes
+/// `messages.len() == LANES * len`, `len > 0`.
+pub(super) fn hash(messages: &[u8], len: usize) -> [Digest; LANES] {
+    Hasher { messages, len, key: IV, flags: 0 }.run()
+}
+
+/// The keyed hash of each of [`LANES`] messages of `len` bytes.
+///
+/// # Shapes
+/// As [`hash`].
+pub(super) fn keyed_hash(key: &Digest, messages: &[u8], len: usize) -> [Digest; LANES] {
+    let mut words = [0; 8];
+    words.iter_mut().zip(key.chunks_exact(4)).for_each(|(w, b)| *w = word(b));
+    Hasher { messages, len, key: words, flags: KEYED_HASH }.run()
+}
+
+fn word(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+struct Hasher<'a> {
+    messages: &'a [u8],
+    len: usize,
+    key: [u32; 8],
+    flags: u32,
+}
+
+impl Hasher<'_> {
+    fn run(&self) -> [Digest; LANES] {
+        let chunks = self.len.div_ceil(CHUNK_BYTES).max(1);
+        let mut stack: Vec<Chaining> = Vec::new();
+        for chunk in 0..chunks - 1 {
+            let mut value = self.chunk(chunk, 0);
+            // Complete subtrees are merged as soon as they have a sibling.
+            let mut count = chunk + 1;
+            while count & 1 == 0 {
+                value = stack.pop().map_or(value, |left| self.parent(&left, &value, 0));
+                count >>= 1;
+            }
+            stack.push(value);
+        }
+        let mut value = self.chunk(chunks - 1, if stack.is_empty() { ROOT } else { 0 });
+        while let Some(left) = stack.pop() {
+            value = self.parent(&left, &value, if stack.is_empty() { ROOT } else { 0 });
+        }
+        digests(&value)
+    }
+
+    fn initial(&self) -> Chaining {
+        self.key.map(|k| [k; LANES])
+    }
+
+    fn chunk(&self, chunk: usize, root: u32) -> Chaining {
+        let start = chunk * CHUNK_BYTES;
+        let bytes = (self.len - start).min(CHUNK_BYTES);
+        let blocks = bytes.div_ceil(BLOCK_BYTES).max(1);
+        let mut value = self.initial();
+        for block in 0..blocks {
+            let offset = start + block * BLOCK_BYTES;
+            let size = (self.len - offset).min(BLOCK_BYTES);
+            let first = if block == 0 { CHUNK_START } else { 0 };
+            let last = if block + 1 == blocks { CHUNK_END | root } else { 0 };
+            let message = self.load(offset, size);
+            value = compress(&value, message, chunk as u64, size as u32, self.flags | first | last);
+        }
+        value
+    }
+
+    fn parent(&self, left: &Chaining, right: &Chaining, root: u32) -> Chaining {
+        let mut message = [[0; LANES]; 16];
+        message[..8].copy_from_slice(left);
+        message[8..].copy_from_slice(right);
+        compress(&self.initial(), message, 0, BLOCK_BYTES as u32, self.flags | PARENT | root)
+    }
+
+    /// Word `w` of lane `l`'s block, zero-padded.
+    fn load(&self, offset: usize, size: usize) -> Block {
+        let mut message = [[0; LANES]; 16];
+        for lane in 0..LANES {
+            let at = lane * self.len + offset;
+            let mut block = [0; BLOCK_BYTES];
+            block[..size].copy_from_slice(&self.messages[at..at + size]);
+            for (w, bytes) in message.iter_mut().zip(block.chunks_exact(4)) {
+                w[lane] = word(bytes);
+            }
+        }
+        message
+    }
+}
+
+fn digests(value: &Chaining) -> [Digest; LANES] {
+    let mut out = [[0; 32]; LANES];
+    for (lane, digest) in out.iter_mut().enumerate() {
+        for (bytes, w) in digest.chunks_exact_mut(4).zip(value) {
+            bytes.copy_from_slice(&w[lane].to_le_bytes());
+        }
+    }
+    out
+}
+
+#[inline(always)]
+fn add(a: &mut Lane, b: &Lane) {
+    a.iter_mut().zip(b).for_each(|(x, y)| *x = x.wrapping_add(*y));
+}
+
+#[inline(always)]
+fn xor_rotate<const BITS: u32>(a: &mut Lane, b: &Lane) {
+    a.iter_mut().zip(b).for_each(|(x, y)| *x = (*x ^ *y).rotate_right(BITS));
+}
+
+/// The quarter round on words `a`, `b`, `c`, `d` of the state.
+#[inline(always)]
+fn mix(s: &mut Block, [a, b, c, d]: [usize; 4], x: &Lane, y: &Lane) {
+    let [mut va, mut vb, mut vc, mut vd] = [s[a], s[b], s[c], s[d]];
+    add(&mut va, &vb);
+    add(&mut va, x);
+    xor_rotate::<16>(&mut vd, &va);
+    add(&mut vc, &vd);
+    xor_rotate::<12>(&mut vb, &vc);
+    add(&mut va, &vb);
+    add(&mut va, y);
+    xor_rotate::<8>(&mut vd, &va);
+    add(&mut vc, &vd);
+    xor_rotate::<7>(&mut vb, &vc);
+    [s[a], s[b], s[c], s[d]] = [va, vb, vc, vd];
+}
+
+const MIXES: [[usize; 4]; 8] = [
+    [0, 4, 8, 12],
+    [1, 5, 9, 13],
+    [2, 6, 10, 14],
+    [3, 7, 11, 15],
+    [0, 5, 10, 15],
+    [1, 6, 11, 12],
+    [2, 7, 8, 13],
+    [3, 4, 9, 14],
+];
+
+/// Order of the message words in each round.
+const SCHEDULE: [[usize; 16]; 7] = {
+    let mut rounds = [[0; 16]; 7];
+    let mut i = 0;
+    while i < 16 {
+        rounds[0][i] = i;
+        i += 1;
+    }
+    let mut round = 1;
+    while round < 7 {
+        let mut i = 0;
+        while i < 16 {
+            rounds[round][i] = rounds[round - 1][PERMUTATION[i]];
+            i += 1;
+        }
+        round += 1;
+    }
+    rounds
+};
+
+fn compress(value: &Chaining, message: Block, counter: u64, len: u32, flags: u32) -> Chaining {
+    let mut s = [[0; LANES]; 16];
+    s[..8].copy_from_slice(value);
+    let tail = [IV[0], IV[1], IV[2], IV[3], counter as u32, (counter >> 32) as u32, len, flags];
+    s[8..].iter_mut().zip(tail).for_each(|(lane, w)| *lane = [w; LANES]);
+    for order in &SCHEDULE {
+        for (i, words) in MIXES.iter().enumerate() {
+            mix(&mut s, *words, &message[order[2 * i]], &message[order[2 * i + 1]]);
+        }
+    }
+    let mut out = [[0; LANES]; 8];
+    for (i, lane) in out.iter_mut().enumerate() {
+        *lane = s[i];
+        xor_rotate::<0>(lane, &s[i + 8]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_reference_hash_at_every_shape() {
+        let key = *b"0123456789abcdef0123456789abcdef";
+        for len in [1, 63, 64, 65, 72, 448, 1023, 1024, 1025, 2048, 2112, 3072, 3136, 5000, 8192, 9000] {
+            let messages: Vec<u8> = (0..LANES * len).map(|i| (i * i / 7 + i) as u8).collect();
+            let (plain, keyed) = (hash(&messages, len), keyed_hash(&key, &messages, len));
+            for (lane, message) in messages.chunks_exact(len).enumerate() {
+                assert_eq!(plain[lane], *blake3::hash(message).as_bytes(), "{len} bytes, lane {lane}");
+                assert_eq!(keyed[lane], *blake3::keyed_hash(&key, message).as_bytes(), "{len} bytes, lane {lane}");
+            }
+        }
+    }
+}
