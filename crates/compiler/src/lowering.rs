@@ -29,7 +29,8 @@ pub struct Lowering<'g> {
     pub limb_bits: u32,
     views: Vec<Option<View>>,
     one: Option<u32>,
-    names: BTreeSet<String>,
+    /// Names taken, of tensors (`false`) and of look-ups (`true`).
+    names: BTreeSet<(bool, String)>,
 }
 
 impl<'g> Lowering<'g> {
@@ -56,7 +57,7 @@ impl<'g> Lowering<'g> {
 
     /// Declares a tensor.
     pub fn declare(&mut self, name: &str, shape: Vec<u32>, home: Home) -> u32 {
-        let name = self.unique(name);
+        let name = self.unique(false, name);
         self.relation.tensors.push(TensorDecl { name, shape, home });
         self.relation.tensors.len() as u32 - 1
     }
@@ -66,10 +67,10 @@ impl<'g> Lowering<'g> {
         self.declare(name, factors.concat(), Home::Trace)
     }
 
-    fn unique(&mut self, name: &str) -> String {
+    fn unique(&mut self, lookup: bool, name: &str) -> String {
         let mut unique = name.to_owned();
         let mut n = 2;
-        while !self.names.insert(unique.clone()) {
+        while !self.names.insert((lookup, unique.clone())) {
             unique = format!("{name}#{n}");
             n += 1;
         }
@@ -92,7 +93,7 @@ impl<'g> Lowering<'g> {
 
     /// Adds a look-up over a space.
     pub fn lookup(&mut self, name: &str, space: &[u32], table: u32, tuple: Vec<Expr>) -> u32 {
-        let name = self.unique(name);
+        let name = self.unique(true, name);
         self.relation.lookups.push(Lookup { name, space: space.to_vec(), table, tuple });
         self.relation.lookups.len() as u32 - 1
     }

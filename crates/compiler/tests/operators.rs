@@ -93,7 +93,7 @@ fn accepts_views_of_views() {
         let t = b.transpose("t", x, &[2, 0, 1])?;
         let flat = b.reshape("flat", t, &[4, 6])?;
         let slice = b.slice("slice", flat, &[3, 1], &[2, 3], &[-1, 2])?;
-        let padded = b.pad("padded", slice, &[1, 0], &[0, 2])?;
+        let padded = b.pad("padded", slice, &[1, 0], &[0, 0])?;
         let joined = b.concat("joined", &[padded, slice], 0)?;
         let joined = b.combine("shifted", &[(3, joined)], 2, 0)?;
         let again = b.pad("again", joined, &[1, 1], &[1, 1])?;
