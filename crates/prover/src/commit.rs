@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use p3_dft::{Radix2DFTSmallBatch, TwoAdicSubgroupDft};
 use p3_matrix::dense::RowMajorMatrix;
-use proveil_algebra::{F, PrimeCharacteristicRing};
+use proveil_algebra::{F, Field, PackedValue, PrimeCharacteristicRing, TwoAdicField};
 use proveil_protocol::codec::Writer;
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{TreeShape, label};
@@ -71,7 +71,7 @@ impl Tree {
             return Err(CommitError::Domain { cells, log_inv_rate });
         }
         let width = columns.len();
-        let rows = encode(interleave(&columns, log_inv_rate), width);
+        let rows = encode_columns(&columns, log_inv_rate);
         let merkle = MerkleTree::build(rows, width, seed);
         Ok(Self { columns, log_height: cells.ilog2() as usize, merkle })
     }
@@ -107,7 +107,6 @@ impl Tree {
     }
 
     /// One row of the codeword.
-    #[must_use]
     pub fn row(&self, index: usize) -> &[F] {
         self.merkle.row(index)
     }
@@ -117,38 +116,73 @@ impl Tree {
         self.merkle.open(positions, writer, label::ROWS);
     }
 
-    /// The same columns above another codeword.
-    #[cfg(test)]
-    pub(crate) fn with_rows(&self, rows: Vec<F>, columns: Vec<Vec<F>>, seed: Option<[u8; 32]>) -> Self {
+    /// The given columns above rows that need not be their codeword, for simulators and attack tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_rows(&self, rows: Vec<F>, columns: Vec<Vec<F>>, seed: Option<[u8; 32]>) -> Self {
         let merkle = MerkleTree::build(rows, columns.len(), seed);
         Self { columns, log_height: self.log_height, merkle }
     }
 }
 
-/// Columns as rows, followed by zero rows up to the size of the domain.
-fn interleave(columns: &[Vec<F>], log_inv_rate: usize) -> Vec<F> {
-    const BLOCK: usize = 64;
-    let width = columns.len();
+/// The codeword of columns, row after row.
+fn encode_columns(columns: &[Vec<F>], log_inv_rate: usize) -> Vec<F> {
     let cells = columns.first().map_or(0, Vec::len);
-    let mut rows = F::zero_vec((cells * width) << log_inv_rate);
-    rows[..cells * width].par_chunks_mut(BLOCK * width).enumerate().for_each(|(block, out)| {
+    encode(cells, columns.len(), log_inv_rate, |first, rows| {
         for (c, column) in columns.iter().enumerate() {
-            let cells = &column[block * BLOCK..];
-            out.iter_mut().skip(c).step_by(width).zip(cells).for_each(|(o, x)| *o = *x);
+            rows.iter_mut().skip(c).step_by(columns.len()).zip(&column[first..]).for_each(|(o, x)| *o = *x);
         }
-    });
-    rows
+    })
 }
 
-/// Values on the whole domain of the polynomials whose coefficients are the columns of `rows`, in place.
-pub(crate) fn encode(rows: Vec<F>, width: usize) -> Vec<F> {
-    DFT.dft_batch(RowMajorMatrix::new(rows, width)).values
+/// Values of `width` polynomials on the whole domain, row after row.
+///
+/// `fill(i, rows)` writes coefficients `i ..` of all polynomials, one row of `width` for each power.
+///
+/// The point `omega^(c + j / rho)` is `omega^c` times a point of the small subgroup, so that one transform of height
+/// `num_coeffs` over the polynomials `f(omega^c z)`, all `c` side by side, gives the rows in natural order: no layers
+/// are spent on zeros.
+pub(crate) fn encode(
+    num_coeffs: usize,
+    width: usize,
+    log_inv_rate: usize,
+    fill: impl Fn(usize, &mut [F]) + Sync,
+) -> Vec<F> {
+    const BLOCK: usize = 32;
+    let wide = width << log_inv_rate;
+    let omega = F::two_adic_generator(num_coeffs.max(1).ilog2() as usize + log_inv_rate);
+    let mut rows = F::zero_vec(num_coeffs * wide);
+    rows.par_chunks_mut(BLOCK * wide.max(1)).enumerate().for_each(|(block, out)| {
+        let first = block * BLOCK;
+        let mut coefficients = F::zero_vec(out.len() >> log_inv_rate);
+        fill(first, &mut coefficients);
+        let mut step = omega.exp_u64(first as u64);
+        for (row, coefficients) in out.chunks_exact_mut(wide).zip(coefficients.chunks_exact(width)) {
+            let mut scale = F::ONE;
+            for copy in row.chunks_exact_mut(width) {
+                write_scaled(copy, coefficients, scale);
+                scale *= step;
+            }
+            step *= omega;
+        }
+    });
+    DFT.dft_batch(RowMajorMatrix::new(rows, wide)).values
+}
+
+fn write_scaled(out: &mut [F], cells: &[F], scale: F) {
+    type Packed = <F as Field>::Packing;
+    let packed = out.len() - out.len() % Packed::WIDTH;
+    let (out_head, out_tail) = out.split_at_mut(packed);
+    let (head, tail) = cells.split_at(packed);
+    let wide_scale = Packed::from(scale);
+    let pairs = Packed::pack_slice_mut(out_head).iter_mut().zip(Packed::pack_slice(head));
+    pairs.for_each(|(o, x)| *o = wide_scale * *x);
+    out_tail.iter_mut().zip(tail).for_each(|(o, x)| *o = scale * *x);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proveil_algebra::TwoAdicField;
 
     #[test]
     fn matches_reference_polynomial_values() {

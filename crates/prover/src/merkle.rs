@@ -100,7 +100,6 @@ impl MerkleTree {
     }
 
     /// One row.
-    #[must_use]
     pub fn row(&self, index: usize) -> &[F] {
         &self.rows[index * self.width..(index + 1) * self.width]
     }

@@ -123,7 +123,7 @@ impl Session<'_> {
     }
 
     fn commit(&mut self, level: &Level, table: &[E]) -> Committed {
-        let merkle = MerkleTree::build(encode(leaves(level, table), level.width()), level.width(), None);
+        let merkle = MerkleTree::build(encode_leaves(level, table), level.width(), None);
         let root = merkle.commitment().root;
         self.w.bytes(label::ROOT, &root);
         self.t.absorb(label::ROOT, &root);
@@ -178,12 +178,12 @@ impl Session<'_> {
     }
 }
 
-/// Coefficients of the polynomials of a level's leaves, zero-padded to its domain: a row for each `j`, holding the
-/// coordinates of `F_(b + 2^k j)` for all `b`.
-fn leaves(level: &Level, table: &[E]) -> Vec<F> {
-    let mut rows = F::zero_vec((3 * table.len()) << level.log_inv_rate);
-    rows.chunks_exact_mut(3).zip(table).for_each(|(row, x)| row.copy_from_slice(&ext_coords(x)));
-    rows
+/// The leaves of a level: row `j` of the coefficients holds the coordinates of `F_(b + 2^k j)` for all `b`.
+fn encode_leaves(level: &Level, table: &[E]) -> Vec<F> {
+    encode(table.len() >> level.folds, level.width(), level.log_inv_rate, |first, rows| {
+        let cells = rows.chunks_exact_mut(3).zip(&table[first << level.folds..]);
+        cells.for_each(|(row, x)| row.copy_from_slice(&ext_coords(x)));
+    })
 }
 
 /// The least nonce with `bits` bits of proof of work.

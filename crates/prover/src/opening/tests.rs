@@ -264,12 +264,14 @@ fn rejects_a_column_of_high_degree() {
         let committed = &case.trees[0];
         let width = committed.columns().len();
         // Column 1 gets one coefficient above the height; the word is a codeword of no smaller rate.
-        let mut coefficients = F::zero_vec(width << committed.log_leaves());
-        for (c, column) in committed.columns().iter().enumerate() {
-            column.iter().enumerate().for_each(|(i, x)| coefficients[i * width + c] = *x);
-        }
-        coefficients[(width << log_height) + 1] = F::ONE;
-        let rows = encode(coefficients, width);
+        let rows = encode(1 << committed.log_leaves(), width, 0, |first, rows| {
+            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+                for (c, (x, column)) in row.iter_mut().zip(committed.columns()).enumerate() {
+                    let above = first + i == 1 << log_height && c == 1;
+                    *x = column.get(first + i).copied().unwrap_or(F::from_bool(above));
+                }
+            }
+        });
         case.trees[0] = committed.with_rows(rows, committed.columns().to_vec(), Some([0; 32]));
         assert!(case.verify(&case.prove().1).is_err());
     }
