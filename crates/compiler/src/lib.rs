@@ -16,6 +16,7 @@ mod lowering;
 mod ops;
 mod plan;
 pub mod reference;
+mod scalars;
 pub mod stats;
 mod tables;
 pub mod text;

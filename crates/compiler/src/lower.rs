@@ -7,9 +7,9 @@ use proveil_relation::{Home, Input, Output, Relation};
 
 use crate::error::LowerError;
 use crate::lowering::{Lowering, lengths, read_tensors};
-use crate::ops;
 use crate::plan::WitnessPlan;
 use crate::view::{self, Space, View};
+use crate::{ops, scalars};
 
 /// What the caller may choose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub fn lower(graph: &Graph, options: &Options) -> Result<Lowered, LowerError> {
     for &id in &graph.outputs {
         output(&mut l, id)?;
     }
+    scalars::give_axes(&mut l.relation);
     l.plan.finish(&l.relation);
     Ok(Lowered { relation: l.relation, plan: l.plan })
 }
@@ -69,6 +70,7 @@ pub fn registration(graph: &Graph, options: &Options) -> Result<Lowered, LowerEr
         let t = &graph.tensors[id.0 as usize];
         ops::range::declared(&mut l, &t.name, id, tensor, t.range)?;
     }
+    scalars::give_axes(&mut l.relation);
     l.plan.finish(&l.relation);
     Ok(Lowered { relation: l.relation, plan: l.plan })
 }

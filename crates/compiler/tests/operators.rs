@@ -200,3 +200,25 @@ fn accepts_public_constants() {
         Ok(vec![weighed, doubled, spread, ramp, twos])
     });
 }
+
+#[test]
+fn accepts_scalars() {
+    let case = accept(&[], range(-5, 9), 15, |b, x, rng| {
+        let w = b.param("w", &[1, 1], range(-2, 2), 0, rng.cells(1, range(-2, 2)))?;
+        let row = b.broadcast("row", x, &[1, 6])?;
+        let wide = b.broadcast("wide", w, &[6, 1])?;
+        let product = b.matmul("product", row, wide)?;
+        let table = b.table("square", -8, (-8..8).map(|u| u * u).collect())?;
+        let z = b.lookup("act", product, 1, table, 0)?;
+        let five = b.constant("five", &[], vec![5], 0)?;
+        let y = b.combine("y", &[(3, x), (1, five)], -1, 0)?;
+        let positive = b.mul("positive", y, y)?;
+        let positive = b.combine("more", &[(1, positive)], 1, 0)?;
+        let hot = b.combine("clipped", &[(0, x)], 2, 0)?;
+        Ok(vec![z, b.div("ratio", y, positive, 0)?, b.sqrt("root", positive, 0)?, b.one_hot("hot", hot, 4)?])
+    });
+    let relation = &case.lowered.relation;
+    assert!(relation.tensors.iter().all(|t| !t.shape.is_empty()));
+    assert!(relation.lookups.iter().all(|l| !l.space.is_empty()));
+    assert!(relation.outputs.iter().all(|o| !o.space.is_empty()));
+}

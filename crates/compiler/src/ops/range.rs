@@ -14,7 +14,7 @@ use crate::view;
 pub fn declared(l: &mut Lowering, name: &str, id: TensorId, tensor: u32, range: Range) -> Result<(), LowerError> {
     let space = l.relation.tensors[tensor as usize].shape.clone();
     let rows = i128::from(range.hi) - i128::from(range.lo) + 1;
-    if rows < 1 || rows > 1 << 62 {
+    if !(1..=1 << 62).contains(&rows) {
         return Err(wrap(name, "a declared range", rows));
     }
     let too_large = || wrap(name, "a declared range", rows);
