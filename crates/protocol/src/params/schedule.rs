@@ -205,6 +205,7 @@ mod tests {
         for bad in [
             Params { log_inv_rate: 0, ..standard.clone() },
             Params { log_inv_rate: 1, eta_denominator: 2, ..standard.clone() },
+            Params { log_inv_rate: 2, eta_denominator: 1, ..standard.clone() },
             Params { grinding_bits: 129, ..standard.clone() },
             Params { fold: 0, ..standard.clone() },
             Params { rate_step: 5, ..standard.clone() },

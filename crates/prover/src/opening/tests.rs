@@ -155,6 +155,21 @@ fn rejects_every_truncation_and_extensions() {
 }
 
 #[test]
+fn rejects_random_bytes() {
+    let case = Case::new(quick(), 8, &[3, 2]);
+    let (_, bytes, leaves, drawn) = case.prove();
+    let mut stream = blake3::Hasher::new().update(b"random bytes").finalize_xof();
+    for leaf in leaves.iter().step_by(5) {
+        // An honest beginning, then noise: every reader gets some.
+        let mut bad = bytes.clone();
+        stream.fill(&mut bad[leaf.offset..]);
+        assert!(case.verify(&bad).is_err());
+        let replay = Transcript::scripted("test", drawn.clone());
+        assert!(case.verify_with(replay, &case.shapes(), &bad).is_err());
+    }
+}
+
+#[test]
 fn rejects_noncanonical_elements() {
     let case = Case::new(quick(), 8, &[3, 2]);
     let (_, bytes, leaves, _) = case.prove();
