@@ -67,7 +67,7 @@ fn grow(b: &mut Builder, pool: &[TensorId], rng: &mut Rng, i: usize) -> Result<T
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn accepts_random_graphs(seed in 1u64.., steps in 1usize..9, limb_bits in prop::option::of(1u32..=16)) {
