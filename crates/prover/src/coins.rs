@@ -1,13 +1,20 @@
 //! Randomness of one proof: fresh system randomness hashed with witness and statement, so that a restored snapshot of
 //! the machine does not repeat coins for another witness. Every use has its own labelled stream.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use proveil_algebra::{E, F, PrimeCharacteristicRing, ext_from_coords};
 
 /// The seed of all coins of one proof or commitment.
 #[derive(Clone)]
 pub struct Coins {
     seed: [u8; 32],
+    chosen: Arc<Chosen>,
 }
+
+/// Elements that a test chooses, by label and index of their stream.
+pub type Chosen = BTreeMap<(String, usize), Vec<F>>;
 
 impl std::fmt::Debug for Coins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -16,7 +23,10 @@ impl std::fmt::Debug for Coins {
 }
 
 /// A stream of uniform field elements.
-pub struct Stream(blake3::OutputReader);
+pub struct Stream {
+    chosen: std::vec::IntoIter<F>,
+    uniform: blake3::OutputReader,
+}
 
 impl Coins {
     /// Fresh coins bound to `context` (witness and statement).
@@ -33,7 +43,21 @@ impl Coins {
             h.update(&(c.len() as u64).to_le_bytes());
             h.update(c);
         }
-        Self { seed: *h.finalize().as_bytes() }
+        Self { seed: *h.finalize().as_bytes(), chosen: Arc::default() }
+    }
+
+    /// Independent coins for one purpose and context.
+    #[must_use]
+    pub fn derive(&self, label: &str, context: &[&[u8]]) -> Self {
+        Self { chosen: Arc::clone(&self.chosen), ..Self::from_seed(self.bytes(label), context) }
+    }
+
+    /// The same coins, but the streams named in `chosen` begin with the elements given there. A test that asks whether
+    /// a proof could have come from another witness searches its coins with this; honest coins are never chosen.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn choosing(self, chosen: Chosen) -> Self {
+        Self { chosen: Arc::new(chosen), ..self }
     }
 
     fn reader(&self, label: &str, index: usize) -> blake3::OutputReader {
@@ -46,7 +70,11 @@ impl Coins {
     /// A stream for one purpose.
     #[must_use]
     pub fn stream(&self, label: &str, index: usize) -> Stream {
-        Stream(self.reader(label, index))
+        let chosen = match self.chosen.is_empty() {
+            true => Vec::new(),
+            false => self.chosen.get(&(label.to_string(), index)).cloned().unwrap_or_default(),
+        };
+        Stream { chosen: chosen.into_iter(), uniform: self.reader(label, index) }
     }
 
     /// 32 bytes for one purpose.
@@ -61,9 +89,12 @@ impl Coins {
 impl Stream {
     /// A uniform base-field element, by rejection.
     pub fn base(&mut self) -> F {
+        if let Some(x) = self.chosen.next() {
+            return x;
+        }
         loop {
             let mut b = [0; 8];
-            self.0.fill(&mut b);
+            self.uniform.fill(&mut b);
             if let Some(x) = proveil_algebra::read_base(&b) {
                 return x;
             }

@@ -1,6 +1,6 @@
 //! From tensors to the columns of a commitment tree and back.
 
-use proveil_algebra::{E, F, base_from_i64, ext_coords};
+use proveil_algebra::{E, F, base_from_i64, ext_coords, write_base};
 use proveil_relation::layout::{Layout, Placed, TreePlan};
 use rayon::prelude::*;
 
@@ -83,8 +83,23 @@ pub fn commit_tensors(
     coins: Option<&Coins>,
 ) -> Result<Tree, CommitError> {
     let mut columns = base_columns(layout, tree, values);
-    if let (Some(coins), Some(plan)) = (coins, layout.trees.get(tree)) {
-        randomise(&mut columns, plan, coins, "random cells");
+    let Some((coins, plan)) = coins.zip(layout.trees.get(tree)) else {
+        return Tree::commit(columns, log_inv_rate, None);
+    };
+    let coins = bind(coins, plan, &columns);
+    randomise(&mut columns, plan, &coins, "random cells");
+    Tree::commit(columns, log_inv_rate, Some(coins.bytes("salts")))
+}
+
+/// Coins of one tree: two trees made from the same coins, or one tree with other cells, share no random cell and no
+/// salt. The difference of two columns with equal random cells would show the difference of their secrets.
+fn bind(coins: &Coins, plan: &TreePlan, columns: &[Vec<F>]) -> Coins {
+    let mut h = blake3::Hasher::new();
+    let mut bytes = Vec::new();
+    for column in columns {
+        bytes.clear();
+        column.iter().for_each(|x| write_base(*x, &mut bytes));
+        h.update(&bytes);
     }
-    Tree::commit(columns, log_inv_rate, coins.map(|c| c.bytes("salts")))
+    coins.derive("commitment", &[format!("{:?}", plan.kind).as_bytes(), h.finalize().as_bytes()])
 }

@@ -64,6 +64,16 @@ pub enum ProveError {
         /// `model`, `input k` or `output k`.
         what: String,
     },
+    /// A tree has fewer random cells than one proof opens rows: its rows would show its cells.
+    #[error("{tree}: {cells} random cells a column, but a proof opens {openings} rows: compile with a larger geometry")]
+    RandomCells {
+        /// Which tree.
+        tree: String,
+        /// Random cells of a column.
+        cells: usize,
+        /// Rows that one proof opens.
+        openings: usize,
+    },
     /// A fingerprint challenge hit a denominator (probability below 2^-160).
     #[error("a look-up denominator is zero: prove again")]
     Pole,
@@ -208,6 +218,7 @@ pub fn prove_with(
         Some(s) => s.clone(),
         None => statement(key, witness, inputs)?,
     };
+    check_random_cells(key)?;
     let coins = bind_coins(coins, witness, &statement);
     let mut run = Run::new(key, witness, inputs, &statement, &coins, deviation)?;
     run.mark("witness");
@@ -235,7 +246,21 @@ fn bind_coins(coins: &Coins, witness: &Witness, statement: &Statement) -> Coins 
             h.update(&v.to_le_bytes());
         });
     }
-    Coins::from_seed(coins.bytes("proof"), &[h.finalize().as_bytes(), &statement.encode()])
+    coins.derive("proof", &[h.finalize().as_bytes(), &statement.encode()])
+}
+
+/// Refuses geometries under which one proof already opens more rows than a secret tree has random cells.
+fn check_random_cells(key: &PreparedKey) -> Result<(), ProveError> {
+    for plan in key.layout.trees.iter().filter(|t| key.key.visibility.hiding() && t.columns > 0) {
+        let openings = key.key.params.schedule(key.layout.heights[plan.group]).map_err(OpeningError::from)?.rows.count;
+        match plan.log_top.map(|top| 1usize << top) {
+            Some(cells) if cells < openings => {
+                return Err(ProveError::RandomCells { tree: format!("{:?}", plan.kind), cells, openings });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn check_witness(relation: &Relation, w: &Witness) -> Result<(), ProveError> {
