@@ -204,9 +204,11 @@ pub fn phase2_public<E: Challenge>(
 ) -> E {
     let mut acc = E::ZERO;
     for ((l, b), w) in relation.lookups.iter().zip(&layout.blocks).zip(&weights.lookups) {
-        let constants = l.tuple.iter().enumerate().fold(table_id::<E>(l.table as usize), |a, (c, e)| {
-            a + p.column(c) * coef::<E>(e.constant)
-        });
+        let constants = l
+            .tuple
+            .iter()
+            .enumerate()
+            .fold(table_id::<E>(l.table as usize), |a, (c, e)| a + p.column(c) * coef::<E>(e.constant));
         acc += total(&b.dims, w) * constants;
     }
     for ((o, d), w) in relation.outputs.iter().zip(&layout.outputs).zip(&weights.outputs) {

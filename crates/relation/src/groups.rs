@@ -173,7 +173,7 @@ pub fn split(source: Source, dims: &Dims, p: &Product) -> Vec<Group> {
 }
 
 fn assign(mut g: Group, dims: &Dims, out: &mut Vec<Group>) {
-    let last = g.space - 1;
+    let last = g.space.saturating_sub(1);
     let live = |v: &usize| g.extents.get(*v).is_some_and(|n| *n > 1);
     let only = |a: &Access, b: &Access| {
         (0..g.space).filter(live).filter(|v| a.uses(*v) && !b.uses(*v)).collect::<Vec<usize>>()
@@ -210,9 +210,7 @@ fn assign(mut g: Group, dims: &Dims, out: &mut Vec<Group>) {
         }
         return;
     }
-    // Cut along the shortest outer axis that keeps the operands from splitting.
-    let candidates = l.iter().chain(&r).copied().filter(|v| *v != last);
-    let Some(v) = candidates.min_by_key(|v| g.extents.get(*v).copied().unwrap_or(1)) else { return };
+    let Some(v) = shortest(&l, &r, last, &g.extents) else { return };
     for i in 0..g.extents.get(v).copied().unwrap_or(1) {
         let mut c = g.clone();
         c.fixed.push((v, i));
@@ -223,6 +221,37 @@ fn assign(mut g: Group, dims: &Dims, out: &mut Vec<Group>) {
         }
         assign(c, dims, out);
     }
+}
+
+/// Number of groups that [`split`] makes of a term, without making them.
+#[must_use]
+pub fn count(dims: &Dims, p: &Product) -> u64 {
+    let last = dims.shape.len().saturating_sub(1);
+    let chunks = dims.chunks().max(1) as u64;
+    let live = |v: &usize| dims.shape.get(*v).is_some_and(|n| *n > 1);
+    let only = |a: &Access, b: &Access| (0..=last).filter(live).filter(|v| a.uses(*v) && !b.uses(*v)).collect();
+    let (mut l, mut r): (Vec<usize>, Vec<usize>) = (only(&p.lhs, &p.rhs), only(&p.rhs, &p.lhs));
+    let mut out = 1u64;
+    let mut whole = true;
+    loop {
+        if whole && (l.is_empty() || r.is_empty()) {
+            return out;
+        }
+        if l.iter().all(|v| *v == last) || r.iter().all(|v| *v == last) {
+            return out.saturating_mul(chunks);
+        }
+        let Some(v) = shortest(&l, &r, last, &dims.shape) else { return out };
+        out = out.saturating_mul(dims.shape.get(v).copied().unwrap_or(1) as u64);
+        l.retain(|w| *w != v);
+        r.retain(|w| *w != v);
+        whole = false;
+    }
+}
+
+/// The shortest outer axis that keeps the operands from splitting.
+fn shortest(l: &[usize], r: &[usize], last: usize, extents: &[usize]) -> Option<usize> {
+    let candidates = l.iter().chain(r).copied().filter(|v| *v != last);
+    candidates.min_by_key(|v| extents.get(*v).copied().unwrap_or(1))
 }
 
 /// The index space of a group: variables that both operands use, the weights' last axis lowest.

@@ -8,7 +8,8 @@ use proveil_protocol::params::{PARAMS_BYTES, Params};
 use proveil_protocol::transcript::{Digest, Transcript};
 use serde::{Deserialize, Serialize};
 
-use crate::decl::Relation;
+use crate::check::{KeyError, Limits, check};
+use crate::decl::{Home, Relation};
 use crate::layout::TreeKind;
 
 /// Name and version of the protocol; first thing absorbed. Any change of proof bytes, transcript or key changes it.
@@ -163,7 +164,8 @@ impl VerifyingKey {
     /// Reads canonical bytes and checks that the key makes sense.
     ///
     /// # Errors
-    /// `DecodeError` at the first byte that is not as [`VerifyingKey::encode`] writes it.
+    /// `DecodeError` at the first byte that is not as [`VerifyingKey::encode`] writes it; `Invalid` with the field's
+    /// name when [`VerifyingKey::check`] refuses the key.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(bytes);
         if r.take("key magic", KEY_MAGIC.len())? != KEY_MAGIC {
@@ -174,8 +176,7 @@ impl VerifyingKey {
             .map_err(|_| DecodeError::Invalid { what: "parameters", offset })?;
         let offset = r.offset();
         let rest = r.take("key body", r.remaining())?;
-        let body: Body =
-            postcard::from_bytes(rest).map_err(|_| DecodeError::Invalid { what: "key body", offset })?;
+        let body: Body = postcard::from_bytes(rest).map_err(|_| DecodeError::Invalid { what: "key body", offset })?;
         let key = Self {
             params,
             geometry: body.geometry,
@@ -187,7 +188,23 @@ impl VerifyingKey {
         if key.encode() != bytes {
             return Err(DecodeError::Invalid { what: "key body (not canonical)", offset });
         }
+        key.check(&Limits::default()).map_err(|e| DecodeError::Invalid { what: e.field(), offset })?;
         Ok(key)
+    }
+
+    /// Checks that the key makes sense and is not too large to verify; [`VerifyingKey::decode`] does so with the
+    /// default limits.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn check(&self, limits: &Limits) -> Result<(), KeyError> {
+        check(&self.relation, &self.geometry, &self.visibility, &self.params, limits)?;
+        let needed = self.relation.tensors.iter().any(|t| t.home == Home::Model);
+        match (needed, self.model.is_some()) {
+            (true, false) => Err(model("is missing")),
+            (false, true) => Err(model("is not needed")),
+            _ => Ok(()),
+        }
     }
 
     /// The digest that names the compiled model (`modelId`).
@@ -197,6 +214,10 @@ impl VerifyingKey {
         t.absorb("verifying key", &self.encode());
         t.state()
     }
+}
+
+fn model(problem: &'static str) -> KeyError {
+    KeyError::Conflict { field: "model commitment", path: "key".into(), problem }
 }
 
 /// What the statement says about an input or an output.

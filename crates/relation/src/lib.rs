@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod check;
 pub mod claims;
 pub mod decl;
 pub mod groups;

@@ -77,9 +77,7 @@ impl Table {
                     * match c {
                         Column::Ramp(s) => s1 + s0 * E::from_int(*s),
                         Column::Constant(k) => s0 * E::from_int(*k),
-                        Column::Values(v) => {
-                            v.iter().zip(&eq).fold(E::ZERO, |a, (x, e)| a + *e * E::base_from_int(*x))
-                        }
+                        Column::Values(v) => v.iter().zip(&eq).fold(E::ZERO, |a, (x, e)| a + *e * E::base_from_int(*x)),
                     };
             }
             at += len;

@@ -339,11 +339,8 @@ pub fn push<E: Challenge>(
     let mut partial = if walk.partial == 0 { Vec::new() } else { vec![E::ZERO; num_rows] };
     let (mut any_full, mut any_partial) = (false, false);
     walk_rows(extents, factors, scale, access, dims, &walk, &[], None, &mut |v| {
-        let (rows, any) = if v.valid == 1 << walk.granule {
-            (&mut full, &mut any_full)
-        } else {
-            (&mut partial, &mut any_partial)
-        };
+        let (rows, any) =
+            if v.valid == 1 << walk.granule { (&mut full, &mut any_full) } else { (&mut partial, &mut any_partial) };
         *any = true;
         if let Some(r) = rows.get_mut(v.row) {
             *r += v.weight;
