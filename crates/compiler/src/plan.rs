@@ -4,6 +4,7 @@
 
 use proveil_graph::{Graph, TensorId};
 use proveil_relation::{Home, Relation};
+use rayon::prelude::*;
 
 use crate::error::WitnessError;
 
@@ -30,6 +31,13 @@ pub struct Witness {
     pub tuples: Vec<Vec<Vec<i64>>>,
     /// Cells of every output.
     pub outputs: Vec<Vec<i64>>,
+}
+
+/// What one step fills: tensors and tuples by number.
+#[derive(Default)]
+struct Part {
+    tensors: Vec<(u32, Vec<i64>)>,
+    tuples: Vec<(u32, Vec<Vec<i64>>)>,
 }
 
 /// A committed digit of a value: bits `offset .. offset + bits`.
@@ -236,13 +244,22 @@ impl WitnessPlan {
                 out.tensors[*tensor as usize] = of(id);
             }
         }
-        for step in &self.steps {
-            self.run(step, values, &mut out)?;
+        let filled = self.steps.par_iter().map(|step| {
+            let mut part = Part::default();
+            self.run(step, values, &mut part).map(|()| part)
+        });
+        for part in filled.collect::<Result<Vec<_>, _>>()? {
+            for (tensor, cells) in part.tensors {
+                out.tensors[tensor as usize] = cells;
+            }
+            for (lookup, columns) in part.tuples {
+                out.tuples[lookup as usize] = columns;
+            }
         }
         Ok(out)
     }
 
-    fn run(&self, step: &Step, values: &[Vec<i64>], out: &mut Witness) -> Result<(), WitnessError> {
+    fn run(&self, step: &Step, values: &[Vec<i64>], out: &mut Part) -> Result<(), WitnessError> {
         match step {
             Step::Range { value, plan } => {
                 let v = value.compute(values);
@@ -251,7 +268,7 @@ impl WitnessPlan {
                 }
                 let rest: Vec<i64> = v.iter().map(|v| v >> plan.offset).collect();
                 self.demand(plan.top, &rest, 0, plan.rows)?;
-                out.tuples[plan.top as usize][0] = rest;
+                out.tuples.push((plan.top, vec![rest]));
             }
             Step::Rescale { x, z, shift, limbs, head } => {
                 let (x, z) = (&values[x.0 as usize], &values[z.0 as usize]);
@@ -273,12 +290,12 @@ impl WitnessPlan {
         sum: &[i64],
         z: &[i64],
         shift: u32,
-        out: &mut Witness,
+        out: &mut Part,
     ) -> Result<(), WitnessError> {
         match head {
-            Head::Direct { lookup } => out.tuples[*lookup as usize] = vec![x.to_vec(), z.to_vec()],
+            Head::Direct { lookup } => out.tuples.push((*lookup, vec![x.to_vec(), z.to_vec()])),
             Head::Rounded { lookup } => {
-                out.tuples[*lookup as usize] = vec![sum.iter().map(|v| v >> shift).collect(), z.to_vec()];
+                out.tuples.push((*lookup, vec![sum.iter().map(|v| v >> shift).collect(), z.to_vec()]));
             }
             Head::Saturated { lo, bits, low, sigma, result, top, top_offset, limbs, links } => {
                 let above: Vec<i64> = sum.iter().map(|v| (v >> shift) - lo).collect();
@@ -287,17 +304,16 @@ impl WitnessPlan {
                 let h: Vec<i64> = above.iter().map(|t| t >> bits).collect();
                 let rest: Vec<i64> = h.iter().map(|h| h >> top_offset).collect();
                 let mut sign: Vec<i64> = rest.iter().map(|t| t.signum()).collect();
-                out.tuples[*top as usize] = vec![rest, sign.clone()];
+                out.tuples.push((*top, vec![rest, sign.clone()]));
                 for ((limb, above), link) in limbs.iter().zip(links) {
                     out.digit(limb, &h);
                     let next: Vec<i64> = h.iter().map(|h| (h >> limb.offset).signum()).collect();
-                    let digits = out.tensors[limb.tensor as usize].clone();
-                    out.tuples[*link as usize] = vec![sign.clone(), digits, next.clone()];
-                    out.tensors[*above as usize] = std::mem::replace(&mut sign, next);
+                    out.tuples.push((*link, vec![sign.clone(), limb.of(&h), next.clone()]));
+                    out.tensors.push((*above, std::mem::replace(&mut sign, next)));
                 }
-                out.tuples[*result as usize] = vec![sign.clone(), lows.clone(), z.to_vec()];
-                out.tensors[*low as usize] = lows;
-                out.tensors[*sigma as usize] = sign;
+                out.tuples.push((*result, vec![sign.clone(), lows.clone(), z.to_vec()]));
+                out.tensors.push((*low, lows));
+                out.tensors.push((*sigma, sign));
             }
         }
         Ok(())
@@ -315,12 +331,19 @@ impl WitnessPlan {
     }
 }
 
-impl Witness {
+impl Limb {
+    fn of(&self, values: &[i64]) -> Vec<i64> {
+        let mask = (1i64 << self.bits) - 1;
+        values.iter().map(|v| (v >> self.offset) & mask).collect()
+    }
+}
+
+impl Part {
+    /// Stores a digit of every value, as tensor and as tuple.
     fn digit(&mut self, limb: &Limb, of: &[i64]) {
-        let mask = (1i64 << limb.bits) - 1;
-        let digits: Vec<i64> = of.iter().map(|v| (v >> limb.offset) & mask).collect();
-        self.tuples[limb.lookup as usize][0] = digits.clone();
-        self.tensors[limb.tensor as usize] = digits;
+        let digits = limb.of(of);
+        self.tuples.push((limb.lookup, vec![digits.clone()]));
+        self.tensors.push((limb.tensor, digits));
     }
 }
 

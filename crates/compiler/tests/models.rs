@@ -123,14 +123,26 @@ fn accepts_registration_of_parameters() {
         r.tensors.iter().filter(|t| t.home == Home::Model).cloned().collect()
     };
     assert_eq!(model(&lowered.relation), model(&whole.lowered.relation));
-    for (tensor, value, by) in
-        [(0, 128, "w/range"), (0, -129, "w/range"), (1, 2, "c/at_most"), (1, -70_001, "c/at_least")]
-    {
+    let refuse = |cells: &[(&str, usize, i64)]| {
         let mut forged = witness.tensors.clone();
-        forged[tensor][1] = value;
-        let refused = common::refusal(&lowered, &forged).expect("refused");
-        assert!(refused == by || refused == "c/at_least", "{refused}");
-    }
+        for &(name, cell, value) in cells {
+            let at = lowered.relation.tensors.iter().position(|t| t.name == name).expect("a tensor");
+            forged[at][cell] = value;
+        }
+        common::refusal(&lowered, &forged)
+    };
+    assert_eq!(refuse(&[("w", 1, 128)]).as_deref(), Some("w/range"));
+    assert_eq!(refuse(&[("w", 1, -129)]).as_deref(), Some("w/range"));
+    let digits = |v: i64| [("c/at_least0", 0, v + 70_000), ("c/at_most0", 0, 1 - v)];
+    let limbs = |v: i64| {
+        let low = digits(v).map(|(name, _, d)| (name, 0, d.rem_euclid(256)));
+        let high = digits(v).map(|(_, _, d)| (d >> 8).rem_euclid(256));
+        let high = [("c/at_least8", 0, high[0]), ("c/at_most8", 0, high[1])];
+        [&[("c", 0, v)], &low[..], &high[..]].concat()
+    };
+    assert_eq!(refuse(&limbs(1)), None);
+    assert_eq!(refuse(&limbs(2)).as_deref(), Some("c/at_most"));
+    assert_eq!(refuse(&limbs(-70_001)).as_deref(), Some("c/at_least"));
 }
 
 /// A graph as deep as a large model, with many activations.

@@ -37,10 +37,10 @@ fn grow(b: &mut Builder, pool: &[TensorId], rng: &mut Rng, i: usize) -> Result<T
             b.slice(&name, x, &ends.collect::<Vec<_>>(), &shape, &steps)
         }
         7 => b.concat(&name, &[x, y], 0),
-        8 => b.sum(&name, x, &[rng.next() as usize % shape.len().max(1)], rng.next() % 2 == 0),
+        8 => b.sum(&name, x, &[rng.next() as usize % shape.len().max(1)], rng.next().is_multiple_of(2)),
         9 | 10 => {
             let len = [1i64, 2, 8, 64][rng.next() as usize % 4];
-            let lo = if len > 1 && rng.next() % 2 == 0 { -len / 2 } else { 0 };
+            let lo = if len > 1 && rng.next().is_multiple_of(2) { -len / 2 } else { 0 };
             let values = rng.cells(len as usize, range(-20, 20));
             let table = b.table(&format!("t{i}"), lo, values)?;
             let shift = (rng.next() % 6) as u32;

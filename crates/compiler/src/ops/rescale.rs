@@ -15,6 +15,9 @@ use crate::view::{self, View};
 /// Largest sum of the two sides of an equation that must hold over the integers when it holds in the field.
 const FIELD: i128 = 1 << 63;
 
+/// Tables of so many rows are cheap enough for any node.
+const SMALL_TABLE: i128 = 256;
+
 /// What the parts of one node's lowering share.
 struct Site<'a> {
     node: &'a Node,
@@ -42,7 +45,10 @@ pub fn lower(l: &mut Lowering, node: &Node, x: TensorId, shift: u32, id: TableId
     let rounded = Range { lo: round_shift(range.lo, shift), hi: round_shift(range.hi, shift) };
     let (factors, exprs) = l.operands(name, &[x])?;
     let span = i128::from(range.hi) - i128::from(range.lo) + 1;
-    let cap = 1i128 << l.limb_bits;
+    // A table of this node's own must not have more rows than it saves look-ups.
+    let cells: i128 = factors.iter().flatten().map(|&n| i128::from(n)).product();
+    let cap = cells.max(SMALL_TABLE).min(1 << l.limb_bits);
+    let wide_cap = (2 * cells.max(SMALL_TABLE)).min(1 << l.limb_bits);
     let reach = reachable(table, rounded);
     if reach.iter().all(|v| *v == reach[0]) {
         return Ok(View { factors, expr: view::constant(reach[0]) });
@@ -54,7 +60,7 @@ pub fn lower(l: &mut Lowering, node: &Node, x: TensorId, shift: u32, id: TableId
     let inside = table.lo <= rounded.lo && rounded.hi < table.lo + table.values.len() as i64;
     let (limbs, head) = if shift > 0 && span <= cap {
         (Vec::new(), direct(l, &site, expr))
-    } else if inside || i128::from(rounded.hi) - i128::from(rounded.lo) < cap {
+    } else if inside || i128::from(rounded.hi) - i128::from(rounded.lo) < wide_cap {
         site.rounded(l, expr, inside)?
     } else {
         site.saturated(l, expr)?
