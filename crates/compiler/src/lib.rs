@@ -5,7 +5,7 @@
 //! by operator in `spec/operators`. No value of a model or an input influences the relation: it follows from shapes,
 //! declared ranges and tables only.
 //!
-//! Entry points: [`lower`], [`registration`], [`WitnessPlan::witness`]; [`reference`] evaluates a relation literally.
+//! Entry points: [`lower`], [`registration`], [`WitnessPlan::witness`]; [`mod@reference`] evaluates a relation literally.
 #![forbid(unsafe_code)]
 
 mod compose;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proveil_graph::{Graph, Node, Op, Origin, Tensor, TensorId};
-use proveil_relation::{Home, Input, Output, Relation};
+use proveil_relation::{Home, Input, Output, Relation, TensorDecl};
 
 use crate::error::LowerError;
 use crate::lowering::{Lowering, lengths, read_tensors};
@@ -26,6 +26,31 @@ pub struct Lowered {
     pub relation: Relation,
     /// The prover's recipe.
     pub plan: WitnessPlan,
+}
+
+impl Lowered {
+    /// Declares a committed tensor for each of the given outputs (numbers that do not exist or that have a tensor
+    /// already are left alone); the witness then holds its cells.
+    ///
+    /// # Shapes
+    /// The tensor of output `k` has the shape of the output's space.
+    pub fn commit_outputs(&mut self, outputs: impl IntoIterator<Item = u32>) {
+        for k in outputs {
+            let declared = self.relation.tensors.iter().any(|t| t.home == Home::Output(k));
+            let at = k as usize;
+            let (Some(output), Some(&id)) = (self.relation.outputs.get(at), self.plan.outputs.get(at)) else {
+                continue;
+            };
+            if declared {
+                continue;
+            }
+            let name = format!("output {k} {}", output.name);
+            let decl = TensorDecl { name, shape: output.space.clone(), home: Home::Output(k) };
+            self.plan.copies.push((self.relation.tensors.len() as u32, id));
+            self.relation.tensors.push(decl);
+        }
+        self.plan.finish(&self.relation);
+    }
 }
 
 /// Lowers a graph that the graph crate's checker accepts.

@@ -145,6 +145,29 @@ fn accepts_registration_of_parameters() {
     assert_eq!(refuse(&limbs(-70_001)).as_deref(), Some("c/at_least"));
 }
 
+#[test]
+fn accepts_committed_outputs() {
+    let mut case = accept(&[1, 6, 6, 2], range(0, 255), 24, network);
+    let before = case.lowered.relation.tensors.len();
+    case.lowered.commit_outputs([1, 1, 7]);
+    let added = &case.lowered.relation.tensors[before..];
+    assert_eq!(
+        added.iter().map(|t| (t.home.clone(), t.shape.clone())).collect::<Vec<_>>(),
+        [(Home::Output(1), vec![3])]
+    );
+    case.witness = case.lowered.plan.witness(&case.graph, &case.values).expect("a witness");
+    case.accept();
+    assert_eq!(case.witness.tensors[before], case.witness.outputs[1]);
+}
+
+#[test]
+fn rejects_widths_of_digits_that_no_table_has() {
+    let case = accept(&[2], range(0, 3), 25, |b, x, _| Ok(vec![b.combine("y", &[(1, x)], 0, 0)?]));
+    for limb_bits in [Some(0), Some(17)] {
+        assert!(proveil_compiler::lower(&case.graph, &Options { limb_bits }).is_err());
+    }
+}
+
 /// A graph as deep as a large model, with many activations.
 fn large() -> (Graph, Params, Vec<i64>) {
     let mut b = Builder::new();
