@@ -9,22 +9,22 @@
 use std::sync::Arc;
 
 /// Index of a tensor in [`Graph::tensors`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct TensorId(pub u32);
 
 /// Index of a node in [`Graph::nodes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct NodeId(pub u32);
 
 /// Index of a table in [`Graph::tables`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct TableId(pub u32);
 
 /// Inclusive integer interval `[lo, hi]` that every cell of a tensor is guaranteed to lie in.
 ///
 /// For inputs and parameters it is the *declared* range (the proof enforces it); for computed tensors it
 /// follows from the ranges and shapes of the operands only, never from values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Range {
     /// Smallest possible value.
     pub lo: i64,
@@ -33,7 +33,7 @@ pub struct Range {
 }
 
 /// Where the cells of a tensor come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Origin {
     /// Given at proving time; the position in [`Graph::inputs`].
     Input,
@@ -46,7 +46,7 @@ pub enum Origin {
 }
 
 /// One tensor of the graph.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Tensor {
     /// Name for messages, unique in the graph.
     pub name: String,
@@ -61,7 +61,7 @@ pub struct Tensor {
 }
 
 /// An affine function of index variables: `offset + sum coef * var`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Affine {
     /// Pairs (variable, coefficient); each variable at most once, no zero coefficient, sorted by variable.
     pub terms: Vec<(usize, i64)>,
@@ -72,7 +72,7 @@ pub struct Affine {
 /// Reads one cell of a tensor for each setting of the index variables: axis `a` is read at `axes[a]`.
 ///
 /// A setting for which any axis index is outside `0..shape[a]` reads 0 (this is how padding is written).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Access {
     /// The tensor read.
     pub tensor: TensorId,
@@ -86,7 +86,7 @@ pub struct Access {
 ///
 /// Variables `0 .. extents.len()` are the box indices `i` (counted from 0 at `start`), the next `sum.len()`
 /// variables are `s`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Piece {
     /// First output index of the box, one entry for each output axis.
     pub start: Vec<usize>,
@@ -104,7 +104,7 @@ pub struct Piece {
 /// `out[o] = sum over the other variables of lhs * rhs`, where `o` are the variables listed in `out`.
 ///
 /// Convention: the operand that holds weights is `lhs`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Contract {
     /// Length of each index variable.
     pub extents: Vec<usize>,
@@ -117,7 +117,7 @@ pub struct Contract {
 }
 
 /// The operators. The first three are exact and cost the proof no witness; the others are committed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Op {
     /// `out = constant + sum of pieces`: add, subtract, scale, broadcast, transpose, slice, concatenate, pad,
     /// tile, sum over axes, gather at constant indices. Cells that no piece covers hold `constant`.
@@ -162,7 +162,7 @@ pub enum Op {
 }
 
 /// An operator with its output tensor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Node {
     /// Path for messages, e.g. `block3/softmax/exp`. Starts with the name of the ONNX node it came from.
     pub name: String,
@@ -173,7 +173,7 @@ pub struct Node {
 }
 
 /// A function on `lo ..= hi` by its values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Table {
     /// Name for messages, e.g. `relu8`.
     pub name: String,
@@ -185,7 +185,7 @@ pub struct Table {
 }
 
 /// An integer program. Public: the architecture, shapes, scales, tables. Secret parts are in [`Params`].
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Graph {
     /// All tensors.
     pub tensors: Vec<Tensor>,
@@ -200,7 +200,7 @@ pub struct Graph {
 }
 
 /// Values of the `Param` tensors, row-major, by tensor.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Params {
     /// Cells of each parameter tensor.
     pub values: std::collections::BTreeMap<TensorId, Vec<i64>>,

@@ -203,6 +203,15 @@ impl Layout {
     /// Lays out a relation.
     #[must_use]
     pub fn new(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Self {
+        let mut layout = Self::without_groups(relation, geometry, visibility);
+        let (groups, nk, linear_at) = groups::plan(relation, &layout.blocks, &layout.outputs);
+        (layout.groups, layout.nk, layout.linear_at) = (groups, nk, linear_at);
+        layout
+    }
+
+    /// The layout of cells and fractions only, for cost estimates.
+    #[must_use]
+    pub fn without_groups(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Self {
         let cap = MAX_GRANULE.min(usize::from(geometry.log_height).saturating_sub(3));
         let (blocks, nv, fill) = fraction_blocks(relation, cap);
         let mut trees = plan_trees(relation, geometry, visibility);
@@ -231,7 +240,7 @@ impl Layout {
         }
         let outputs: Vec<Dims> = relation.outputs.iter().map(|o| Dims::new(&o.space, cap)).collect();
         let out_vars = outputs.iter().map(|d| log2_ceil(d.padded_cells())).max().unwrap_or(0);
-        let (groups, nk, linear_at) = groups::plan(relation, &blocks, &outputs);
+        let (groups, nk, linear_at) = (Vec::new(), 0, 0);
         Self { heights, trees, tensors, blocks, nv, outputs, out_vars, groups, nk, linear_at }
     }
 }

@@ -1,5 +1,8 @@
 //! Executable checks of zero knowledge: a simulator, the explanation of proofs by other witnesses, and freshness.
 
+mod explain;
+mod explained;
+mod fresh;
 mod replay;
 mod simulator;
 mod toy;

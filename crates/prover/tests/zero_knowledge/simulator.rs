@@ -68,7 +68,7 @@ impl Simulator {
     /// Commitments and padded messages, which are uniform.
     fn head(&self) -> Writer {
         let mut w = Writer::new();
-        let mut roots = |w: &mut Writer, kinds: &[TreeKind]| {
+        let roots = |w: &mut Writer, kinds: &[TreeKind]| {
             for (tree, plan) in self.trees.iter().zip(&self.key.layout.trees) {
                 if kinds.contains(&plan.kind) {
                     w.bytes("root", &tree.commitment().to_bytes());

@@ -1,0 +1,173 @@
+//! A package made ready: lowered, laid out, its model committed. Runs inputs and proves results.
+
+use proveil_compiler::{Lowered, Options as LowerOptions, WitnessPlan, lower};
+use proveil_graph::run_fast;
+use proveil_prover::coins::Coins;
+use proveil_prover::{Committed, Inputs, Proof, Witness, commit_io, prove};
+use proveil_relation::key::IoVisibility;
+use proveil_relation::layout::TreeKind;
+use proveil_verifier::PreparedKey;
+
+use crate::error::Error;
+use crate::package::{Package, commit, model_tensors};
+use crate::proof::ProofFile;
+
+/// A prepared package.
+pub struct Engine {
+    /// The package.
+    pub package: Package,
+    /// The verifying key with its layout.
+    pub key: PreparedKey,
+    plan: WitnessPlan,
+    model: Option<Committed>,
+}
+
+/// A committed input or output: public commitment and the coins that open it.
+#[derive(Clone, Debug)]
+pub struct IoCommitment {
+    /// The tree.
+    pub committed: Committed,
+}
+
+/// A proof with the values it is about.
+pub struct Proved {
+    /// Statement and proof.
+    pub file: ProofFile,
+    /// Output integers, public or not, for the prover's eyes.
+    pub outputs: Vec<Vec<i64>>,
+    /// Seconds by stage.
+    pub stages: Vec<(&'static str, f64)>,
+    /// The raw proof with its layout.
+    pub proof: Proof,
+}
+
+impl Engine {
+    /// Prepares a package, committing to its model again with its own coins.
+    ///
+    /// # Errors
+    /// `Lower`, `Prove`; `Mismatch` when the package's parts contradict each other.
+    pub fn load(package: Package) -> Result<Self, Error> {
+        Self::with_model(package, None)
+    }
+
+    /// As [`Engine::load`], with the commitment that [`crate::compile_graph`] has just made.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn with_model(package: Package, model: Option<Committed>) -> Result<Self, Error> {
+        let Lowered { relation, plan } = lower(&package.graph, &LowerOptions { limb_bits: package.limb_bits })?;
+        if relation != package.key.relation {
+            return Err(Error::Mismatch { what: "the package's graph", with: "its key", hint: "compile the model again" });
+        }
+        let key = PreparedKey::new(package.key.clone());
+        let model = match model {
+            Some(m) => Some(m),
+            None => {
+                let tensors = model_tensors(&package.graph, &relation, &package.params);
+                commit(&key.layout, &tensors, &package.key.params, package.seed)?
+            }
+        };
+        if model.as_ref().map(Committed::commitment) != package.key.model {
+            return Err(Error::Mismatch {
+                what: "the package's weights",
+                with: "the model commitment in its key",
+                hint: "compile the model again",
+            });
+        }
+        Ok(Self { package, key, plan, model })
+    }
+
+    /// Integer values of every tensor of the graph.
+    ///
+    /// # Errors
+    /// `Eval` for a wrong number, length or range of inputs.
+    pub fn run(&self, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, Error> {
+        Ok(run_fast(&self.package.graph, &self.package.params, inputs)?)
+    }
+
+    /// The witness for given inputs.
+    ///
+    /// # Errors
+    /// `Eval`, `Witness`.
+    pub fn witness(&self, inputs: &[Vec<i64>]) -> Result<Witness, Error> {
+        let values = self.run(inputs)?;
+        let w = self.plan.witness(&self.package.graph, &values)?;
+        Ok(Witness { tensors: w.tensors, tuples: w.tuples, outputs: w.outputs })
+    }
+
+    /// Commits an input on its own with coins from `seed`.
+    ///
+    /// # Errors
+    /// `Eval`, `Prove`.
+    pub fn commit_input(&self, k: usize, inputs: &[Vec<i64>], seed: [u8; 32]) -> Result<IoCommitment, Error> {
+        let mut tensors = vec![Vec::new(); self.package.key.relation.tensors.len()];
+        if let Some(i) = self.package.key.relation.inputs.get(k) {
+            tensors[i.tensor as usize] = inputs.get(k).cloned().unwrap_or_default();
+        }
+        self.commit_tree(TreeKind::Input(k as u32), &tensors, seed)
+    }
+
+    fn commit_tree(&self, kind: TreeKind, tensors: &[Vec<i64>], seed: [u8; 32]) -> Result<IoCommitment, Error> {
+        let coins = Coins::from_seed(seed, &[b"io commitment"]);
+        let rate = usize::from(self.package.key.params.log_inv_rate);
+        Ok(IoCommitment { committed: commit_io(&self.key.layout, kind, tensors, rate, &coins)? })
+    }
+
+    /// Runs the model on integer inputs and proves the result. Committed inputs and outputs that are not given are
+    /// committed with fresh coins.
+    ///
+    /// # Errors
+    /// `Eval`, `Witness`, `Prove`.
+    pub fn prove(&self, inputs: &[Vec<i64>], context: &[u8]) -> Result<Proved, Error> {
+        self.prove_with(inputs, &[], &[], context)
+    }
+
+    /// [`Engine::prove`] with commitments made before.
+    ///
+    /// # Errors
+    /// As [`Engine::prove`].
+    pub fn prove_with(
+        &self,
+        inputs: &[Vec<i64>],
+        given_inputs: &[Option<&IoCommitment>],
+        given_outputs: &[Option<&IoCommitment>],
+        context: &[u8],
+    ) -> Result<Proved, Error> {
+        let clock = std::time::Instant::now();
+        let witness = self.witness(inputs)?;
+        let mut own_inputs = Vec::new();
+        for k in 0..self.package.key.relation.inputs.len() {
+            let need = self.package.key.visibility.input(k as u32) == IoVisibility::Committed
+                && given_inputs.get(k).copied().flatten().is_none();
+            own_inputs.push(if need { Some(self.commit_input(k, inputs, rand::random())?) } else { None });
+        }
+        let mut own_outputs = Vec::new();
+        for k in 0..self.package.key.relation.outputs.len() {
+            let need = self.package.key.visibility.output(k as u32) == IoVisibility::Committed
+                && given_outputs.get(k).copied().flatten().is_none();
+            let kind = TreeKind::Output(k as u32);
+            own_outputs.push(if need { Some(self.commit_tree(kind, &witness.tensors, rand::random())?) } else { None });
+        }
+        let pick = |own: &'_ [Option<IoCommitment>], given: &[Option<&IoCommitment>], k: usize| -> Option<Committed> {
+            given.get(k).copied().flatten().or(own[k].as_ref()).map(|c| c.committed.clone())
+        };
+        let inputs_c: Vec<_> = (0..own_inputs.len()).map(|k| pick(&own_inputs, given_inputs, k)).collect();
+        let outputs_c: Vec<_> = (0..own_outputs.len()).map(|k| pick(&own_outputs, given_outputs, k)).collect();
+        let all = Inputs {
+            model: self.model.as_ref(),
+            inputs: inputs_c.iter().map(Option::as_ref).collect(),
+            outputs: outputs_c.iter().map(Option::as_ref).collect(),
+            context: context.to_vec(),
+        };
+        let inference = clock.elapsed().as_secs_f64();
+        let proof = prove(&self.key, &witness, &all)?;
+        let file = ProofFile {
+            model_id: self.key.digest,
+            statement: proof.statement.clone(),
+            proof: proof.bytes.clone(),
+        };
+        let mut stages = vec![("inference", inference)];
+        stages.extend(proof.stages.iter().copied());
+        Ok(Proved { file, outputs: witness.outputs, stages, proof })
+    }
+}

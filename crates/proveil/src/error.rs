@@ -1,0 +1,65 @@
+//! One error for the whole path; every variant says what to do next.
+
+use proveil_compiler::{LowerError, WitnessError};
+use proveil_graph::{EvalError, GraphError};
+use proveil_protocol::codec::DecodeError;
+use proveil_protocol::params::ParamsError;
+use proveil_prover::ProveError;
+use proveil_verifier::VerifyError;
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The integer graph is not valid.
+    #[error("graph: {0}")]
+    Graph(#[from] GraphError),
+    /// The graph cannot be run on this input.
+    #[error("input: {0}")]
+    Eval(#[from] EvalError),
+    /// The graph cannot be proved.
+    #[error("lowering: {0}")]
+    Lower(#[from] LowerError),
+    /// The witness plan does not fit the values.
+    #[error("witness: {0}")]
+    Witness(#[from] WitnessError),
+    /// Unusable parameters.
+    #[error("parameters: {0}")]
+    Params(#[from] ParamsError),
+    /// No column height fits.
+    #[error("no column height up to 2^18 fits this model with {budget} proofs: lower the budget")]
+    Geometry {
+        /// Proofs asked for.
+        budget: usize,
+    },
+    /// The prover failed.
+    #[error("proving: {0}")]
+    Prove(#[from] ProveError),
+    /// The proof is not accepted.
+    #[error("not accepted: {0}")]
+    Verify(#[from] VerifyError),
+    /// A file is not what it should be.
+    #[error("{what}: {source}")]
+    Decode {
+        /// Which artefact.
+        what: &'static str,
+        /// Where it goes wrong.
+        source: DecodeError,
+    },
+    /// An artefact contradicts itself or another one.
+    #[error("{what} does not match {with}: {hint}")]
+    Mismatch {
+        /// What was given.
+        what: &'static str,
+        /// What it should fit.
+        with: &'static str,
+        /// Next step.
+        hint: &'static str,
+    },
+    /// The ONNX front end refused the model or an input.
+    #[error(transparent)]
+    Frontend(#[from] proveil_frontend::FrontendError),
+    /// The verifying key's description is not readable.
+    #[error("key description: {0}")]
+    Meta(#[from] serde_json::Error),
+}

@@ -1,0 +1,57 @@
+//! What people need to read inputs and outputs; carried in the verifying key as JSON and bound by its digest.
+
+use serde::{Deserialize, Serialize};
+
+/// Name, shape and scale of an input or an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IoMeta {
+    /// Name in the model file.
+    pub name: String,
+    /// Axis lengths, row-major.
+    pub shape: Vec<usize>,
+    /// `float32`, `int64` or `bool`.
+    pub dtype: String,
+    /// Real value = integer * 2^-scale.
+    pub scale: i32,
+}
+
+/// Everything readable about a compiled model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Name of the model.
+    pub name: String,
+    /// Inputs in order.
+    pub inputs: Vec<IoMeta>,
+    /// Outputs in order.
+    pub outputs: Vec<IoMeta>,
+}
+
+impl IoMeta {
+    /// Integers as real numbers.
+    #[must_use]
+    pub fn real(&self, values: &[i64]) -> Vec<f64> {
+        values.iter().map(|v| *v as f64 * (-f64::from(self.scale)).exp2()).collect()
+    }
+
+    /// Number of cells.
+    #[must_use]
+    pub fn cells(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+impl Meta {
+    /// Canonical JSON.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Meta::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are no such JSON.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}

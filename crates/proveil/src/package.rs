@@ -1,0 +1,184 @@
+//! Compilation and the model package: what the model's owner keeps. It holds secrets (weights, commitment coins).
+
+use proveil_compiler::{Lowered, Options as LowerOptions, lower};
+use proveil_graph::{Graph, Origin, Params as ModelParams, TensorId};
+use proveil_protocol::codec::{DecodeError, Reader};
+use proveil_protocol::params::Params;
+use proveil_prover::coins::Coins;
+use proveil_prover::{Committed, commit_model};
+use proveil_relation::key::{IoVisibility, ModelVisibility, VerifyingKey, Visibility};
+use proveil_relation::layout::Layout;
+use proveil_relation::{Home, Relation, TensorDecl};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::meta::Meta;
+use crate::profile::{Profile, choose};
+
+/// Bytes that open a package: name and format version.
+pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x01";
+
+/// How to compile.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    /// Name for people.
+    pub name: String,
+    /// Security and opening parameters.
+    pub params: Params,
+    /// What proofs should be good at.
+    pub profile: Profile,
+    /// Whether proofs hide at all.
+    pub zero_knowledge: bool,
+    /// Who sees the model.
+    pub model: ModelVisibility,
+    /// Who sees the inputs.
+    pub input: IoVisibility,
+    /// Who sees the outputs.
+    pub output: IoVisibility,
+    /// Proofs that one commitment must allow.
+    pub budget: usize,
+    /// Width of committed digits; chosen by size when absent.
+    pub limb_bits: Option<u32>,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self {
+            name: "model".into(),
+            params: Params::standard(128),
+            profile: Profile::Fast,
+            zero_knowledge: true,
+            model: ModelVisibility::Private,
+            input: IoVisibility::Private,
+            output: IoVisibility::Public,
+            budget: 64,
+            limb_bits: None,
+        }
+    }
+}
+
+/// A compiled model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Package {
+    /// The verifying key.
+    pub key: VerifyingKey,
+    /// The integer program.
+    pub graph: Graph,
+    /// Weights. Secret unless the model is public.
+    pub params: ModelParams,
+    /// Seed of the commitment's random cells and salts. Secret.
+    pub seed: [u8; 32],
+    /// Width of committed digits.
+    pub limb_bits: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    key: Vec<u8>,
+    graph: Graph,
+    params: ModelParams,
+    seed: [u8; 32],
+    limb_bits: Option<u32>,
+}
+
+/// Compiles an integer graph: lowers it, chooses the geometry, commits to the model.
+///
+/// # Errors
+/// `Graph`, `Lower`, `Params`, `Geometry`, `Prove` (commitment).
+pub fn compile_graph(
+    graph: Graph,
+    params: ModelParams,
+    meta: &Meta,
+    options: &CompileOptions,
+) -> Result<(Package, Option<Committed>), Error> {
+    proveil_graph::check::check(&graph)?;
+    proveil_graph::check::check_params(&graph, &params)?;
+    options.params.validate()?;
+    let Lowered { relation, .. } = lower(&graph, &LowerOptions { limb_bits: options.limb_bits })?;
+    let visibility = Visibility {
+        zero_knowledge: options.zero_knowledge,
+        model: options.model,
+        inputs: vec![options.input; relation.inputs.len()],
+        outputs: vec![options.output; relation.outputs.len()],
+    };
+    let chosen = choose(&relation, &options.params, &visibility, options.budget, options.profile);
+    let (geometry, _) = chosen.ok_or(Error::Geometry { budget: options.budget })?;
+    let layout = Layout::new(&relation, &geometry, &visibility);
+    let seed = rand::random();
+    let tensors = model_tensors(&graph, &relation, &params);
+    let model = commit(&layout, &tensors, &options.params, seed)?;
+    let commitment = model.as_ref().map(Committed::commitment);
+    let key = VerifyingKey {
+        params: options.params.clone(),
+        geometry,
+        visibility,
+        relation,
+        model: commitment,
+        meta: meta.to_bytes(),
+    };
+    let package = Package { key, graph, params, seed, limb_bits: options.limb_bits };
+    Ok((package, model))
+}
+
+/// Cells of the relation's model tensors: the graph's parameters in order.
+pub(crate) fn model_tensors(graph: &Graph, relation: &Relation, params: &ModelParams) -> Vec<Vec<i64>> {
+    let ids = (0u32..).map(TensorId).zip(&graph.tensors).filter(|(_, t)| t.origin == Origin::Param);
+    let mut cells = ids.map(|(id, _)| params.values.get(&id).cloned().unwrap_or_default());
+    let own = |t: &TensorDecl| if t.home == Home::Model { cells.next().unwrap_or_default() } else { Vec::new() };
+    relation.tensors.iter().map(own).collect()
+}
+
+/// Commits the model tensors with the package's coins.
+pub(crate) fn commit(
+    layout: &Layout,
+    tensors: &[Vec<i64>],
+    params: &Params,
+    seed: [u8; 32],
+) -> Result<Option<Committed>, Error> {
+    let coins = Coins::from_seed(seed, &[b"model commitment"]);
+    Ok(commit_model(layout, tensors, usize::from(params.log_inv_rate), &coins)?)
+}
+
+impl Package {
+    /// Canonical bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let body = Body {
+            key: self.key.encode(),
+            graph: self.graph.clone(),
+            params: self.params.clone(),
+            seed: self.seed,
+            limb_bits: self.limb_bits,
+        };
+        let mut out = PACKAGE_MAGIC.to_vec();
+        out.extend(postcard::to_allocvec(&body).unwrap_or_default());
+        let check = blake3::hash(&out);
+        out.extend(check.as_bytes());
+        out
+    }
+
+    /// Reads a package; a flipped bit anywhere is noticed.
+    ///
+    /// # Errors
+    /// `Decode` with the byte offset; `Graph` when the program is not valid.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let bad = |source| Error::Decode { what: "package", source };
+        let mut r = Reader::new(bytes);
+        let magic = r.take("package magic", 8).map_err(bad)?;
+        if magic != PACKAGE_MAGIC {
+            return Err(bad(DecodeError::Invalid { what: "package magic", offset: 0 }));
+        }
+        let n = r.remaining().saturating_sub(32);
+        let body = r.take("package body", n).map_err(bad)?;
+        let check = r.take("package checksum", 32).map_err(bad)?;
+        if blake3::hash(&bytes[..8 + n]).as_bytes() != check {
+            return Err(bad(DecodeError::Invalid { what: "package checksum", offset: 8 + n }));
+        }
+        let body: Body = postcard::from_bytes(body)
+            .map_err(|_| bad(DecodeError::Invalid { what: "package body", offset: 8 }))?;
+        let key = VerifyingKey::decode(&body.key).map_err(|source| Error::Decode { what: "package key", source })?;
+        proveil_graph::check::check(&body.graph)?;
+        proveil_graph::check::check_params(&body.graph, &body.params)?;
+        Ok(Self { key, graph: body.graph, params: body.params, seed: body.seed, limb_bits: body.limb_bits })
+    }
+}
