@@ -6,6 +6,7 @@
 //! For tests that need a programmed oracle, [`Transcript::scripted`] replays fixed challenges.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use proveil_algebra::Challenge;
@@ -24,19 +25,29 @@ pub enum Drawn {
     Positions(Vec<u64>),
 }
 
+/// What happened to a transcript, as recorded by tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// So many bytes were absorbed under a label.
+    Absorbed(String, u64),
+    /// A challenge was drawn under a label.
+    Drawn(String),
+}
+
 /// The Fiat-Shamir transcript.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     state: Digest,
     script: Option<VecDeque<Drawn>>,
     log: Option<Vec<Drawn>>,
+    events: Option<Vec<Event>>,
 }
 
 impl Transcript {
     /// A fresh transcript bound to a protocol label.
     #[must_use]
     pub fn new(protocol: &str) -> Self {
-        let mut t = Self { state: [0; 32], script: None, log: None };
+        let mut t = Self { state: [0; 32], script: None, log: None, events: None };
         t.absorb("protocol", protocol.as_bytes());
         t
     }
@@ -53,9 +64,16 @@ impl Transcript {
         self.state
     }
 
-    /// Records drawn challenges from now on (see [`Transcript::drawn`]).
+    /// Records from now on (see [`Transcript::drawn`] and [`Transcript::events`]).
     pub fn record(&mut self) {
         self.log = Some(Vec::new());
+        self.events = Some(Vec::new());
+    }
+
+    /// What was absorbed and drawn since [`Transcript::record`], in order.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        self.events.as_deref().unwrap_or_default()
     }
 
     /// Challenges drawn since [`Transcript::record`].
@@ -77,6 +95,9 @@ impl Transcript {
 
     /// Absorbs labelled bytes; label, length and content are bound.
     pub fn absorb(&mut self, label: &str, data: &[u8]) {
+        if let Some(events) = &mut self.events {
+            events.push(Event::Absorbed(label.into(), data.len() as u64));
+        }
         self.step(0, label, data.len() as u64, data.get(..PIECE.min(data.len())).unwrap_or_default());
         for piece in data.chunks(PIECE).skip(1) {
             self.step(1, label, data.len() as u64, piece);
@@ -91,6 +112,9 @@ impl Transcript {
     }
 
     fn draw(&mut self, label: &str, make: impl FnOnce(blake3::OutputReader) -> Drawn) -> Drawn {
+        if let Some(events) = &mut self.events {
+            events.push(Event::Drawn(label.into()));
+        }
         self.step(2, label, 0, &[]);
         let mut h = blake3::Hasher::new();
         h.update(&self.state);

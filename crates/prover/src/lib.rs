@@ -141,6 +141,12 @@ pub struct Deviation<'a> {
     pub forgive: bool,
     /// Alters the multiplicities: `[table][row]`.
     pub multiplicities: Option<&'a dyn Fn(&mut Vec<Vec<i64>>)>,
+    /// Alters the columns of a tree of this proof, before random cells and masks are put in.
+    pub columns: Option<&'a dyn Fn(TreeKind, &mut Vec<Vec<F>>)>,
+    /// Alters the helpers, given with the fingerprint challenges.
+    pub helper: Option<&'a dyn Fn(E, E, &mut Vec<E>)>,
+    /// Alters the helper columns, cells that no claim reads among them.
+    pub helper_columns: Option<&'a dyn Fn(&mut Vec<Vec<E>>)>,
     /// Replaces the bound transcript.
     pub transcript: Option<&'a Transcript>,
     /// Replaces the statement before proving.
@@ -294,7 +300,7 @@ fn statement(key: &PreparedKey, witness: &Witness, inputs: &Inputs<'_>) -> Resul
             Ok(IoValue::Committed(c.root, c.nonce))
         }
     };
-    let mut s = Statement { context: inputs.context.clone(), ..Statement::default() };
+    let mut s = Statement { context: inputs.context.clone(), epoch: key.epoch.clone(), ..Statement::default() };
     for (k, decl) in relation.inputs.iter().enumerate() {
         let v = key.key.visibility.input(k as u32);
         let given = inputs.inputs.get(k).and_then(Option::as_ref);
@@ -389,6 +395,9 @@ impl<'a> Run<'a> {
             };
             let name = format!("tree {t}");
             let mut columns = base_columns(layout, t, &self.cells);
+            if let Some(f) = self.deviation.columns {
+                f(plan.kind, &mut columns);
+            }
             randomise(&mut columns, plan, self.coins, &name);
             if plan.mask {
                 let height = 1 << layout.heights[plan.group];
@@ -427,7 +436,10 @@ impl<'a> Run<'a> {
         };
         let m = &self.cells[relation.tensors.len()..];
         let fractions = lookups::fractions(relation, layout, tuples, m, alpha, beta);
-        let helper = lookups::helpers(&fractions)?;
+        let mut helper = lookups::helpers(&fractions)?;
+        if let Some(f) = self.deviation.helper {
+            f(alpha, beta, &mut helper);
+        }
         let tree = layout.trees.iter().position(|t| t.kind == TreeKind::Helper).unwrap_or(0);
         let columns = self.commit_helper(tree, &helper)?;
 
@@ -451,6 +463,9 @@ impl<'a> Run<'a> {
         let layout = &self.key.layout;
         let plan = &layout.trees[tree];
         let mut columns = ext_columns(layout, tree, layout.helper(&self.key.key.relation), helper);
+        if let Some(f) = self.deviation.helper_columns {
+            f(&mut columns);
+        }
         if let Some(top) = plan.log_top {
             columns.par_iter_mut().enumerate().for_each(|(i, c)| {
                 let from = c.len() - (1 << top);

@@ -17,7 +17,7 @@ use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
 use proveil_protocol::pads;
 use proveil_protocol::transcript::{Digest, Transcript};
-use proveil_relation::key::{PROTOCOL, Statement, VerifyingKey};
+use proveil_relation::key::{Epoch, PROTOCOL, Statement, VerifyingKey};
 use proveil_relation::layout::{Layout, TreeKind, TreePlan};
 
 pub use statement::{PublicValues, StatementError};
@@ -43,6 +43,8 @@ pub struct PreparedKey {
     pub layout: Layout,
     /// Its digest (`modelId`).
     pub digest: Digest,
+    /// The refresh in force, which the caller has checked; statements must name it. `None`: the key's own commitment.
+    pub epoch: Option<Epoch>,
 }
 
 impl PreparedKey {
@@ -51,7 +53,14 @@ impl PreparedKey {
     pub fn new(key: VerifyingKey) -> Self {
         let layout = Layout::new(&key.relation, &key.geometry, &key.visibility);
         let digest = key.digest();
-        Self { key, layout, digest }
+        Self { key, layout, digest, epoch: None }
+    }
+
+    /// The same key after a refresh whose proof the caller has checked: a root that nobody tied to the key's own
+    /// would be any model at all.
+    #[must_use]
+    pub fn with_epoch(self, epoch: Epoch) -> Self {
+        Self { epoch: Some(epoch), ..self }
     }
 
     /// Shape of every proof under this key: pads, messages, products.

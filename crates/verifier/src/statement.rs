@@ -5,7 +5,7 @@ use alloc::string::String;
 use proveil_protocol::merkle::Commitment;
 use proveil_relation::claims::PublicCells;
 use proveil_relation::decl::Home;
-use proveil_relation::key::{IoValue, IoVisibility, Statement};
+use proveil_relation::key::{Epoch, IoValue, IoVisibility, Statement};
 
 use crate::PreparedKey;
 
@@ -61,6 +61,14 @@ pub enum StatementError {
         /// Largest allowed.
         hi: i64,
     },
+    /// The statement names another model commitment than the one in force.
+    #[error("epoch: {expected:?} is in force, the statement names {got:?}; check the refresh proof and set it first")]
+    Epoch {
+        /// Number of the refresh in force.
+        expected: Option<u32>,
+        /// Number in the statement; the same number may come with another root.
+        got: Option<u32>,
+    },
     /// The key lacks a model commitment, or has one that it does not need.
     #[error("the key's model commitment does not fit its relation ({name})")]
     Model {
@@ -85,7 +93,7 @@ impl<'a> PublicValues<'a> {
     /// Checks a statement against the key.
     ///
     /// # Errors
-    /// `Count`, `Visibility`, `Length`, `OutOfRange`.
+    /// `Count`, `Visibility`, `Length`, `OutOfRange`, `Epoch`, `Model`.
     pub fn new(key: &'a PreparedKey, statement: &'a Statement) -> Result<Self, StatementError> {
         let r = &key.key.relation;
         let counts = [
@@ -104,6 +112,10 @@ impl<'a> PublicValues<'a> {
         for (k, (decl, v)) in r.outputs.iter().zip(&statement.outputs).enumerate() {
             let cells = decl.space.iter().map(|n| *n as usize).product();
             check("output", k, v, key.key.visibility.output(k as u32), cells, decl.lo, decl.hi)?;
+        }
+        if key.epoch != statement.epoch {
+            let number = |e: &Option<Epoch>| e.as_ref().map(|e| e.number);
+            return Err(StatementError::Epoch { expected: number(&key.epoch), got: number(&statement.epoch) });
         }
         let needs_model = r.tensors.iter().any(|t| t.home == Home::Model);
         if needs_model != key.key.model.is_some() {
