@@ -1,1 +1,24 @@
-//! proveil frontend
+//! ONNX to the integer graph: reading, shape arithmetic, calibration, quantisation, an accuracy report, and the
+//! codecs between floats and the graph's integers. Floating point ends here.
+//!
+//! Start at [`compile`].
+#![forbid(unsafe_code)]
+
+mod compile;
+mod error;
+mod import;
+mod model;
+mod native;
+mod onnx;
+mod options;
+mod quantise;
+mod real;
+mod tensor;
+
+pub use compile::compile;
+pub use error::{FrontendError, Result};
+pub use model::{InputSpec, Model, OutputError, OutputSpec, Report};
+pub use native::Native;
+pub use onnx::{DType, Limits};
+pub use options::{Options, OutputPolicy};
+pub use tensor::{Kind, Tensor};

@@ -1,0 +1,139 @@
+//! Imports model folders (`model.onnx`, `cases.npz`, `meta.json`) and prints how well the integer model agrees with
+//! the expected outputs.
+//!
+//!     cargo run --release -p proveil-frontend --example zoo -- FOLDER...
+
+use std::path::Path;
+use std::time::Instant;
+
+use ndarray_npy::NpzReader;
+use proveil_frontend::{Kind, Model, Options, Tensor, compile};
+
+type Cases = Vec<(Vec<Tensor>, Vec<Tensor>)>;
+
+fn main() {
+    for folder in std::env::args().skip(1) {
+        let name = Path::new(&folder).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let start = Instant::now();
+        match judge(Path::new(&folder)) {
+            Ok(line) => println!("{name:32} ok    {line} {:.1}s", start.elapsed().as_secs_f64()),
+            Err(e) => println!("{name:32} FAIL  {e}"),
+        }
+    }
+}
+
+fn judge(folder: &Path) -> Result<String, String> {
+    let onnx = std::fs::read(folder.join("model.onnx")).map_err(|e| e.to_string())?;
+    let cases = cases(folder).unwrap_or_default();
+    // Calibrate on the second half, judge on the first.
+    let cut = if cases.len() >= 4 { cases.len() / 2 } else { 0 };
+    let samples: Vec<Vec<Tensor>> = cases[cut..].iter().map(|(i, _)| i.clone()).collect();
+    let mut options = Options::default();
+    if cases.is_empty() {
+        options.batch = Some(1);
+    }
+    let model = compile(&onnx, &samples, &options).map_err(|e| e.to_string())?;
+    if std::env::var("LAYERS").is_ok() {
+        for (name, error) in &model.report.layers {
+            println!("    {error:.5} {name}");
+        }
+    }
+    let judged = if cut > 0 { &cases[..cut] } else { &cases[..] };
+    let (error, agree) = compare(&model, judged)?;
+    let own = model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
+    let rows: usize = model.graph.tables.iter().map(|t| t.values.len()).sum();
+    let (mut lookups, mut others) = (0, 0);
+    for node in &model.graph.nodes {
+        let cells = model.graph.tensors[node.out.0 as usize].cells();
+        match node.op {
+            proveil_graph::Op::Lookup { .. } => lookups += cells,
+            proveil_graph::Op::Linear { .. } | proveil_graph::Op::Reshape(_) | proveil_graph::Op::Contract(_) => {}
+            _ => others += cells,
+        }
+    }
+    Ok(format!(
+        "rel {error:.5} (own {own:.5}) agree {agree:.2} bits {:?} rows {rows} lookups {lookups} others {others}",
+        model.report.bits
+    ))
+}
+
+fn compare(model: &Model, cases: &[(Vec<Tensor>, Vec<Tensor>)]) -> Result<(f64, f64), String> {
+    let (mut worst, mut rows, mut same) = (0f64, 0usize, 0usize);
+    let count = cases.first().map_or(0, |c| c.1.len());
+    for k in 0..count {
+        let (mut max, mut top) = (0f64, 0f64);
+        for (inputs, expected) in cases.iter().take(8) {
+            let cells = model
+                .inputs
+                .iter()
+                .zip(inputs)
+                .map(|(spec, t)| spec.quantise(&t.data))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|e| e.to_string())?;
+            let all = proveil_graph::eval::run_fast(&model.graph, &model.params, &cells).map_err(|e| e.to_string())?;
+            let got = model.outputs[k].dequantise(&all[model.graph.outputs[k].0 as usize]);
+            let want = &expected[k];
+            if got.len() != want.data.len() {
+                return Err(format!("output {k} has {} cells, expected {:?}", got.len(), want.shape));
+            }
+            for (g, w) in got.iter().zip(&want.data).filter(|(_, w)| w.is_finite()) {
+                max = max.max((g - w).abs());
+                top = top.max(w.abs());
+            }
+            let row = want.shape.last().copied().unwrap_or(1).max(1);
+            for (g, w) in got.chunks(row).zip(want.data.chunks(row)) {
+                rows += 1;
+                same += usize::from(first_largest(g) == first_largest(w));
+            }
+        }
+        worst = worst.max(if top > 0.0 { max / top } else { max });
+    }
+    Ok((worst, same as f64 / rows.max(1) as f64))
+}
+
+fn first_largest(row: &[f64]) -> usize {
+    (0..row.len()).rev().fold(row.len() - 1, |best, i| if row[i] >= row[best] { i } else { best })
+}
+
+fn cases(folder: &Path) -> Result<Cases, String> {
+    let file = std::fs::File::open(folder.join("cases.npz")).map_err(|e| e.to_string())?;
+    let mut npz = NpzReader::new(file).map_err(|e| e.to_string())?;
+    let names = npz.names().map_err(|e| e.to_string())?;
+    let names: Vec<String> = names.iter().map(|n| n.trim_end_matches(".npy").to_string()).collect();
+    let mut out: Cases = Vec::new();
+    for k in 0.. {
+        let mut side = |side: &str| -> Result<Vec<Tensor>, String> {
+            let mut list = Vec::new();
+            while names.contains(&format!("c{k}_{side}{}", list.len())) {
+                list.push(tensor(&mut npz, &format!("c{k}_{side}{}", list.len()))?);
+            }
+            Ok(list)
+        };
+        let pair = (side("in")?, side("out")?);
+        if pair.0.is_empty() && pair.1.is_empty() {
+            break;
+        }
+        out.push(pair);
+    }
+    Ok(out)
+}
+
+fn tensor(npz: &mut NpzReader<std::fs::File>, name: &str) -> Result<Tensor, String> {
+    macro_rules! attempt {
+        ($t:ty, $kind:expr, $f:expr) => {
+            if let Ok(a) = npz.by_name::<ndarray::OwnedRepr<$t>, ndarray::IxDyn>(name) {
+                let shape = a.shape().to_vec();
+                let data = a.iter().map($f).collect();
+                return Tensor::new(shape, $kind, data).ok_or_else(|| format!("{name} is not dense"));
+            }
+        };
+    }
+    attempt!(f32, Kind::Float, |&v| f64::from(v));
+    attempt!(f64, Kind::Float, |&v| v);
+    attempt!(i64, Kind::Int, |&v| v as f64);
+    attempt!(i32, Kind::Int, |&v| f64::from(v));
+    attempt!(u8, Kind::Int, |&v| f64::from(v));
+    attempt!(i8, Kind::Int, |&v| f64::from(v));
+    attempt!(bool, Kind::Bool, |&v| f64::from(u8::from(v)));
+    Err(format!("{name} has an element type that is not read"))
+}

@@ -1,0 +1,264 @@
+//! The driver: read, import, calibrate, search for widths, report.
+
+use proveil_graph::TensorId;
+
+use crate::error::{FrontendError, Result};
+use crate::import::{Imported, import};
+use crate::model::{InputSpec, Model, OutputError, OutputSpec, Report};
+use crate::onnx::{ReadOptions, read};
+use crate::options::{Options, OutputPolicy};
+use crate::quantise::{Quantised, Setting, Span, quantise};
+use crate::real::{RealGraph, RealOp, Source, eval};
+use crate::tensor::{Kind, Tensor};
+
+/// Widths that the search tries, cheapest first: weights, activations, tables.
+const SEARCH: [(u32, u32, u32); 5] = [(8, 8, 9), (10, 10, 11), (12, 12, 12), (14, 13, 13), (16, 14, 14)];
+/// Samples drawn when none are given.
+const DRAWN: usize = 8;
+/// Cells of all tensors of all samples that calibration may hold.
+const CELL_BUDGET: usize = 40_000_000;
+
+/// Compiles an ONNX file to an integer model.
+///
+/// `samples` are typical inputs, one tensor for each input of the file; without any, random ones are drawn
+/// (standard normal, or small whole numbers).
+///
+/// # Errors
+/// Everything in [`FrontendError`]; never panics on hostile bytes.
+pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Model> {
+    let imported = load(onnx, samples, options)?;
+    let g = &imported.graph;
+    let live = g.live();
+    let drawn;
+    let samples = if samples.is_empty() {
+        drawn = draw(g, options.seed);
+        &drawn
+    } else {
+        check_samples(g, samples)?;
+        samples
+    };
+    let per_sample: usize = g.tensors.iter().zip(&live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
+    let count = samples.len().min((CELL_BUDGET / per_sample.max(1)).max(2));
+    let samples = &samples[..count.min(samples.len())];
+    // The last third is held out to measure, as soon as there are enough.
+    let held = if samples.len() >= 3 { samples.len() / 3 } else { 0 };
+    let mut spans = vec![Span::EMPTY; g.tensors.len()];
+    let mut measured = Vec::new();
+    for (i, sample) in samples.iter().enumerate() {
+        let inputs: Vec<&[f64]> = sample.iter().map(|t| t.data.as_slice()).collect();
+        let values = eval::run(g, &live, &inputs);
+        if i < samples.len() - held {
+            for (j, span) in spans.iter_mut().enumerate() {
+                *span = span.join(Span::of(eval::cells(g, &values, TensorId(j as u32))));
+            }
+        }
+        if (held == 0 || i >= samples.len() - held) && measured.len() < 4 {
+            measured.push((sample.clone(), values));
+        }
+    }
+    search(&imported, &live, &spans, &measured, options)
+}
+
+fn load(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Imported> {
+    let read_options = ReadOptions {
+        batch: options.batch,
+        dims: &options.dims,
+        limits: &options.limits,
+        external_data: options.external_data.as_deref(),
+        sample_shapes: samples.first().map(|s| s.iter().map(|t| t.shape.clone()).collect()),
+    };
+    let model = read(onnx, &read_options)?;
+    let mut imported = import(&model, &options.limits)?;
+    apply_policy(&mut imported, &options.output)?;
+    Ok(imported)
+}
+
+fn check_samples(g: &RealGraph, samples: &[Vec<Tensor>]) -> Result<()> {
+    for sample in samples {
+        if sample.len() != g.inputs.len() {
+            return Err(FrontendError::InputCount { expected: g.inputs.len(), got: sample.len() });
+        }
+        for (&id, t) in g.inputs.iter().zip(sample) {
+            let decl = g.get(id);
+            let (tensor, expected) = (decl.name.clone(), decl.shape.clone());
+            if t.shape != decl.shape || t.data.len() != decl.cells() {
+                return Err(FrontendError::InputShape { tensor, expected, got: t.shape.clone() });
+            }
+            if let Some(index) = t.data.iter().position(|v| !v.is_finite()) {
+                return Err(FrontendError::NotFinite { tensor, index, value: t.data[index] });
+            }
+            let fraction = t.data.iter().position(|v| v.fract() != 0.0);
+            if let (Some(index), true) = (fraction, decl.kind != Kind::Float) {
+                let (value, hint) = (t.data[index], "give whole numbers to an integer input".into());
+                return Err(FrontendError::InputRange { tensor, index, value, lo: -2f64.powi(53), hi: 2f64.powi(53), hint });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the first output by what the policy reveals of it.
+fn apply_policy(imported: &mut Imported, policy: &OutputPolicy) -> Result<()> {
+    let g = &mut imported.graph;
+    let Some(&x) = g.outputs.first() else { return Ok(()) };
+    g.scope = "output_policy".into();
+    let out = match policy {
+        OutputPolicy::Full => return Ok(()),
+        OutputPolicy::ArgMax => crate::import::top_k(g, x, 1),
+        OutputPolicy::TopK(k) => {
+            let len = g.shape(x).last().copied().unwrap_or(1);
+            if *k == 0 || *k > len {
+                return Err(FrontendError::malformed("output policy", format!("top-{k} of {len} cells; choose 1 to {len}")));
+            }
+            crate::import::top_k(g, x, *k)
+        }
+        OutputPolicy::Threshold(t) => crate::import::reaches(g, x, &[*t]),
+        OutputPolicy::Bucket(edges) => crate::import::reaches(g, x, edges),
+    };
+    g.outputs[0] = out;
+    imported.outputs[0].1 = Kind::Int;
+    Ok(())
+}
+
+/// Random samples: standard normal for floats, small whole numbers otherwise.
+fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut uniform = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    };
+    let depth = |id: TensorId| {
+        g.tensors.iter().find_map(|t| match &t.source {
+            Source::Op(RealOp::OneHot { x, depth }) if *x == id => Some(*depth),
+            _ => None,
+        })
+    };
+    let mut one = |id: TensorId| {
+        let t = g.get(id);
+        let top = depth(id).unwrap_or(if t.kind == Kind::Bool { 2 } else { 4 }) as f64;
+        let data = (0..t.cells())
+            .map(|_| match t.kind {
+                Kind::Float => (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos(),
+                _ => (uniform() * top).floor(),
+            })
+            .collect();
+        Tensor { shape: t.shape.clone(), kind: t.kind, data }
+    };
+    (0..DRAWN).map(|_| g.inputs.iter().map(|&id| one(id)).collect()).collect()
+}
+
+/// A sample with the float value of every tensor.
+type Measured = (Vec<Tensor>, Vec<Vec<f64>>);
+
+fn search(
+    imported: &Imported,
+    live: &[bool],
+    spans: &[Span],
+    measured: &[Measured],
+    options: &Options,
+) -> Result<Model> {
+    let mut best: Option<(f64, Model)> = None;
+    let mut last_error = None;
+    let mut tried = Vec::new();
+    for (w, a, t) in SEARCH {
+        let a = options.activation_bits.unwrap_or(a).clamp(8, 14);
+        let set = Setting {
+            weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),
+            activation_bits: a,
+            table_bits: options.table_bits.unwrap_or(t.max(a)).clamp(8, 14),
+            margin: options.margin.max(1.0),
+        };
+        if tried.contains(&set) {
+            continue;
+        }
+        tried.push(set);
+        let model = quantise(&imported.graph, live, spans, set).and_then(|q| report(imported, q, set, measured, options));
+        match model {
+            Ok(model) => {
+                let error = model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
+                if best.as_ref().is_none_or(|(e, _)| error < *e) {
+                    best = Some((error, model));
+                }
+                if error <= options.max_error {
+                    break;
+                }
+            }
+            Err(e) => last_error = Some(e),
+        }
+    }
+    match (best, last_error) {
+        (Some((_, model)), _) => Ok(model),
+        (None, Some(e)) => Err(e),
+        (None, None) => Err(FrontendError::malformed("options", "no setting was tried; widen the bit widths")),
+    }
+}
+
+fn report(
+    imported: &Imported,
+    q: Quantised,
+    set: Setting,
+    measured: &[Measured],
+    options: &Options,
+) -> Result<Model> {
+    let g = &imported.graph;
+    let inputs: Vec<InputSpec> = q.inputs.into_iter().map(|p| InputSpec::new(p, options.refuse_beyond)).collect();
+    let outputs: Vec<OutputSpec> =
+        q.outputs.into_iter().zip(&imported.outputs).map(|(p, (name, kind))| OutputSpec::new(p, name.clone(), *kind)).collect();
+    let mut pairs = vec![Vec::new(); outputs.len()];
+    let mut layers = Vec::new();
+    let mut saturated = 0;
+    for (i, (sample, values)) in measured.iter().enumerate() {
+        let mut cells = Vec::new();
+        for (spec, t) in inputs.iter().zip(sample) {
+            // Whole numbers that the held-out samples alone reach are clamped here, not refused.
+            let (lo, hi) = (spec.range.lo as f64, spec.range.hi as f64);
+            let data: Vec<f64> =
+                if spec.dtype == Kind::Float { t.data.clone() } else { t.data.iter().map(|v| v.clamp(lo, hi)).collect() };
+            let open = InputSpec { refuse_beyond: None, ..spec.clone() };
+            let (list, count) = open.encode(&data)?;
+            saturated += count;
+            cells.push(list);
+        }
+        let tensors = proveil_graph::eval::run_fast(&q.graph, &q.params, &cells).map_err(|e| FrontendError::Quantise {
+            tensor: "model".into(),
+            reason: e.to_string(),
+            hint: "report this model".into(),
+        })?;
+        for (k, spec) in outputs.iter().enumerate() {
+            let got = spec.dequantise(&tensors[q.graph.outputs[k].0 as usize]);
+            pairs[k].push((got, eval::cells(g, values, g.outputs[k]).to_vec()));
+        }
+        if i == 0 {
+            layers = layer_errors(g, &q.reps, &tensors, values);
+        }
+    }
+    let errors = outputs
+        .iter()
+        .zip(&pairs)
+        .map(|(o, p)| OutputError::measure(&o.name, o.shape.last().copied().unwrap_or(1), p))
+        .collect();
+    let bits = (set.weight_bits, set.activation_bits, set.table_bits);
+    let report = Report { samples: measured.len(), bits, outputs: errors, layers, saturated };
+    Ok(Model { graph: q.graph, params: q.params, inputs, outputs, report })
+}
+
+fn layer_errors(
+    g: &RealGraph,
+    reps: &[Option<crate::quantise::Rep>],
+    tensors: &[Vec<i64>],
+    values: &[Vec<f64>],
+) -> Vec<(String, f64)> {
+    let mut out = Vec::new();
+    for (i, rep) in reps.iter().enumerate() {
+        let (Some(rep), Source::Op(_)) = (rep, &g.tensors[i].source) else { continue };
+        let (mut worst, mut top) = (0f64, 0f64);
+        for (&cell, &want) in tensors[rep.id.0 as usize].iter().zip(&values[i]) {
+            worst = worst.max((cell as f64 * rep.step - want).abs());
+            top = top.max(want.abs());
+        }
+        out.push((g.tensors[i].name.clone(), if top > 0.0 { worst / top } else { worst }));
+    }
+    out
+}

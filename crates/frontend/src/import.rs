@@ -1,0 +1,167 @@
+//! ONNX operators to real operators, one file for each family.
+
+mod classic;
+mod conv;
+mod elementwise;
+mod logic;
+mod normalise;
+mod policy;
+mod pool;
+mod products;
+mod reduce;
+mod select;
+mod shape;
+
+pub(crate) use policy::{reaches, top_k};
+use std::collections::HashMap;
+
+use proveil_graph::TensorId;
+
+use crate::error::{FrontendError, Result};
+use crate::onnx::{Limits, Node, OnnxModel};
+use crate::real::RealGraph;
+use crate::tensor::{Kind, Tensor};
+
+/// State of an import: the graph so far and the tensors by ONNX name.
+pub(crate) struct Importer<'a> {
+    pub g: RealGraph,
+    env: HashMap<String, TensorId>,
+    limits: &'a Limits,
+}
+
+/// A real graph with the names and kinds of its outputs.
+pub(crate) struct Imported {
+    pub graph: RealGraph,
+    pub outputs: Vec<(String, Kind)>,
+}
+
+/// Imports a whole model.
+///
+/// # Errors
+/// `Unsupported` and `Malformed`, naming the node.
+pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
+    let mut im = Importer { g: RealGraph::default(), env: HashMap::new(), limits };
+    for decl in &model.inputs {
+        let id = im.g.input(&decl.name, decl.shape.clone(), decl.dtype.kind());
+        im.env.insert(decl.name.clone(), id);
+    }
+    let mut names: Vec<_> = model.constants.iter().collect();
+    names.sort_by_key(|(name, _)| name.as_str());
+    for (name, tensor) in names {
+        im.g.scope = name.clone();
+        let id = im.g.constant(tensor);
+        im.env.insert(name.clone(), id);
+    }
+    for node in &model.nodes {
+        im.g.scope = node.name.clone();
+        let outputs = im.node(node)?;
+        for (name, id) in node.outputs.iter().zip(outputs) {
+            limits.cells(name, im.g.shape(id))?;
+            im.env.insert(name.clone(), id);
+        }
+    }
+    let mut outputs = Vec::new();
+    for (name, dtype) in &model.outputs {
+        let id = im.env.get(name).copied().ok_or_else(|| {
+            FrontendError::malformed(format!("output `{name}`"), "is defined by no node; export the model again")
+        })?;
+        im.g.outputs.push(id);
+        outputs.push((name.clone(), dtype.map_or(im.g.kind(id), crate::onnx::DType::kind)));
+    }
+    if outputs.is_empty() {
+        return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
+    }
+    Ok(Imported { graph: im.g, outputs })
+}
+
+impl Importer<'_> {
+    fn node(&mut self, n: &Node) -> Result<Vec<TensorId>> {
+        let families = [
+            elementwise::import,
+            logic::import,
+            products::import,
+            conv::import,
+            pool::import,
+            reduce::import,
+            shape::import,
+            select::import,
+            normalise::import,
+            classic::import,
+        ];
+        for family in families {
+            if let Some(outputs) = family(self, n)? {
+                return Ok(outputs);
+            }
+        }
+        let hint = "rewrite the model without it, or replace it by supported operators before exporting";
+        Err(n.unsupported("the operator is not supported", hint))
+    }
+
+    /// Input `i` of a node, which must be there.
+    fn arg(&self, n: &Node, i: usize) -> Result<TensorId> {
+        self.opt(n, i)?.ok_or_else(|| n.malformed(format!("input {i} is missing; export the model again")))
+    }
+
+    /// Input `i` of a node, if it is given.
+    fn opt(&self, n: &Node, i: usize) -> Result<Option<TensorId>> {
+        match n.inputs.get(i).filter(|name| !name.is_empty()) {
+            None => Ok(None),
+            Some(name) => self.env.get(name).copied().map(Some).ok_or_else(|| {
+                n.malformed(format!("input `{name}` is defined by no earlier node; export the model again"))
+            }),
+        }
+    }
+
+    /// Cells of input `i`, which must be constant.
+    fn const_arg(&self, n: &Node, i: usize) -> Result<Option<Vec<f64>>> {
+        let Some(id) = self.opt(n, i)? else { return Ok(None) };
+        match self.g.as_const(id) {
+            Some(data) => Ok(Some(data.to_vec())),
+            None => Err(n.unsupported(
+                format!("input {i} (`{}`) depends on the model's inputs", n.inputs[i]),
+                "make it a constant, or export with fixed shapes",
+            )),
+        }
+    }
+
+    fn const_ints(&self, n: &Node, i: usize) -> Result<Option<Vec<i64>>> {
+        Ok(self.const_arg(n, i)?.map(|v| v.iter().map(|&x| x as i64).collect()))
+    }
+
+    /// A list that older opsets have as an attribute and newer ones as an input.
+    fn ints(&self, n: &Node, attribute: &str, input: usize) -> Result<Option<Vec<i64>>> {
+        match n.ints(attribute)? {
+            Some(v) => Ok(Some(v)),
+            None => self.const_ints(n, input),
+        }
+    }
+
+    /// Axis number as an index below `rank`.
+    fn axis(&self, n: &Node, axis: i64, rank: usize) -> Result<usize> {
+        let shifted = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
+        usize::try_from(shifted)
+            .ok()
+            .filter(|&a| a < rank)
+            .ok_or_else(|| n.malformed(format!("axis {axis} is not an axis of a tensor with {rank} axes")))
+    }
+
+    fn axes(&self, n: &Node, axes: &[i64], rank: usize) -> Result<Vec<usize>> {
+        let mut out = axes.iter().map(|&a| self.axis(n, a, rank)).collect::<Result<Vec<_>>>()?;
+        out.sort_unstable();
+        out.dedup();
+        Ok(out)
+    }
+
+    fn clash(&self, n: &Node, a: TensorId, b: TensorId) -> FrontendError {
+        n.malformed(format!(
+            "shapes {:?} and {:?} do not fit; export the model with fixed shapes",
+            self.g.shape(a),
+            self.g.shape(b)
+        ))
+    }
+
+    /// A constant tensor made by the importer.
+    fn fresh(&mut self, shape: Vec<usize>, kind: Kind, data: Vec<f64>) -> TensorId {
+        self.g.constant(&Tensor { shape, kind, data })
+    }
+}

@@ -1,0 +1,164 @@
+//! Normalisation layers, as primitives.
+
+use proveil_graph::TensorId;
+
+use super::Importer;
+use super::conv::{to_first, to_last};
+use crate::error::Result;
+use crate::onnx::Node;
+use crate::real::expr::{Bin, Expr, Un};
+use crate::tensor::Kind;
+
+pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
+    let out = match n.op.as_str() {
+        "BatchNormalization" if n.domain.is_empty() => batch(im, n)?,
+        "LayerNormalization" => layer(im, n)?,
+        "SimplifiedLayerNormalization" | "RMSNormalization" => rms(im, n)?,
+        "InstanceNormalization" if n.domain.is_empty() => instance(im, n)?,
+        "GroupNormalization" if n.domain.is_empty() => group(im, n)?,
+        "LpNormalization" if n.domain.is_empty() => lp(im, n)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![out]))
+}
+
+fn batch(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    if n.int("training_mode")? == Some(1) {
+        return Err(n.unsupported("it is in training mode", "export the model in evaluation mode"));
+    }
+    let x = im.arg(n, 0)?;
+    let lists = (1..5)
+        .map(|i| im.const_arg(n, i)?.ok_or_else(|| n.malformed(format!("input {i} is missing"))))
+        .collect::<Result<Vec<_>>>()?;
+    let channels = im.g.shape(x).get(1).copied().unwrap_or(0);
+    if lists.iter().any(|l| l.len() != channels) {
+        return Err(n.malformed(format!("has {channels} channels but parameters of other lengths")));
+    }
+    let eps = n.float("epsilon")?.unwrap_or(1e-5);
+    let factor: Vec<f64> = (0..channels).map(|c| lists[0][c] / (lists[3][c] + eps).sqrt()).collect();
+    if let Some(c) = factor.iter().position(|f| !f.is_finite()) {
+        return Err(n.malformed(format!("variance of channel {c} is not positive; repair the model")));
+    }
+    let shift: Vec<f64> = (0..channels).map(|c| lists[1][c] - lists[2][c] * factor[c]).collect();
+    let xl = to_last(im, x);
+    let (f, s) = (im.fresh(vec![channels], Kind::Float, factor), im.fresh(vec![channels], Kind::Float, shift));
+    let y = mul(im, n, xl, f)?;
+    let y = im.g.binary(Bin::Add, y, s).ok_or_else(|| im.clash(n, y, s))?;
+    Ok(to_first(im, y))
+}
+
+fn mul(im: &mut Importer, n: &Node, a: TensorId, b: TensorId) -> Result<TensorId> {
+    im.g.binary(Bin::Mul, a, b).ok_or_else(|| im.clash(n, a, b))
+}
+
+fn add(im: &mut Importer, n: &Node, a: TensorId, b: TensorId) -> Result<TensorId> {
+    im.g.binary(Bin::Add, a, b).ok_or_else(|| im.clash(n, a, b))
+}
+
+/// `x / sqrt(mean(x^2) + eps)` over axes.
+fn by_root_mean_square(im: &mut Importer, n: &Node, x: TensorId, axes: &[usize], eps: f64) -> Result<TensorId> {
+    let count: usize = axes.iter().map(|&a| im.g.shape(x)[a]).product();
+    let square = im.g.map(x, Expr::bin(Bin::Mul, Expr::X, Expr::X), Kind::Float);
+    let mean = im.g.sum(square, axes, true, 1.0 / count as f64);
+    let variance = im.g.map(mean, Expr::affine(1.0, eps), Kind::Float);
+    let deviation = im.g.un(Un::Sqrt, variance);
+    let inverse = im.g.un(Un::Recip, deviation);
+    mul(im, n, x, inverse)
+}
+
+/// `(x - mean) / sqrt(var + eps)` over axes.
+fn standardise(im: &mut Importer, n: &Node, x: TensorId, axes: &[usize], eps: f64) -> Result<TensorId> {
+    let shape = im.g.shape(x).to_vec();
+    let count: usize = axes.iter().map(|&a| shape[a]).product();
+    let mean = im.g.sum(x, axes, true, 1.0 / count as f64);
+    let centred = im.g.combine(&shape, Kind::Float, &[(1.0, x), (-1.0, mean)], 0.0);
+    by_root_mean_square(im, n, centred, axes, eps)
+}
+
+fn affine(im: &mut Importer, n: &Node, y: TensorId, scale: usize, bias: usize) -> Result<TensorId> {
+    let mut y = y;
+    if let Some(gamma) = im.opt(n, scale)? {
+        y = mul(im, n, y, gamma)?;
+    }
+    if let Some(beta) = im.opt(n, bias)? {
+        y = add(im, n, y, beta)?;
+    }
+    Ok(y)
+}
+
+fn layer(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let rank = im.g.shape(x).len();
+    let first = im.axis(n, n.int("axis")?.unwrap_or(-1), rank)?;
+    let axes: Vec<usize> = (first..rank).collect();
+    let y = standardise(im, n, x, &axes, n.float("epsilon")?.unwrap_or(1e-5))?;
+    affine(im, n, y, 1, 2)
+}
+
+fn rms(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let rank = im.g.shape(x).len();
+    let first = im.axis(n, n.int("axis")?.unwrap_or(-1), rank)?;
+    let axes: Vec<usize> = (first..rank).collect();
+    let y = by_root_mean_square(im, n, x, &axes, n.float("epsilon")?.unwrap_or(1e-5))?;
+    affine(im, n, y, 1, 2)
+}
+
+/// Gives a list over channels the axes `[c, 1, ..]` of a channel-first tensor.
+fn per_channel(im: &mut Importer, n: &Node, input: usize, rank: usize) -> Result<TensorId> {
+    let list = im.arg(n, input)?;
+    let mut shape = vec![im.g.shape(list).iter().product()];
+    shape.extend(vec![1; rank.saturating_sub(2)]);
+    Ok(im.g.reshape(list, shape))
+}
+
+fn instance(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let rank = im.g.shape(x).len();
+    if rank < 3 {
+        return Err(n.malformed("the input has no spatial axes"));
+    }
+    let axes: Vec<usize> = (2..rank).collect();
+    let y = standardise(im, n, x, &axes, n.float("epsilon")?.unwrap_or(1e-5))?;
+    let (scale, bias) = (per_channel(im, n, 1, rank)?, per_channel(im, n, 2, rank)?);
+    let y = mul(im, n, y, scale)?;
+    add(im, n, y, bias)
+}
+
+fn group(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let shape = im.g.shape(x).to_vec();
+    let groups = n.int("num_groups")?.unwrap_or(1).max(1) as usize;
+    if shape.len() < 3 || shape[1] % groups != 0 {
+        return Err(n.malformed(format!("{groups} groups do not fit input {shape:?}")));
+    }
+    let per = shape[1..].iter().product::<usize>() / groups;
+    let row = im.g.reshape(x, vec![shape[0], groups, per]);
+    let y = standardise(im, n, row, &[2], n.float("epsilon")?.unwrap_or(1e-5))?;
+    let y = im.g.reshape(y, shape.clone());
+    let spread = |im: &mut Importer, input: usize| -> Result<TensorId> {
+        let list = per_channel(im, n, input, shape.len())?;
+        // Opset 18 has one entry for each group.
+        let each = shape[1] / im.g.shape(list)[0].max(1);
+        let indices: Vec<usize> = (0..shape[1]).map(|c| c / each.max(1)).collect();
+        Ok(im.g.take(list, 0, &indices))
+    };
+    let (scale, bias) = (spread(im, 1)?, spread(im, 2)?);
+    let y = mul(im, n, y, scale)?;
+    add(im, n, y, bias)
+}
+
+fn lp(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let axis = im.axis(n, n.int("axis")?.unwrap_or(-1), im.g.shape(x).len())?;
+    normalise_by(im, n, x, axis, n.int("p")?.unwrap_or(2) == 1)
+}
+
+/// Divides by the sum of absolute values or the Euclidean length along an axis.
+pub(super) fn normalise_by(im: &mut Importer, n: &Node, x: TensorId, axis: usize, l1: bool) -> Result<TensorId> {
+    let f = if l1 { Expr::un(Un::Abs, Expr::X) } else { Expr::bin(Bin::Mul, Expr::X, Expr::X) };
+    let each = im.g.map(x, f, Kind::Float);
+    let sum = im.g.sum(each, &[axis], true, 1.0);
+    let norm = if l1 { sum } else { im.g.un(Un::Sqrt, sum) };
+    im.g.binary(Bin::Div, x, norm).ok_or_else(|| im.clash(n, x, norm))
+}

@@ -1,0 +1,159 @@
+//! Selection by index: constant indices are views, computed ones are one-hot products.
+
+use proveil_graph::{Access, Affine, Contract, TensorId};
+
+use super::Importer;
+use crate::error::Result;
+use crate::onnx::Node;
+use crate::real::RealOp;
+use crate::real::expr::{Bin, Expr};
+use crate::tensor::Kind;
+
+/// Largest number of rows that an index can choose from.
+const MAX_DEPTH: usize = 1 << 16;
+
+pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
+    let out = match (n.domain.as_str(), n.op.as_str()) {
+        ("", "Gather") => gather(im, n, n.int("axis")?.unwrap_or(0))?,
+        ("ai.onnx.ml", "ArrayFeatureExtractor") => {
+            let x = im.arg(n, 0)?;
+            let picked = gather(im, n, -1)?;
+            // The result always has two axes.
+            let cells = im.g.get(picked).cells();
+            let rows = im.g.get(x).cells() / im.g.shape(x).last().copied().unwrap_or(1).max(1);
+            im.g.reshape(picked, vec![rows, cells / rows.max(1)])
+        }
+        ("", "GatherElements") => gather_elements(im, n)?,
+        ("", "GatherND") => gather_nd(im, n)?,
+        ("", "OneHot") => one_hot(im, n)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(vec![out]))
+}
+
+fn index(n: &Node, v: f64, len: usize) -> Result<usize> {
+    let at = if v < 0.0 { v + len as f64 } else { v };
+    if at < 0.0 || at >= len as f64 {
+        return Err(n.malformed(format!("index {v} is outside an axis of length {len}")));
+    }
+    Ok(at as usize)
+}
+
+fn gather(im: &mut Importer, n: &Node, axis: i64) -> Result<TensorId> {
+    let (x, ids) = (im.arg(n, 0)?, im.arg(n, 1)?);
+    let shape = im.g.shape(x).to_vec();
+    let axis = im.axis(n, axis, shape.len())?;
+    let id_shape = im.g.shape(ids).to_vec();
+    let out: Vec<usize> = [&shape[..axis], &id_shape, &shape[axis + 1..]].concat();
+    im.limits.cells(&n.name, &out)?;
+    if let Some(list) = im.g.as_const(ids).cloned() {
+        let list = list.iter().map(|&v| index(n, v, shape[axis])).collect::<Result<Vec<_>>>()?;
+        let y = im.g.take(x, axis, &list);
+        return Ok(im.g.reshape(y, out));
+    }
+    // hot[ids.., v] * x[before.., v, after..]
+    let hot = hot(im, n, ids, shape[axis])?;
+    let (b, i) = (axis, id_shape.len());
+    let after = shape.len() - axis - 1;
+    let v = b + i + after;
+    let mut extents = out.clone();
+    extents.push(shape[axis]);
+    let mut ax: Vec<Affine> = (0..b).map(Affine::var).collect();
+    ax.push(Affine::var(v));
+    ax.extend((b + i..b + i + after).map(Affine::var));
+    let ah = (b..b + i).chain([v]).map(Affine::var).collect();
+    let lhs = Access { tensor: x, axes: ax };
+    let rhs = Access { tensor: hot, axes: ah };
+    Ok(im.g.contract(Contract { extents, out: (0..v).collect(), lhs, rhs }))
+}
+
+fn hot(im: &mut Importer, n: &Node, ids: TensorId, depth: usize) -> Result<TensorId> {
+    if depth > MAX_DEPTH || depth == 0 {
+        return Err(n.unsupported(
+            format!("an index computed from the inputs chooses among {depth} rows"),
+            format!("use a vocabulary of 1 to {MAX_DEPTH} rows"),
+        ));
+    }
+    let mut shape = im.g.shape(ids).to_vec();
+    shape.push(depth);
+    Ok(im.g.op(shape, Kind::Bool, RealOp::OneHot { x: ids, depth }))
+}
+
+fn gather_elements(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let (x, ids) = (im.arg(n, 0)?, im.arg(n, 1)?);
+    let (shape, out) = (im.g.shape(x).to_vec(), im.g.shape(ids).to_vec());
+    let axis = im.axis(n, n.int("axis")?.unwrap_or(0), shape.len())?;
+    if out.len() != shape.len() || (0..out.len()).any(|a| a != axis && out[a] > shape[a]) {
+        return Err(im.clash(n, x, ids));
+    }
+    if let Some(list) = im.g.as_const(ids).cloned() {
+        let steps = crate::tensor::strides(&out);
+        let from = im.g.strides(x);
+        let flat = list
+            .iter()
+            .enumerate()
+            .map(|(i, &v)| {
+                let at = |a: usize| i / steps[a] % out[a];
+                let own = index(n, v, shape[axis])?;
+                Ok((0..out.len()).map(|a| from[a] * if a == axis { own } else { at(a) }).sum())
+            })
+            .collect::<Result<Vec<usize>>>()?;
+        return Ok(im.g.take_flat(x, &flat, out));
+    }
+    let hot = hot(im, n, ids, shape[axis])?;
+    let v = out.len();
+    let mut extents = out.clone();
+    extents.push(shape[axis]);
+    let ax = (0..v).map(|a| Affine::var(if a == axis { v } else { a })).collect();
+    let lhs = Access { tensor: x, axes: ax };
+    let rhs = Access { tensor: hot, axes: crate::real::identity(v + 1) };
+    Ok(im.g.contract(Contract { extents, out: (0..v).collect(), lhs, rhs }))
+}
+
+fn gather_nd(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let (x, ids) = (im.arg(n, 0)?, im.arg(n, 1)?);
+    let (shape, is) = (im.g.shape(x).to_vec(), im.g.shape(ids).to_vec());
+    let batch = n.int("batch_dims")?.unwrap_or(0);
+    let Some(list) = im.const_arg(n, 1)?.filter(|_| batch == 0) else {
+        return Err(n.unsupported(format!("batch_dims = {batch}"), "use batch_dims = 0"));
+    };
+    let depth = is.last().copied().unwrap_or(0);
+    if depth == 0 || depth > shape.len() {
+        return Err(im.clash(n, x, ids));
+    }
+    let from = im.g.strides(x);
+    let inner: usize = shape[depth..].iter().product();
+    let mut flat = Vec::new();
+    for tuple in list.chunks(depth) {
+        let mut base = 0;
+        for (a, &v) in tuple.iter().enumerate() {
+            base += from[a] * index(n, v, shape[a])?;
+        }
+        flat.extend(base..base + inner);
+    }
+    let out = [&is[..is.len() - 1], &shape[depth..]].concat();
+    Ok(im.g.take_flat(x, &flat, out))
+}
+
+fn one_hot(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let ids = im.arg(n, 0)?;
+    let depth = im.const_arg(n, 1)?.and_then(|v| v.first().copied()).unwrap_or(0.0).max(0.0) as usize;
+    let values = im.const_arg(n, 2)?.filter(|v| v.len() == 2).ok_or_else(|| n.malformed("values must be two numbers"))?;
+    let ids = match im.g.as_const(ids).cloned() {
+        Some(list) => {
+            let shape = im.g.shape(ids).to_vec();
+            im.fresh(shape, Kind::Int, list.iter().map(|&v| if v < 0.0 { v + depth as f64 } else { v }).collect())
+        }
+        None => ids,
+    };
+    let hot = hot(im, n, ids, depth)?;
+    let rank = im.g.shape(hot).len();
+    let axis = im.axis(n, n.int("axis")?.unwrap_or(-1), rank)?;
+    let mut perm: Vec<usize> = (0..rank - 1).collect();
+    perm.insert(axis, rank - 1);
+    let y = im.g.permute(hot, &perm);
+    let kind = im.g.kind(im.arg(n, 2)?);
+    let scaled = im.g.map(y, Expr::affine(values[1] - values[0], 0.0), kind);
+    let off = im.g.scalar(values[0], kind);
+    im.g.binary(Bin::Add, scaled, off).ok_or_else(|| im.clash(n, scaled, off))
+}

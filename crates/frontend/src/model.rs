@@ -1,0 +1,178 @@
+//! The compiled model and the codecs between floats and its integers.
+
+use proveil_graph::{Graph, Params, Range};
+
+use crate::error::{FrontendError, Result};
+use crate::quantise::Port;
+use crate::tensor::Kind;
+
+/// An integer graph with everything needed to use it on floats.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The integer program.
+    pub graph: Graph,
+    /// Values of its parameters.
+    pub params: Params,
+    /// Inputs in file order.
+    pub inputs: Vec<InputSpec>,
+    /// Outputs in file order, after the output policy.
+    pub outputs: Vec<OutputSpec>,
+    /// Accuracy against the float model.
+    pub report: Report,
+}
+
+/// How an input is encoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputSpec {
+    /// Name in the file.
+    pub name: String,
+    /// Axis lengths.
+    pub shape: Vec<usize>,
+    /// Meaning of the cells.
+    pub dtype: Kind,
+    /// Real value = integer * 2^-scale.
+    pub scale: i32,
+    /// Accepted integers; reals outside are saturated.
+    pub range: Range,
+    /// Refuse reals farther out than this factor times the range.
+    pub refuse_beyond: Option<f64>,
+}
+
+/// How an output is decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSpec {
+    /// Name in the file.
+    pub name: String,
+    /// Axis lengths.
+    pub shape: Vec<usize>,
+    /// Meaning of the cells.
+    pub dtype: Kind,
+    /// Real value = integer * 2^-scale.
+    pub scale: i32,
+}
+
+/// Accuracy of the integer model on calibration samples that were not used to choose scales, where there are any.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Samples measured.
+    pub samples: usize,
+    /// Bits of weights, activations and tables that the search chose.
+    pub bits: (u32, u32, u32),
+    /// One entry for each output.
+    pub outputs: Vec<OutputError>,
+    /// Relative error after each operator, in execution order: name and error.
+    pub layers: Vec<(String, f64)>,
+    /// Input cells outside the calibrated range.
+    pub saturated: usize,
+}
+
+/// Error of one output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputError {
+    /// Output name.
+    pub name: String,
+    /// Largest absolute error.
+    pub max: f64,
+    /// Mean absolute error.
+    pub mean: f64,
+    /// Largest absolute error over the largest absolute expected value.
+    pub relative: f64,
+    /// Share of rows (last axis) whose largest cell is at the same place.
+    pub label_agreement: f64,
+}
+
+impl InputSpec {
+    pub(crate) fn new(port: Port, refuse_beyond: Option<f64>) -> Self {
+        Self { name: port.name, shape: port.shape, dtype: port.kind, scale: port.scale, range: port.range, refuse_beyond }
+    }
+
+    /// Encodes row-major values; reals outside the range saturate.
+    ///
+    /// # Errors
+    /// `InputShape` for a wrong length, `NotFinite` for NaN and infinity, `InputRange` for fractions in an
+    /// integer input, for whole numbers outside the range, and beyond `refuse_beyond`.
+    pub fn quantise(&self, values: &[f64]) -> Result<Vec<i64>> {
+        self.encode(values).map(|(cells, _)| cells)
+    }
+
+    /// As [`InputSpec::quantise`], with the number of cells that were saturated.
+    ///
+    /// # Errors
+    /// As [`InputSpec::quantise`].
+    pub fn encode(&self, values: &[f64]) -> Result<(Vec<i64>, usize)> {
+        if values.len() != self.shape.iter().product::<usize>() {
+            let (expected, got) = (self.shape.clone(), vec![values.len()]);
+            return Err(FrontendError::InputShape { tensor: self.name.clone(), expected, got });
+        }
+        let unit = 2f64.powi(-self.scale);
+        let (lo, hi) = (self.range.lo as f64, self.range.hi as f64);
+        let mut saturated = 0;
+        let mut cells = Vec::with_capacity(values.len());
+        for (index, &value) in values.iter().enumerate() {
+            if !value.is_finite() {
+                return Err(FrontendError::NotFinite { tensor: self.name.clone(), index, value });
+            }
+            let refuse = |hint: &str| {
+                let tensor = self.name.clone();
+                FrontendError::InputRange { tensor, index, value, lo: lo * unit, hi: hi * unit, hint: hint.into() }
+            };
+            if self.dtype != Kind::Float && (value.fract() != 0.0 || value < lo || value > hi) {
+                return Err(refuse("give a whole number in this range, or compile with samples that reach it"));
+            }
+            let cell = (value / unit).round();
+            if let Some(factor) = self.refuse_beyond
+                && (cell < lo.min(0.0) * factor || cell > hi * factor)
+            {
+                return Err(refuse("compile with samples that reach this value"));
+            }
+            saturated += usize::from(cell < lo || cell > hi);
+            cells.push(cell.clamp(lo, hi) as i64);
+        }
+        Ok((cells, saturated))
+    }
+}
+
+impl OutputSpec {
+    pub(crate) fn new(port: Port, name: String, kind: Kind) -> Self {
+        Self { name, shape: port.shape, dtype: kind, scale: port.scale }
+    }
+
+    /// Decodes the integers of the graph.
+    pub fn dequantise(&self, cells: &[i64]) -> Vec<f64> {
+        let unit = 2f64.powi(-self.scale);
+        cells.iter().map(|&c| c as f64 * unit).collect()
+    }
+}
+
+impl OutputError {
+    /// Compares decoded with expected values.
+    pub fn measure(name: &str, row: usize, pairs: &[(Vec<f64>, Vec<f64>)]) -> Self {
+        let (mut max, mut sum, mut top, mut cells, mut rows, mut same) = (0f64, 0.0, 0f64, 0usize, 0usize, 0usize);
+        for (got, want) in pairs {
+            for (g, w) in got.iter().zip(want) {
+                max = max.max((g - w).abs());
+                sum += (g - w).abs();
+                top = top.max(w.abs());
+                cells += 1;
+            }
+            for (g, w) in got.chunks(row.max(1)).zip(want.chunks(row.max(1))) {
+                rows += 1;
+                same += usize::from(largest(g) == largest(w));
+            }
+        }
+        let relative = if top > 0.0 { max / top } else { max };
+        let mean = sum / cells.max(1) as f64;
+        Self { name: name.into(), max, mean, relative, label_agreement: same as f64 / rows.max(1) as f64 }
+    }
+}
+
+fn largest(row: &[f64]) -> usize {
+    let mut best = 0;
+    for (i, v) in row.iter().enumerate() {
+        if *v > row[best] {
+            best = i;
+        }
+    }
+    best
+}

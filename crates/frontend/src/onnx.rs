@@ -1,0 +1,227 @@
+//! Reads ONNX bytes into plain structures: nodes with typed attributes, constants as float tensors, and
+//! inputs with concrete shapes. Nothing here knows what an operator means.
+
+mod attributes;
+mod tensors;
+
+use std::collections::{BTreeMap, HashMap};
+
+use prost::Message;
+use tract_onnx::pb;
+
+use crate::error::{FrontendError, Result};
+use crate::tensor::{Kind, Tensor};
+
+pub(crate) use attributes::Node;
+pub(crate) use tensors::MASK;
+
+/// Upper limits on what is read from a file, so that a hostile one cannot exhaust memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Nodes of the graph.
+    pub nodes: u64,
+    /// Cells of one tensor.
+    pub cells: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 2 << 30, nodes: 200_000, cells: 1 << 28 }
+    }
+}
+
+impl Limits {
+    /// Number of cells of a shape, if every axis has a length and the tensor is not too large.
+    pub(crate) fn cells(&self, name: &str, shape: &[usize]) -> Result<usize> {
+        let mut cells = 1u64;
+        for &d in shape {
+            cells = cells.saturating_mul(d as u64);
+        }
+        if cells > self.cells {
+            return Err(FrontendError::TooLarge {
+                what: format!("the number of cells of tensor `{name}`"),
+                got: cells,
+                limit: self.cells,
+            });
+        }
+        Ok(cells as usize)
+    }
+}
+
+/// Element type of an input or output, as declared in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DType {
+    /// Any floating-point type.
+    Float,
+    /// An integer type with its smallest and largest value (as far as 53 bits reach).
+    Int {
+        /// Bits of the type.
+        bits: u32,
+        /// Whether it has a sign.
+        signed: bool,
+    },
+    /// Truth values.
+    Bool,
+}
+
+impl DType {
+    /// What the cells mean.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Float => Kind::Float,
+            Self::Int { .. } => Kind::Int,
+            Self::Bool => Kind::Bool,
+        }
+    }
+
+    pub(crate) fn from_code(code: i32) -> Option<Self> {
+        Some(match code {
+            1 | 10 | 11 | 16 => Self::Float,
+            2 => Self::Int { bits: 8, signed: false },
+            3 => Self::Int { bits: 8, signed: true },
+            4 => Self::Int { bits: 16, signed: false },
+            5 => Self::Int { bits: 16, signed: true },
+            6 => Self::Int { bits: 32, signed: true },
+            7 => Self::Int { bits: 64, signed: true },
+            12 => Self::Int { bits: 32, signed: false },
+            13 => Self::Int { bits: 64, signed: false },
+            9 => Self::Bool,
+            _ => return None,
+        })
+    }
+}
+
+/// A graph input with its concrete shape.
+#[derive(Clone, Debug)]
+pub(crate) struct InputDecl {
+    pub name: String,
+    pub dtype: DType,
+    pub shape: Vec<usize>,
+}
+
+/// A parsed model.
+#[derive(Debug)]
+pub(crate) struct OnnxModel {
+    pub nodes: Vec<Node>,
+    pub constants: HashMap<String, Tensor>,
+    pub inputs: Vec<InputDecl>,
+    /// Name and declared type, where the file declares one.
+    pub outputs: Vec<(String, Option<DType>)>,
+}
+
+/// How open dimensions are closed, and how far to read.
+pub(crate) struct ReadOptions<'a> {
+    pub batch: Option<usize>,
+    pub dims: &'a BTreeMap<String, usize>,
+    pub limits: &'a Limits,
+    pub external_data: Option<&'a std::path::Path>,
+    /// Shapes of sample inputs, which close dimensions that nothing else does.
+    pub sample_shapes: Option<Vec<Vec<usize>>>,
+}
+
+/// Reads a model.
+///
+/// # Errors
+/// `Decode` for bytes that are no model, `Malformed`, `TooLarge`, `OpenDimension` and `NotFinite` for what
+/// is wrong in it.
+pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
+    limit("the size of the file in bytes", bytes.len() as u64, options.limits.bytes)?;
+    let model = pb::ModelProto::decode(bytes).map_err(|e| FrontendError::Decode { reason: e.to_string() })?;
+    let graph = model.graph.ok_or_else(|| FrontendError::Decode { reason: "the message holds no graph".into() })?;
+    limit("the number of nodes", graph.node.len() as u64, options.limits.nodes)?;
+    let opsets: HashMap<String, i64> =
+        model.opset_import.iter().map(|o| (canonical_domain(&o.domain), o.version)).collect();
+    if graph.node.is_empty() && graph.output.is_empty() {
+        return Err(FrontendError::Decode { reason: "the graph has neither nodes nor outputs".into() });
+    }
+    let mut constants = HashMap::new();
+    for proto in &graph.initializer {
+        constants.insert(proto.name.clone(), tensors::from_proto(proto, &proto.name, options)?);
+    }
+    let nodes = graph
+        .node
+        .into_iter()
+        .enumerate()
+        .map(|(i, n)| Node::from_proto(i, n, &opsets))
+        .collect::<Result<Vec<_>>>()?;
+    let mut inputs = Vec::new();
+    for value in graph.input.iter().filter(|v| !constants.contains_key(&v.name)) {
+        let sample = options.sample_shapes.as_ref().and_then(|s| s.get(inputs.len()));
+        inputs.push(input_decl(value, options, sample)?);
+    }
+    let outputs = graph.output.iter().map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type)))).collect();
+    Ok(OnnxModel { nodes, constants, inputs, outputs })
+}
+
+/// Reads a constant held in an attribute.
+pub(crate) fn constant(proto: &pb::TensorProto, place: &str, limits: &Limits) -> Result<Tensor> {
+    let dims = BTreeMap::new();
+    let options = ReadOptions { batch: None, dims: &dims, limits, external_data: None, sample_shapes: None };
+    tensors::from_proto(proto, place, &options)
+}
+
+fn limit(what: &str, got: u64, limit: u64) -> Result<()> {
+    if got > limit {
+        return Err(FrontendError::TooLarge { what: what.into(), got, limit });
+    }
+    Ok(())
+}
+
+fn canonical_domain(domain: &str) -> String {
+    if domain == "ai.onnx" { String::new() } else { domain.to_string() }
+}
+
+fn declared_type(value: &pb::ValueInfoProto) -> Option<&pb::type_proto::Tensor> {
+    match value.r#type.as_ref()?.value.as_ref()? {
+        pb::type_proto::Value::TensorType(t) => Some(t),
+    }
+}
+
+fn input_decl(value: &pb::ValueInfoProto, options: &ReadOptions, sample: Option<&Vec<usize>>) -> Result<InputDecl> {
+    let place = || format!("input `{}`", value.name);
+    let t = declared_type(value)
+        .ok_or_else(|| FrontendError::malformed(place(), "is not a tensor; export tensors, not sequences or maps"))?;
+    let dtype = DType::from_code(t.elem_type).ok_or_else(|| {
+        FrontendError::malformed(place(), format!("element type {} is not numeric; encode it as numbers", t.elem_type))
+    })?;
+    let shape = match &t.shape {
+        Some(s) => s
+            .dim
+            .iter()
+            .enumerate()
+            .map(|(axis, d)| dimension(&value.name, axis, d, options, sample))
+            .collect::<Result<Vec<_>>>()?,
+        None => sample.cloned().ok_or_else(|| FrontendError::OpenDimension {
+            tensor: value.name.clone(),
+            axis: 0,
+            symbol: "?".into(),
+        })?,
+    };
+    options.limits.cells(&value.name, &shape)?;
+    if shape.contains(&0) {
+        return Err(FrontendError::malformed(place(), "has an axis of length 0; give every axis at least one cell"));
+    }
+    Ok(InputDecl { name: value.name.clone(), dtype, shape })
+}
+
+fn dimension(
+    tensor: &str,
+    axis: usize,
+    dim: &pb::tensor_shape_proto::Dimension,
+    options: &ReadOptions,
+    sample: Option<&Vec<usize>>,
+) -> Result<usize> {
+    use pb::tensor_shape_proto::dimension::Value;
+    let symbol = match &dim.value {
+        Some(Value::DimValue(v)) if *v > 0 => return Ok(*v as usize),
+        Some(Value::DimValue(0)) => return Ok(0),
+        Some(Value::DimParam(s)) => s.clone(),
+        _ => "?".to_string(),
+    };
+    let batch = if axis == 0 { options.batch } else { None };
+    options.dims.get(&symbol).copied().or(batch).or_else(|| sample.and_then(|s| s.get(axis).copied())).ok_or(
+        FrontendError::OpenDimension { tensor: tensor.into(), axis, symbol },
+    )
+}

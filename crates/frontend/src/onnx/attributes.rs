@@ -1,0 +1,117 @@
+//! Nodes with attributes that are read by type; every error names the node and the attribute.
+
+use std::collections::HashMap;
+
+use tract_onnx::pb;
+
+use super::{Limits, canonical_domain};
+use crate::error::{FrontendError, Result};
+use crate::tensor::Tensor;
+
+/// One node of the file.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Name of the node, or `#position:op` when it has none.
+    pub name: String,
+    pub op: String,
+    /// Empty for the standard domain.
+    pub domain: String,
+    /// Version of the node's domain.
+    pub opset: i64,
+    pub inputs: Vec<String>,
+    pub outputs: Vec<String>,
+    attributes: HashMap<String, pb::AttributeProto>,
+}
+
+impl Node {
+    pub(super) fn from_proto(position: usize, proto: pb::NodeProto, opsets: &HashMap<String, i64>) -> Result<Self> {
+        let domain = canonical_domain(&proto.domain);
+        let name = if proto.name.is_empty() { format!("#{position}:{}", proto.op_type) } else { proto.name };
+        Ok(Self {
+            name,
+            op: proto.op_type,
+            opset: opsets.get(&domain).copied().unwrap_or(1),
+            domain,
+            inputs: proto.input,
+            outputs: proto.output,
+            attributes: proto.attribute.into_iter().map(|a| (a.name.clone(), a)).collect(),
+        })
+    }
+
+    /// Operator with its domain, for messages.
+    pub fn qualified_op(&self) -> String {
+        if self.domain.is_empty() { self.op.clone() } else { format!("{}.{}", self.domain, self.op) }
+    }
+
+    /// Error for a use of the operator that is not supported.
+    pub fn unsupported(&self, reason: impl Into<String>, hint: impl Into<String>) -> FrontendError {
+        FrontendError::Unsupported {
+            node: self.name.clone(),
+            op: self.qualified_op(),
+            opset: self.opset,
+            reason: reason.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Error for a node that breaks the ONNX specification.
+    pub fn malformed(&self, reason: impl Into<String>) -> FrontendError {
+        FrontendError::malformed(format!("node `{}` ({})", self.name, self.qualified_op()), reason)
+    }
+
+    fn typed<'a, T>(&'a self, name: &str, kind: i32, get: impl Fn(&'a pb::AttributeProto) -> T) -> Result<Option<T>> {
+        match self.attributes.get(name) {
+            None => Ok(None),
+            // Files of the first IR versions leave the type tag at 0.
+            Some(a) if a.r#type == kind || a.r#type == 0 => Ok(Some(get(a))),
+            Some(a) => Err(self.malformed(format!(
+                "attribute `{name}` has type code {}, expected {kind}; export the model again",
+                a.r#type
+            ))),
+        }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.attributes.contains_key(name)
+    }
+
+    pub fn int(&self, name: &str) -> Result<Option<i64>> {
+        self.typed(name, 2, |a| a.i)
+    }
+
+    pub fn float(&self, name: &str) -> Result<Option<f64>> {
+        let value = self.typed(name, 1, |a| f64::from(a.f))?;
+        match value {
+            Some(v) if !v.is_finite() => Err(self.malformed(format!("attribute `{name}` is {v}; repair the value"))),
+            v => Ok(v),
+        }
+    }
+
+    pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
+        self.typed(name, 7, |a| a.ints.clone())
+    }
+
+    pub fn floats(&self, name: &str) -> Result<Option<Vec<f64>>> {
+        let values = self.typed(name, 6, |a| a.floats.iter().map(|&v| f64::from(v)).collect::<Vec<_>>())?;
+        match values.as_ref().and_then(|v| v.iter().position(|x| !x.is_finite())) {
+            Some(i) => Err(self.malformed(format!("attribute `{name}` element {i} is not finite; repair the value"))),
+            None => Ok(values),
+        }
+    }
+
+    pub fn string(&self, name: &str) -> Result<Option<String>> {
+        self.typed(name, 3, |a| String::from_utf8_lossy(&a.s).into_owned())
+    }
+
+    pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
+        self.typed(name, 8, |a| a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+    }
+
+    pub fn tensor(&self, name: &str, limits: &Limits) -> Result<Option<Tensor>> {
+        match self.typed(name, 4, |a| a.t.as_ref())? {
+            Some(Some(t)) => super::constant(t, &self.name, limits).map(Some),
+            Some(None) => Err(self.malformed(format!("attribute `{name}` holds no tensor; export the model again"))),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `TensorProto` to a float tensor: raw and typed fields, half precision, external files.
+
+use tract_onnx::pb;
+
+use super::{DType, ReadOptions};
+use crate::error::{FrontendError, Result};
+use crate::tensor::{Kind, Tensor};
+
+/// Stand-in for minus infinity in attention masks: `exp` of it is 0 in every precision that tables have.
+pub(crate) const MASK: f64 = -4096.0;
+
+/// Reads a constant, refusing NaN and infinity except in tensors that are plainly masks.
+pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
+    let name = if proto.name.is_empty() { place } else { &proto.name };
+    let fail = |reason: String| FrontendError::malformed(format!("tensor `{name}`"), reason);
+    let dtype = DType::from_code(proto.data_type)
+        .ok_or_else(|| fail(format!("element type {} is not numeric; encode it as numbers", proto.data_type)))?;
+    let shape = proto
+        .dims
+        .iter()
+        .map(|&d| usize::try_from(d).map_err(|_| fail(format!("has an axis of length {d}; export the model again"))))
+        .collect::<Result<Vec<_>>>()?;
+    let cells = options.limits.cells(name, &shape)?;
+    let data = if proto.data_location == Some(1) || !proto.external_data.is_empty() {
+        from_raw(proto.data_type, &external(proto, name, options)?)
+    } else if !proto.raw_data.is_empty() {
+        from_raw(proto.data_type, &proto.raw_data)
+    } else {
+        from_typed(proto)
+    };
+    let mut data = data.ok_or_else(|| fail(format!("bytes do not hold whole elements of type {}", proto.data_type)))?;
+    if data.len() != cells {
+        return Err(fail(format!("has shape {shape:?} but {} elements; export the model again", data.len())));
+    }
+    let is_mask = data.iter().all(|&v| v == 0.0 || v == f64::NEG_INFINITY || v < -1e4);
+    for (index, v) in data.iter_mut().enumerate() {
+        if is_mask && *v < MASK {
+            *v = MASK;
+        } else if !v.is_finite() {
+            return Err(FrontendError::NotFinite { tensor: name.into(), index, value: *v });
+        }
+        if dtype.kind() == Kind::Bool {
+            *v = if *v == 0.0 { 0.0 } else { 1.0 };
+        }
+    }
+    Ok(Tensor { shape, kind: dtype.kind(), data })
+}
+
+fn from_raw(code: i32, raw: &[u8]) -> Option<Vec<f64>> {
+    fn whole<const N: usize>(raw: &[u8], f: impl Fn([u8; N]) -> f64) -> Option<Vec<f64>> {
+        let chunks = raw.chunks_exact(N);
+        if !chunks.remainder().is_empty() {
+            return None;
+        }
+        chunks.map(|c| c.try_into().ok().map(&f)).collect()
+    }
+    match code {
+        1 => whole(raw, |b| f64::from(f32::from_le_bytes(b))),
+        11 => whole(raw, f64::from_le_bytes),
+        10 => whole(raw, |b| half(u16::from_le_bytes(b))),
+        16 => whole(raw, |b| bfloat(u16::from_le_bytes(b))),
+        2 | 9 => whole(raw, |b: [u8; 1]| f64::from(b[0])),
+        3 => whole(raw, |b: [u8; 1]| f64::from(b[0] as i8)),
+        4 => whole(raw, |b| f64::from(u16::from_le_bytes(b))),
+        5 => whole(raw, |b| f64::from(i16::from_le_bytes(b))),
+        6 => whole(raw, |b| f64::from(i32::from_le_bytes(b))),
+        7 => whole(raw, |b| i64::from_le_bytes(b) as f64),
+        12 => whole(raw, |b| f64::from(u32::from_le_bytes(b))),
+        13 => whole(raw, |b| u64::from_le_bytes(b) as f64),
+        _ => None,
+    }
+}
+
+fn from_typed(proto: &pb::TensorProto) -> Option<Vec<f64>> {
+    let small = || proto.int32_data.iter();
+    Some(match proto.data_type {
+        1 => proto.float_data.iter().map(|&v| f64::from(v)).collect(),
+        11 => proto.double_data.clone(),
+        10 => small().map(|&v| half(v as u16)).collect(),
+        16 => small().map(|&v| bfloat(v as u16)).collect(),
+        7 => proto.int64_data.iter().map(|&v| v as f64).collect(),
+        12 | 13 => proto.uint64_data.iter().map(|&v| v as f64).collect(),
+        _ => small().map(|&v| f64::from(v)).collect(),
+    })
+}
+
+/// IEEE 754 binary16.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let exponent = i32::from(bits >> 10 & 31);
+    let fraction = f64::from(bits & 1023);
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        e => (1024.0 + fraction) * 2f64.powi(e - 25),
+    }
+}
+
+/// The upper half of a binary32.
+fn bfloat(bits: u16) -> f64 {
+    f64::from(f32::from_bits(u32::from(bits) << 16))
+}
+
+fn external(proto: &pb::TensorProto, name: &str, options: &ReadOptions) -> Result<Vec<u8>> {
+    let place = format!("tensor `{name}`");
+    let get = |key: &str| proto.external_data.iter().find(|e| e.key == key).map(|e| e.value.clone());
+    let location = get("location").unwrap_or_default();
+    let dir = options.external_data.ok_or_else(|| {
+        FrontendError::malformed(&place, format!("is stored in the file `{location}`; set `Options::external_data`"))
+    })?;
+    let relative = std::path::Path::new(&location);
+    let plain = relative.components().all(|c| matches!(c, std::path::Component::Normal(_)));
+    if !plain || location.is_empty() {
+        return Err(FrontendError::malformed(&place, format!("points outside the model's directory (`{location}`)")));
+    }
+    let number = |key: &str| get(key).map(|v| v.parse::<usize>()).transpose();
+    let (offset, length) = match (number("offset"), number("length")) {
+        (Ok(o), Ok(l)) => (o.unwrap_or(0), l),
+        _ => return Err(FrontendError::malformed(&place, "has an offset or length that is no number")),
+    };
+    let bytes = std::fs::read(dir.join(relative))
+        .map_err(|e| FrontendError::malformed(&place, format!("cannot read `{location}`: {e}")))?;
+    let end = length.map_or(bytes.len(), |l| offset.saturating_add(l));
+    bytes
+        .get(offset..end)
+        .map(<[u8]>::to_vec)
+        .ok_or_else(|| FrontendError::malformed(&place, format!("`{location}` is shorter than {end} bytes")))
+}

@@ -1,0 +1,245 @@
+//! Real graph and calibrated ranges to the integer graph.
+//!
+//! Sums and products are exact and keep their full width; a look-up rounds, saturates and applies a function in
+//! one step. `step` is the real value of one unit of a tensor; it is a power of two wherever the file has no
+//! other factor.
+
+mod emit;
+mod linear;
+mod narrow;
+mod softmax;
+mod table;
+
+use std::collections::HashMap;
+
+use proveil_graph::{Builder, Graph, Params, Range, TensorId};
+
+use crate::error::{FrontendError, Result};
+use crate::real::{RealGraph, RealOp, Source};
+use crate::tensor::Kind;
+
+/// Widths of one attempt of the search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Setting {
+    pub weight_bits: u32,
+    pub activation_bits: u32,
+    pub table_bits: u32,
+    pub margin: f64,
+}
+
+/// Smallest and largest calibrated value of a tensor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub lo: f64,
+    pub hi: f64,
+}
+
+impl Span {
+    pub const EMPTY: Span = Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY };
+
+    pub fn of(data: &[f64]) -> Self {
+        data.iter().fold(Self::EMPTY, |s, &v| Self { lo: s.lo.min(v), hi: s.hi.max(v) })
+    }
+
+    pub fn join(self, other: Self) -> Self {
+        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
+    /// Largest absolute value.
+    pub fn reach(self) -> f64 {
+        let r = self.lo.abs().max(self.hi.abs());
+        if r.is_finite() { r } else { 1.0 }
+    }
+}
+
+/// An integer tensor that stands for a real one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rep {
+    pub id: TensorId,
+    /// Real value of one unit.
+    pub step: f64,
+}
+
+/// An input or output of the integer graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Port {
+    pub name: String,
+    pub kind: Kind,
+    pub shape: Vec<usize>,
+    pub scale: i32,
+    pub range: Range,
+}
+
+/// What quantisation makes.
+pub(crate) struct Quantised {
+    pub graph: Graph,
+    pub params: Params,
+    pub inputs: Vec<Port>,
+    pub outputs: Vec<Port>,
+    /// Integer tensor of each live real tensor, with its step.
+    pub reps: Vec<Option<Rep>>,
+}
+
+pub(crate) struct Quantiser<'a> {
+    g: &'a RealGraph,
+    spans: &'a [Span],
+    set: Setting,
+    b: Builder,
+    reps: Vec<Option<Rep>>,
+    narrowed: HashMap<(u32, u32), Rep>,
+    weights: HashMap<(u32, u32), Rep>,
+    used: HashMap<String, usize>,
+    scope: String,
+}
+
+/// Builds the integer graph for one setting.
+///
+/// # Errors
+/// `Quantise` where a tensor has no representation within the limits, and whatever the graph refuses.
+pub(crate) fn quantise(g: &RealGraph, live: &[bool], spans: &[Span], set: Setting) -> Result<Quantised> {
+    let mut q = Quantiser {
+        g,
+        spans,
+        set,
+        b: Builder::new(),
+        reps: vec![None; g.tensors.len()],
+        narrowed: HashMap::new(),
+        weights: HashMap::new(),
+        used: HashMap::new(),
+        scope: String::new(),
+    };
+    let mut inputs = Vec::new();
+    for &id in &g.inputs {
+        inputs.push(q.input(id)?);
+    }
+    for (i, t) in g.tensors.iter().enumerate() {
+        if let (true, Source::Op(op)) = (live[i], &t.source) {
+            q.scope = t.name.clone();
+            let rep = q.emit(TensorId(i as u32), op)?;
+            q.reps[i] = Some(rep);
+        }
+    }
+    let mut outputs = Vec::new();
+    for &id in &g.outputs {
+        outputs.push(q.output(id)?);
+    }
+    let (graph, params) = q.b.finish()?;
+    Ok(Quantised { graph, params, inputs, outputs, reps: q.reps })
+}
+
+/// Smallest power of two (as an exponent) that is at least `x`.
+pub(crate) fn exponent(x: f64) -> i32 {
+    if x > 0.0 && x.is_finite() { (x.log2() - 1e-9).ceil() as i32 } else { 0 }
+}
+
+/// Range of `bits` bits, signed or not.
+pub(crate) fn bit_range(bits: u32, signed: bool) -> Range {
+    if signed { Range { lo: -(1 << (bits - 1)), hi: (1 << (bits - 1)) - 1 } } else { Range { lo: 0, hi: (1 << bits) - 1 } }
+}
+
+/// Bits that hold a range as signed numbers.
+pub(crate) fn bits_of(r: Range) -> u32 {
+    let top = r.hi.max(-(r.lo + 1)).max(0);
+    65 - top.leading_zeros()
+}
+
+impl Quantiser<'_> {
+    fn name(&mut self, part: &str) -> String {
+        let base = if part.is_empty() { self.scope.clone() } else { format!("{}/{part}", self.scope) };
+        let n = self.used.entry(base.clone()).or_insert(0);
+        *n += 1;
+        if *n == 1 { base } else { format!("{base}~{n}") }
+    }
+
+    fn span(&self, id: TensorId) -> Span {
+        self.spans[id.0 as usize]
+    }
+
+    fn range(&self, id: TensorId) -> Range {
+        self.b.tensor(id).map(|t| t.range).unwrap_or(Range { lo: 0, hi: 0 })
+    }
+
+    fn scale_of(step: f64) -> i32 {
+        (-step.log2()).round() as i32
+    }
+
+    fn refuse(&self, reason: String) -> FrontendError {
+        FrontendError::Quantise {
+            tensor: self.scope.clone(),
+            reason,
+            hint: "give sample inputs of the usual size, or rescale the model's inputs".into(),
+        }
+    }
+
+    /// Integer form of a computed tensor or input.
+    fn rep(&self, id: TensorId) -> Result<Rep> {
+        self.reps[id.0 as usize].ok_or_else(|| self.refuse(format!("tensor {} has no integer form yet", id.0)))
+    }
+
+    fn input(&mut self, id: TensorId) -> Result<Port> {
+        let (t, span) = (self.g.get(id), self.span(id));
+        self.scope = t.name.clone();
+        let signed = span.lo < 0.0;
+        let (bits, signed, step) = match t.kind {
+            Kind::Bool => (1, false, 1.0),
+            Kind::Int => {
+                let depth = self.g.tensors.iter().find_map(|u| match &u.source {
+                    Source::Op(RealOp::OneHot { x, depth }) if *x == id => Some(*depth),
+                    _ => None,
+                });
+                let top = depth.map_or(span.reach() * self.set.margin + 1.0, |d| d as f64);
+                let signed = signed && depth.is_none();
+                ((exponent(top) as u32 + u32::from(signed)).max(1), signed, 1.0)
+            }
+            Kind::Float => {
+                let bits = self.set.activation_bits;
+                let room = f64::from(if signed { 1u32 << (bits - 1) } else { 1 << bits }) - 1.0;
+                let top = span.reach() * self.set.margin;
+                (bits, signed, 2f64.powi(exponent(if top > 0.0 { top } else { 1.0 } / room)))
+            }
+        };
+        if bits > 16 {
+            return Err(self.refuse(format!("whole numbers need {bits} bits, more than the 16 of an input")));
+        }
+        let range = bit_range(bits, signed);
+        let scale = Self::scale_of(step);
+        let name = self.name("");
+        let int = self.b.input(&name, &t.shape, range, scale)?;
+        self.reps[id.0 as usize] = Some(Rep { id: int, step });
+        Ok(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale, range })
+    }
+
+    /// Makes an output whose unit is a power of two.
+    fn output(&mut self, id: TensorId) -> Result<Port> {
+        let t = self.g.get(id);
+        self.scope = format!("{}/output", t.name);
+        let rep = match self.g.as_const(id) {
+            Some(data) => {
+                let span = Span::of(data);
+                let step = if t.kind == Kind::Float { 2f64.powi(exponent(span.reach().max(1e-30)) - 20) } else { 1.0 };
+                let cells = data.iter().map(|v| (v / step).round() as i64).collect();
+                let name = self.name("value");
+                Rep { id: self.b.constant(&name, &t.shape, cells, Self::scale_of(step))?, step }
+            }
+            None => self.rep(id)?,
+        };
+        let exact = (rep.step.log2() - rep.step.log2().round()).abs() < 1e-12;
+        let (coef, scale) = if exact {
+            (1, Self::scale_of(rep.step))
+        } else {
+            let scale = 14 - rep.step.log2().floor() as i32;
+            ((rep.step * 2f64.powi(scale)).round() as i64, scale)
+        };
+        let copy = self.b.graph().inputs.contains(&rep.id) || self.b.graph().outputs.contains(&rep.id);
+        let named = matches!(t.source, Source::Const { .. });
+        let out = if coef != 1 || copy || named {
+            let name = self.name("");
+            self.b.combine(&name, &[(coef, rep.id)], 0, scale)?
+        } else {
+            rep.id
+        };
+        self.b.output(out)?;
+        let range = self.range(out);
+        Ok(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale, range })
+    }
+}

@@ -1,0 +1,276 @@
+//! One real operator to integer operators.
+
+use proveil_graph::{Access, Contract, TensorId};
+
+use super::{Quantiser, Rep, Span, bits_of, exponent};
+use crate::error::Result;
+use crate::real::expr::{Bin, Expr, Un};
+use crate::real::{RealOp, identity};
+use crate::tensor::Kind;
+
+impl Quantiser<'_> {
+    pub(super) fn emit(&mut self, id: TensorId, op: &RealOp) -> Result<Rep> {
+        match op {
+            RealOp::Linear { pieces, constant } => self.linear(id, pieces, *constant),
+            RealOp::Reshape(x) => {
+                let inner = self.rep(*x)?;
+                let name = self.name("");
+                Ok(Rep { id: self.b.reshape(&name, inner.id, &self.g.get(id).shape)?, step: inner.step })
+            }
+            RealOp::Contract(c) => self.contraction(c),
+            RealOp::Map { x, f } => self.map(id, *x, f),
+            RealOp::Max(a, b) => self.maximum(id, *a, *b),
+            RealOp::ArgMaxOneHot(x) => {
+                let row = self.narrow(*x, self.set.table_bits)?;
+                let name = self.name("");
+                Ok(Rep { id: self.b.arg_max_one_hot(&name, row.id)?, step: 1.0 })
+            }
+            RealOp::OneHot { x, depth } => self.one_hot(*x, *depth),
+            RealOp::Softmax(x) => self.softmax(*x),
+            RealOp::LogSumExp(x) => self.log_sum_exp(id, *x),
+            RealOp::IntDiv { num, den } => self.int_div(*num, *den),
+        }
+    }
+
+    fn contraction(&mut self, c: &Contract) -> Result<Rep> {
+        let bits = self.set.activation_bits;
+        let lhs = self.operand(c.lhs.tensor, bits)?;
+        let rhs = self.operand(c.rhs.tensor, bits)?;
+        let mut int = c.clone();
+        (int.lhs.tensor, int.rhs.tensor) = (lhs.id, rhs.id);
+        let name = self.name("");
+        Ok(Rep { id: self.b.contract(&name, int)?, step: lhs.step * rhs.step })
+    }
+
+    fn square(&mut self, x: TensorId) -> Result<Rep> {
+        let rep = self.narrow(x, (self.set.activation_bits + 2).min(14))?;
+        let shape = self.g.get(x).shape.clone();
+        let all = Access { tensor: rep.id, axes: identity(shape.len()) };
+        let out = (0..shape.len()).collect();
+        let name = self.name("square");
+        let c = Contract { extents: shape, out, lhs: all.clone(), rhs: all };
+        Ok(Rep { id: self.b.contract(&name, c)?, step: rep.step * rep.step })
+    }
+
+    fn map(&mut self, id: TensorId, x: TensorId, f: &Expr) -> Result<Rep> {
+        let rep = self.rep(x)?;
+        if let Expr::Bin(Bin::Mul, a, b) = f
+            && **a == Expr::X
+            && **b == Expr::X
+        {
+            return self.square(x);
+        }
+        if let Expr::Un(u @ (Un::NonNegative | Un::IsZero), e) = f
+            && let Some((a, c)) = e.as_affine()
+            && a != 0.0
+        {
+            return self.compare(x, rep, a, c, *u == Un::IsZero);
+        }
+        let span = self.span(x);
+        if let Some(out) = self.exact(rep, span, f)? {
+            return Ok(out);
+        }
+        let (from, to, kind) = (self.span(x), self.span(id), self.g.kind(id));
+        self.table_of(rep, from, to, kind, &|v| f.at(v))
+    }
+
+    /// Square roots and reciprocals by exact operators, whatever their dynamic range.
+    fn exact(&mut self, rep: Rep, span: Span, f: &Expr) -> Result<Option<Rep>> {
+        Ok(match f {
+            Expr::X => Some(rep),
+            Expr::Un(Un::Sqrt, e) => {
+                let inner = image(e, span);
+                if inner.lo < 0.0 {
+                    return Ok(None);
+                }
+                match self.exact(rep, span, e)? {
+                    Some(x) if self.range(x.id).lo >= 0 => Some(self.root(x, inner)?),
+                    _ => None,
+                }
+            }
+            Expr::Un(Un::Recip, e) => {
+                let inner = image(e, span);
+                if inner.lo <= 0.0 {
+                    return Ok(None);
+                }
+                match self.exact(rep, span, e)? {
+                    Some(x) if self.range(x.id).lo >= 0 => Some(self.reciprocal(x, inner)?),
+                    _ => None,
+                }
+            }
+            Expr::Bin(Bin::Mul, a, b) | Expr::Bin(Bin::Mul, b, a) if matches!(**a, Expr::Const(c) if c > 0.0) => {
+                let Expr::Const(c) = **a else { return Ok(None) };
+                self.exact(rep, span, b)?.map(|r| Rep { id: r.id, step: r.step * c })
+            }
+            Expr::Bin(Bin::Add, a, b) if matches!(**b, Expr::Const(_)) => {
+                let Expr::Const(c) = **b else { return Ok(None) };
+                match self.exact(rep, span, a)? {
+                    Some(r) => {
+                        // A positive addend never rounds to nothing: it is what keeps a divisor away from 0.
+                        let units = (c / r.step).round() as i64;
+                        let units = if c > 0.0 { units.max(1) } else { units };
+                        let name = self.name("plus");
+                        let sum = self.b.combine(&name, &[(1, r.id)], units, Self::scale_of(r.step))?;
+                        Some(Rep { id: sum, step: r.step })
+                    }
+                    None => None,
+                }
+            }
+            _ => None,
+        })
+    }
+
+    /// `sqrt` with a result of some 16 bits.
+    fn root(&mut self, x: Rep, span: Span) -> Result<Rep> {
+        // Squares of 2 (16 - bits of the result) more bits, as far as the bound allows.
+        let bits = bits_of(self.range(x.id)) as i32;
+        let have = exponent((span.hi / x.step).max(1.0));
+        let k = ((34 - have + 1).min(59 - bits) / 2).max(0);
+        let step = x.step / 4f64.powi(k);
+        let name = self.name("scaled");
+        let wide = self.b.combine(&name, &[(1i64 << (2 * k), x.id)], 0, Self::scale_of(step))?;
+        let name = self.name("sqrt");
+        let out = step.sqrt();
+        Ok(Rep { id: self.b.sqrt(&name, wide, Self::scale_of(out))?, step: out })
+    }
+
+    /// `1 / x` for positive `x`, with a result of some 16 bits at the largest divisor's scale.
+    pub(super) fn reciprocal(&mut self, x: Rep, span: Span) -> Result<Rep> {
+        let mut x = x;
+        if self.range(x.id).lo < 1 {
+            let name = self.name("positive");
+            x.id = self.b.combine(&name, &[(1, x.id)], 1, Self::scale_of(x.step))?;
+        }
+        let (small, large) = ((span.lo / x.step).max(1.0), (span.hi / x.step).max(1.0));
+        // 12 good bits at the largest divisor, at most 20 at the smallest.
+        let k = (exponent(large) + 13).min(exponent(small) + 20).max(exponent(small) + 15).min(58);
+        let shape = self.b.tensor(x.id)?.shape.clone();
+        let name = self.name("one");
+        let cells = vec![1i64 << k; shape.iter().product()];
+        let one = self.b.constant(&name, &shape, cells, k)?;
+        let step = 2f64.powi(-k) / x.step;
+        let name = self.name("reciprocal");
+        let quotient = Rep { id: self.b.div(&name, one, x.id, Self::scale_of(step))?, step };
+        if bits_of(self.range(quotient.id)) <= 26 {
+            return Ok(quotient);
+        }
+        // The bound allows divisors that calibration never saw: saturate.
+        let top = Span { lo: 0.0, hi: 1.0 / span.lo };
+        let bits = self.set.table_bits.max(12);
+        self.requantise(quotient, top, bits, false)
+    }
+
+    /// 1 where `a x + c >= 0`, or where it is 0; exact for the integers that stand for `x`.
+    fn compare(&mut self, x: TensorId, rep: Rep, a: f64, c: f64, zero: bool) -> Result<Rep> {
+        let whole = self.g.kind(x) != Kind::Float;
+        let rep = if zero { self.requantise(rep, self.span(x), self.set.table_bits, whole)? } else { rep };
+        let sign = if a < 0.0 { -1 } else { 1 };
+        let bound = -c / a.abs() / rep.step;
+        let threshold = if zero { bound.round() } else { (bound - 1e-6).ceil() } as i64;
+        let bits = {
+            let r = self.range(rep.id);
+            bits_of(proveil_graph::Range { lo: r.lo.min(-r.hi), hi: r.hi.max(-r.lo) + threshold.abs() })
+        };
+        let shift = if zero { 0 } else { bits.saturating_sub(16) };
+        if shift > super::narrow::MAX_SHIFT {
+            return Err(self.refuse(format!("a comparison of {bits} bits")));
+        }
+        // Rounding is half up: half a step less makes it floor, which keeps the sign.
+        let half = if shift > 0 { 1i64 << (shift - 1) } else { 0 };
+        let name = self.name("difference");
+        let d = self.b.combine(&name, &[(sign, rep.id)], -threshold - half, Self::scale_of(rep.step))?;
+        let table = if zero {
+            self.b.table("is_zero", -2, vec![0, 0, 1, 0])?
+        } else {
+            self.b.table("at_least_zero", -1, vec![0, 1])?
+        };
+        let name = self.name("");
+        Ok(Rep { id: self.b.lookup(&name, d, shift, table, 0)?, step: 1.0 })
+    }
+
+    fn maximum(&mut self, id: TensorId, a: TensorId, b: TensorId) -> Result<Rep> {
+        let bits = self.set.activation_bits;
+        let shape = self.g.get(id).shape.clone();
+        let whole = self.g.kind(id) != Kind::Float;
+        let (ra, rb) = match (self.g.as_const(a).is_some(), self.g.as_const(b).is_some()) {
+            (true, _) => {
+                let y = self.narrow(b, bits)?;
+                (self.like(a, y)?, y)
+            }
+            (_, true) => {
+                let y = self.narrow(a, bits)?;
+                (y, self.like(b, y)?)
+            }
+            _ => (self.narrow(a, bits)?, self.narrow(b, bits)?),
+        };
+        let step = if (ra.step / rb.step).log2().fract() == 0.0 { ra.step.min(rb.step) } else { ra.step.min(rb.step) / 64.0 };
+        let (ka, kb) = ((ra.step / step).round() as i64, (rb.step / step).round() as i64);
+        let (sa, sb) = (self.span(a), self.span(b));
+        let top = (sb.hi.max(sa.hi) - sa.lo.min(sb.lo)).max(0.0) * if whole { 1.0 } else { self.set.margin };
+        let width = (exponent(top / step + 1.0).max(1) as u32).min(16);
+        let scale = Self::scale_of(step);
+        let name = self.name("difference");
+        let d = self.b.combine(&name, &[(kb, rb.id), (-ka, ra.id)], 0, scale)?;
+        let table = self.identity_table(width, false)?;
+        let name = self.name("rise");
+        let rise = self.b.lookup(&name, d, 0, table, scale)?;
+        let name = self.name("");
+        let out = self.b.combine(&name, &[(ka, ra.id), (1, rise)], 0, scale)?;
+        debug_assert_eq!(self.b.tensor(out)?.shape, shape);
+        Ok(Rep { id: out, step })
+    }
+
+    /// A constant in the units of another tensor.
+    fn like(&mut self, id: TensorId, other: Rep) -> Result<Rep> {
+        let t = self.g.get(id);
+        let data = self.g.as_const(id).cloned().unwrap_or_default();
+        let cells = data.iter().map(|v| (v / other.step).round().clamp(-32768.0, 32767.0) as i64).collect();
+        let name = self.name("constant");
+        let scale = Self::scale_of(other.step);
+        Ok(Rep { id: self.b.param(&name, &t.shape, super::bit_range(16, true), scale, cells)?, step: other.step })
+    }
+
+    fn one_hot(&mut self, x: TensorId, depth: usize) -> Result<Rep> {
+        let mut ids = self.rep(x)?;
+        let r = self.range(ids.id);
+        if r.lo < 0 || r.hi >= depth as i64 {
+            let len = depth.next_power_of_two() as i64;
+            let table = self.b.table(&format!("index{depth}"), 0, (0..len).map(|v| v.min(depth as i64 - 1)).collect())?;
+            let name = self.name("index");
+            ids = Rep { id: self.b.lookup(&name, ids.id, 0, table, 0)?, step: 1.0 };
+        }
+        let name = self.name("");
+        Ok(Rep { id: self.b.one_hot(&name, ids.id, depth)?, step: 1.0 })
+    }
+
+    /// Quotient rounded towards zero: signs apart, then the exact floor of absolute values.
+    fn int_div(&mut self, num: TensorId, den: TensorId) -> Result<Rep> {
+        let (n, d) = (self.operand(num, 16)?, self.operand(den, 16)?);
+        let mut parts = Vec::new();
+        for rep in [n, d] {
+            let bits = bits_of(self.range(rep.id)).min(12);
+            let half = 1i64 << (bits - 1);
+            let size = self.b.table(&format!("abs{bits}"), -half, (-half..half).map(i64::abs).collect())?;
+            let sign = self.b.table("sign", -2, vec![-1, -1, 0, 1])?;
+            let name = self.name("abs");
+            let abs = self.b.lookup(&name, rep.id, 0, size, 0)?;
+            let name = self.name("sign");
+            parts.push((abs, self.b.lookup(&name, rep.id, 0, sign, 0)?));
+        }
+        let name = self.name("divisor");
+        let positive = self.b.table("at_least_one", 0, (0..4096).map(|v: i64| v.max(1)).collect())?;
+        let divisor = self.b.lookup(&name, parts[1].0, 0, positive, 0)?;
+        let name = self.name("quotient");
+        let q = self.b.div(&name, parts[0].0, divisor, 0)?;
+        let name = self.name("signs");
+        let signs = self.b.mul(&name, parts[0].1, parts[1].1)?;
+        let name = self.name("");
+        Ok(Rep { id: self.b.mul(&name, signs, q)?, step: 1.0 })
+    }
+}
+
+/// Image of an interval under a monotone function.
+fn image(f: &Expr, span: Span) -> Span {
+    let (a, b) = (f.at(span.lo), f.at(span.hi));
+    Span { lo: a.min(b), hi: a.max(b) }
+}

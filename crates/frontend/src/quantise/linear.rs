@@ -1,0 +1,73 @@
+//! Sums of tensors of different units: integer factors that bring all of them to one unit.
+
+use proveil_graph::{Access, Piece, TensorId};
+
+use super::{Quantiser, Rep, bits_of, exponent};
+use crate::error::Result;
+use crate::real::RealPiece;
+
+/// Calibrated values of an accumulator stay below this many units, so that one look-up can round it.
+const ACC_BITS: i32 = 33;
+
+impl Quantiser<'_> {
+    pub(super) fn linear(&mut self, id: TensorId, pieces: &[RealPiece], constant: f64) -> Result<Rep> {
+        let used: Vec<&RealPiece> = pieces.iter().filter(|p| p.coef != 0.0).collect();
+        let mut reps = Vec::new();
+        for p in &used {
+            let x = p.access.tensor;
+            reps.push(if self.g.as_const(x).is_some() { None } else { Some(self.rep(x)?) });
+        }
+        let reach = self.span(id).reach().max(constant.abs()) * self.set.margin;
+        let fine = 2f64.powi(exponent(reach) - ACC_BITS);
+        let mut unit = common_unit(&used, &reps);
+        if unit < fine {
+            // Too fine: round the wide operands first.
+            for (p, rep) in used.iter().zip(&mut reps) {
+                if let Some(r) = rep
+                    && bits_of(self.range(r.id)) > 17
+                {
+                    *rep = Some(self.narrow(p.access.tensor, self.set.table_bits)?);
+                }
+            }
+            unit = common_unit(&used, &reps).max(fine);
+        }
+        if reps.iter().all(Option::is_none) {
+            unit = 2f64.powi(exponent(reach) - 15);
+        }
+        let mut out = Vec::new();
+        for (p, rep) in used.iter().zip(&reps) {
+            let terms = match rep {
+                Some(r) => vec![((p.coef * r.step / unit).round() as i64, r.id)],
+                None => self.addend(p.access.tensor, p.coef, unit, reach)?,
+            };
+            for (coef, tensor) in terms.into_iter().filter(|(c, _)| *c != 0) {
+                out.push(Piece {
+                    start: p.start.clone(),
+                    extents: p.extents.clone(),
+                    sum: p.sum.clone(),
+                    coef,
+                    access: Access { tensor, axes: p.access.axes.clone() },
+                });
+            }
+        }
+        let name = self.name("");
+        let shape = &self.g.get(id).shape;
+        let constant = (constant / unit).round() as i64;
+        Ok(Rep { id: self.b.linear(&name, shape, out, constant, Self::scale_of(unit))?, step: unit })
+    }
+}
+
+/// A unit of which all terms are whole multiples, exactly if there is one among them, else to 12 bits.
+fn common_unit(pieces: &[&RealPiece], reps: &[Option<Rep>]) -> f64 {
+    let terms: Vec<f64> =
+        pieces.iter().zip(reps).filter_map(|(p, r)| r.map(|r| (p.coef * r.step).abs())).collect();
+    let least = terms.iter().copied().fold(f64::INFINITY, f64::min);
+    if !least.is_finite() {
+        return 1.0;
+    }
+    let whole = |unit: f64| terms.iter().all(|t| (t / unit - (t / unit).round()).abs() < 1e-9 * (t / unit));
+    if whole(least) {
+        return least;
+    }
+    (2..=12).map(|d| least / f64::from(d)).find(|&u| whole(u)).unwrap_or(least / 4096.0)
+}

@@ -1,0 +1,155 @@
+//! Requantisation: a wide accumulator becomes a number of few bits by one look-up; weights become parameters.
+
+use proveil_graph::{Access, Piece, Range, TensorId};
+
+use super::{Quantiser, Rep, Span, bit_range, bits_of, exponent};
+use crate::error::Result;
+use crate::real::{RealOp, Source};
+use crate::tensor::Kind;
+
+/// Bits of the head digit of a look-up on a wide operand.
+const HEAD_BITS: u32 = 15;
+/// Largest shift of a look-up.
+pub(super) const MAX_SHIFT: u32 = 24;
+
+impl Quantiser<'_> {
+    /// Identity table of `bits` bits, signed or not.
+    pub(super) fn identity_table(&mut self, bits: u32, signed: bool) -> Result<proveil_graph::TableId> {
+        let r = bit_range(bits, signed);
+        let sign = if signed { "s" } else { "u" };
+        Ok(self.b.table(&format!("clamp_{sign}{bits}"), r.lo, (r.lo..=r.hi).collect())?)
+    }
+
+    /// Shift at which `reach` fits the table and the operand's bound fits the head.
+    pub(super) fn shift_for(&self, rep: Rep, reach: f64, bits: u32, signed: bool) -> Result<u32> {
+        let room = f64::from(if signed { 1u32 << (bits - 1) } else { 1 << bits }) - 0.5;
+        let fit = exponent(reach / (rep.step * room)).max(0) as u32;
+        let shift = fit.max(bits_of(self.range(rep.id)).saturating_sub(bits + HEAD_BITS));
+        if shift > MAX_SHIFT {
+            return Err(self.refuse(format!("the accumulator needs a shift of {shift} bits, more than {MAX_SHIFT}")));
+        }
+        Ok(shift)
+    }
+
+    /// At most `bits` bits of an integer tensor whose real values reach `span`.
+    pub(super) fn requantise(&mut self, rep: Rep, span: Span, bits: u32, whole: bool) -> Result<Rep> {
+        let range = self.range(rep.id);
+        if bits_of(range) <= bits || (range.lo >= 0 && bits_of(range) <= bits + 1) || (whole && bits_of(range) <= 17) {
+            return Ok(rep);
+        }
+        let signed = span.lo < 0.0;
+        let reach = span.reach() * self.set.margin;
+        let bits = if whole { (exponent(reach + 1.0) as u32 + u32::from(signed)).clamp(1, 16) } else { bits };
+        let shift = if whole { 0 } else { self.shift_for(rep, reach, bits, signed)? };
+        let table = self.identity_table(bits, signed)?;
+        let step = rep.step * 2f64.powi(shift as i32);
+        let name = self.name("requantise");
+        Ok(Rep { id: self.b.lookup(&name, rep.id, shift, table, Self::scale_of(step))?, step })
+    }
+
+    /// A real tensor with at most `bits` bits; views are taken of the narrow source.
+    pub(super) fn narrow(&mut self, id: TensorId, bits: u32) -> Result<Rep> {
+        let key = (id.0, bits);
+        if let Some(rep) = self.narrowed.get(&key) {
+            return Ok(*rep);
+        }
+        let t = self.g.get(id);
+        let whole = t.kind != Kind::Float;
+        let rep = match &t.source {
+            Source::Op(RealOp::Reshape(x)) => {
+                let inner = self.narrow(*x, bits)?;
+                let name = self.name("view");
+                Rep { id: self.b.reshape(&name, inner.id, &t.shape)?, step: inner.step }
+            }
+            Source::Op(RealOp::Linear { pieces, constant }) if *constant == 0.0 && self.is_view(id, pieces, bits) => {
+                let p = &pieces[0];
+                let inner = self.narrow(p.access.tensor, bits)?;
+                let piece = Piece {
+                    start: p.start.clone(),
+                    extents: p.extents.clone(),
+                    sum: Vec::new(),
+                    coef: 1,
+                    access: Access { tensor: inner.id, axes: p.access.axes.clone() },
+                };
+                let name = self.name("view");
+                let view = self.b.linear(&name, &t.shape, vec![piece], 0, Self::scale_of(inner.step))?;
+                Rep { id: view, step: inner.step }
+            }
+            _ => {
+                let rep = self.rep(id)?;
+                self.requantise(rep, self.span(id), bits, whole)?
+            }
+        };
+        self.narrowed.insert(key, rep);
+        Ok(rep)
+    }
+
+    /// Whether a tensor is a plain view whose source is better narrowed than the view itself.
+    fn is_view(&self, id: TensorId, pieces: &[crate::real::RealPiece], bits: u32) -> bool {
+        let [p] = pieces else { return false };
+        let source = p.access.tensor;
+        let computed = self.g.as_const(source).is_none();
+        let shared = self.narrowed.contains_key(&(source.0, bits));
+        let small = self.g.get(source).cells() <= self.g.get(id).cells();
+        p.coef == 1.0 && p.sum.is_empty() && computed && (small || shared)
+    }
+
+    /// Operand of a product: weights become parameters, everything else is narrowed.
+    pub(super) fn operand(&mut self, id: TensorId, bits: u32) -> Result<Rep> {
+        if self.g.as_const(id).is_some() { self.weight(id) } else { self.narrow(id, bits) }
+    }
+
+    fn weight(&mut self, id: TensorId) -> Result<Rep> {
+        let key = (id.0, self.set.weight_bits);
+        if let Some(rep) = self.weights.get(&key) {
+            return Ok(*rep);
+        }
+        let t = self.g.get(id);
+        let Source::Const { data, secret } = &t.source else { return self.rep(id) };
+        let reach = Span::of(data).reach();
+        let whole = data.iter().all(|v| v.fract() == 0.0) && reach < 32768.0;
+        let bits = self.set.weight_bits;
+        let step = if whole && (!secret || reach < f64::from(1u32 << (bits - 1))) {
+            1.0
+        } else {
+            2f64.powi(exponent(reach / f64::from((1u32 << (bits - 1)) - 1)))
+        };
+        let cells: Vec<i64> = data.iter().map(|v| (v / step).round() as i64).collect();
+        let scale = Self::scale_of(step);
+        let scope = std::mem::replace(&mut self.scope, t.name.clone());
+        let name = self.name("weight");
+        let int = if *secret {
+            self.b.param(&name, &t.shape, bit_range(bits, true), scale, cells)?
+        } else {
+            self.b.constant(&name, &t.shape, cells, scale)?
+        };
+        self.scope = scope;
+        let rep = Rep { id: int, step };
+        self.weights.insert(key, rep);
+        Ok(rep)
+    }
+
+    /// A constant addend in units of `unit`: tensors of at most 16 bits with their integer factors.
+    pub(super) fn addend(&mut self, id: TensorId, factor: f64, unit: f64, reach: f64) -> Result<Vec<(i64, TensorId)>> {
+        let t = self.g.get(id);
+        let Source::Const { data, secret } = &t.source else { return Ok(vec![(1, self.rep(id)?.id)]) };
+        let top = Span::of(data).reach() * factor.abs();
+        let spare = exponent(top / unit / 32767.0).max(0);
+        let exact = t.kind != Kind::Float || top > 4.0 * reach;
+        let name = self.name("addend");
+        let add = |q: &mut Self, part: &str, range: Range, cells: Vec<i64>| -> Result<TensorId> {
+            let name = format!("{name}{part}");
+            let scale = Self::scale_of(unit);
+            Ok(if *secret { q.b.param(&name, &t.shape, range, scale, cells)? } else { q.b.constant(&name, &t.shape, cells, scale)? })
+        };
+        if spare == 0 || !exact || spare > 14 {
+            let step = unit * 2f64.powi(spare);
+            let cells = data.iter().map(|v| (v * factor / step).round() as i64).collect();
+            return Ok(vec![(1 << spare, add(self, "", bit_range(16, true), cells)?)]);
+        }
+        let wide: Vec<i64> = data.iter().map(|v| (v * factor / unit).round() as i64).collect();
+        let low = add(self, "/low", bit_range(15, false), wide.iter().map(|v| v & 0x7fff).collect())?;
+        let high = add(self, "/high", bit_range(16, true), wide.iter().map(|v| v >> 15).collect())?;
+        Ok(vec![(1, low), (1 << 15, high)])
+    }
+}

@@ -1,0 +1,119 @@
+//! Soft-max: differences to the largest cell, exponentials by table, one reciprocal a row.
+
+use proveil_graph::{Access, Contract, TensorId};
+
+use super::{Quantiser, Rep, Span, bit_range, exponent};
+use crate::error::Result;
+use crate::real::{broadcast_axes, identity};
+
+/// Bits of the exponentials after the point.
+const EXP_BITS: u32 = 15;
+/// Arguments below minus this have an exponential of 0.
+const EXP_DOMAIN: f64 = 10.5;
+
+/// Parts that soft-max and log-sum-exp share.
+struct Row {
+    /// `exp(x - max)`, with 15 bits after the point.
+    exps: TensorId,
+    /// Their sums, last axis of length 1.
+    sums: TensorId,
+    /// Largest cells, last axis of length 1.
+    max: Rep,
+    shape: Vec<usize>,
+}
+
+impl Quantiser<'_> {
+    fn exponentials(&mut self, x: TensorId) -> Result<Row> {
+        let acc = self.rep(x)?;
+        let shape = self.g.get(x).shape.clone();
+        let last = shape.len() - 1;
+        let narrow = self.narrow(x, self.set.table_bits)?;
+        let max = self.max_row(narrow, &shape, self.span(x))?;
+        // The exact accumulator less the rounded maximum: rounding the maximum cancels in the quotient.
+        let ratio = max.step / acc.step;
+        let (fine, k) = if ratio >= 1.0 { (acc.step, ratio.round() as i64) } else { (max.step, 1) };
+        let own = (acc.step / fine).round() as i64;
+        let name = self.name("below");
+        let below = self.b.combine(&name, &[(k, max.id), (-own, acc.id)], 0, Self::scale_of(fine))?;
+        let bits = self.set.table_bits;
+        let rep = Rep { id: below, step: fine };
+        let shift = self.shift_for(rep, EXP_DOMAIN, bits, false)?;
+        let unit = fine * 2f64.powi(shift as i32);
+        let r = bit_range(bits, false);
+        let one = f64::from(1u32 << EXP_BITS);
+        let mut values: Vec<i64> = (r.lo..=r.hi).map(|u| ((-(u as f64) * unit).exp() * one).round() as i64).collect();
+        if let Some(end) = values.last_mut() {
+            *end = 0;
+        }
+        let table = self.b.table(&format!("exp{}", self.b.graph().tables.len()), 0, values)?;
+        let name = self.name("exp");
+        let exps = self.b.lookup(&name, below, shift, table, EXP_BITS as i32)?;
+        let name = self.name("sum");
+        let sums = self.b.sum(&name, exps, &[last], true)?;
+        Ok(Row { exps, sums, max, shape })
+    }
+
+    /// Largest cell along the last axis by a tree of `a + max(b - a, 0)`.
+    fn max_row(&mut self, x: Rep, shape: &[usize], span: Span) -> Result<Rep> {
+        let reach = (span.hi - span.lo).max(0.0) * self.set.margin;
+        let width = (exponent(reach / x.step + 1.0).max(1) as u32).min(self.set.table_bits);
+        let table = self.identity_table(width, false)?;
+        let scale = Self::scale_of(x.step);
+        let (last, mut row, mut len) = (shape.len() - 1, x.id, shape[shape.len() - 1]);
+        while len > 1 {
+            let half = len / 2;
+            let part = |q: &mut Self, from: usize, count: usize| -> Result<TensorId> {
+                let (mut starts, mut extents) = (vec![0; last + 1], shape.to_vec());
+                (starts[last], extents[last]) = (from, count);
+                let name = q.name("part");
+                Ok(q.b.slice(&name, row, &starts, &extents, &vec![1; last + 1])?)
+            };
+            let (a, b) = (part(self, 0, half)?, part(self, half, half)?);
+            let odd = if len % 2 == 1 { Some(part(self, len - 1, 1)?) } else { None };
+            let name = self.name("max/difference");
+            let d = self.b.combine(&name, &[(1, b), (-1, a)], 0, scale)?;
+            let name = self.name("max/rise");
+            let rise = self.b.lookup(&name, d, 0, table, scale)?;
+            let name = self.name("max");
+            row = self.b.combine(&name, &[(1, a), (1, rise)], 0, scale)?;
+            if let Some(odd) = odd {
+                let name = self.name("max/odd");
+                row = self.b.concat(&name, &[row, odd], last)?;
+            }
+            len = len.div_ceil(2);
+        }
+        Ok(Rep { id: row, step: x.step })
+    }
+
+    pub(super) fn softmax(&mut self, x: TensorId) -> Result<Rep> {
+        let row = self.exponentials(x)?;
+        let one = 2f64.powi(-(EXP_BITS as i32));
+        let len = row.shape[row.shape.len() - 1] as f64;
+        let inverse = self.reciprocal(Rep { id: row.sums, step: one }, Span { lo: 0.98, hi: len })?;
+        let vars: Vec<usize> = (0..row.shape.len()).collect();
+        let mut ones = row.shape.clone();
+        if let Some(l) = ones.last_mut() {
+            *l = 1;
+        }
+        let lhs = Access { tensor: inverse.id, axes: broadcast_axes(&ones, &vars) };
+        let rhs = Access { tensor: row.exps, axes: identity(vars.len()) };
+        let name = self.name("");
+        let c = Contract { extents: row.shape, out: vars, lhs, rhs };
+        Ok(Rep { id: self.b.contract(&name, c)?, step: inverse.step * one })
+    }
+
+    pub(super) fn log_sum_exp(&mut self, id: TensorId, x: TensorId) -> Result<Rep> {
+        let row = self.exponentials(x)?;
+        let one = 2f64.powi(-(EXP_BITS as i32));
+        let len = row.shape[row.shape.len() - 1] as f64;
+        let sums = Rep { id: row.sums, step: one };
+        let (from, to) = (Span { lo: 1.0, hi: len.max(1.5) }, Span { lo: 0.0, hi: len.ln().max(0.5) });
+        let log = self.table_of(sums, from, to, crate::Kind::Float, &|v| v.max(0.5).ln())?;
+        debug_assert_eq!(self.b.tensor(log.id)?.shape, self.g.get(id).shape);
+        let step = log.step.min(row.max.step);
+        let (a, b) = ((log.step / step).round() as i64, (row.max.step / step).round() as i64);
+        let name = self.name("");
+        let sum = self.b.combine(&name, &[(a, log.id), (b, row.max.id)], 0, Self::scale_of(step))?;
+        Ok(Rep { id: sum, step })
+    }
+}

@@ -1,0 +1,96 @@
+//! Functions as tables: argument scale, domain and output scale from calibrated ranges.
+
+use super::{Quantiser, Rep, Span, bit_range, bits_of, exponent};
+use crate::error::Result;
+use crate::tensor::Kind;
+
+/// Points at which a function is tested for saturation.
+const PROBES: usize = 256;
+
+impl Quantiser<'_> {
+    /// A look-up of `f` on values that reach `from`, with results that reach `to`.
+    pub(super) fn table_of(
+        &mut self,
+        x: Rep,
+        from: Span,
+        to: Span,
+        kind: Kind,
+        f: &dyn Fn(f64) -> f64,
+    ) -> Result<Rep> {
+        if self.is_relu(from, kind, f) {
+            let bits = self.set.activation_bits;
+            let reach = from.hi.max(0.0) * self.set.margin;
+            let shift = self.shift_for(x, reach, bits, false)?;
+            let table = self.identity_table(bits, false)?;
+            let step = x.step * 2f64.powi(shift as i32);
+            let name = self.name("");
+            return Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step });
+        }
+        let margin = self.set.margin;
+        let wide = Span { lo: from.lo.min(from.lo * margin), hi: from.hi.max(from.hi * margin) };
+        let domain = trim(wide, to, f);
+        let signed = domain.lo < 0.0;
+        let declared = self.range(x.id);
+        let own = bits_of(declared) - u32::from(declared.lo >= 0);
+        let needed = exponent(domain.reach() / x.step + 1.0).max(0) as u32 + u32::from(signed);
+        let whole_domain = own <= self.set.table_bits.max(8) && (declared.lo >= 0) != signed;
+        let bits = if whole_domain { own } else { self.set.table_bits.min(needed) }.max(1);
+        let signed = if whole_domain { declared.lo < 0 } else { signed };
+        let shift = if whole_domain { 0 } else { self.shift_for(x, domain.reach(), bits, signed)? };
+        let unit = x.step * 2f64.powi(shift as i32);
+        let range = bit_range(bits, signed);
+        let (step, limit) = self.output_unit(to, kind);
+        let raw: Vec<f64> = (range.lo..=range.hi).map(|u| f(u as f64 * unit)).collect();
+        let values = finite(raw).iter().map(|v| (v / step).round().clamp(limit.0, limit.1) as i64).collect();
+        let table = self.b.table(&format!("table{}", self.b.graph().tables.len()), range.lo, values)?;
+        let name = self.name("");
+        Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step })
+    }
+
+    /// Unit and limits of results: values of a table may have more bits than its arguments, at no cost.
+    fn output_unit(&self, to: Span, kind: Kind) -> (f64, (f64, f64)) {
+        if kind != Kind::Float {
+            return (1.0, (-32768.0, 32767.0));
+        }
+        let bits = (self.set.activation_bits + 2).min(15);
+        let r = bit_range(bits, to.lo < 0.0);
+        let top = to.reach() * if to.reach() <= 1.0 { 1.0 } else { self.set.margin };
+        let step = 2f64.powi(exponent(top.max(1e-30) / (r.hi as f64)));
+        (step, (r.lo as f64, r.hi as f64))
+    }
+
+    fn is_relu(&self, from: Span, kind: Kind, f: &dyn Fn(f64) -> f64) -> bool {
+        let top = from.reach() * self.set.margin * 2.0;
+        let probe = |i: usize| top * (i as f64 / PROBES as f64 * 2.0 - 1.0);
+        kind == Kind::Float && from.hi > 0.0 && (0..=PROBES).map(probe).all(|v| f(v) == v.max(0.0))
+    }
+}
+
+/// Cuts off the ends of a domain on which the function is flat; a table saturates there anyway.
+fn trim(domain: Span, to: Span, f: &dyn Fn(f64) -> f64) -> Span {
+    let flat = (to.hi - to.lo).abs() * 1e-5;
+    let at = |i: usize| domain.lo + (domain.hi - domain.lo) * i as f64 / PROBES as f64;
+    let same = |a: f64, b: f64| (f(a) - f(b)).abs() <= flat;
+    let mut first = 0;
+    while first < PROBES / 2 && same(at(first + 1), domain.lo) {
+        first += 1;
+    }
+    let mut last = PROBES;
+    while last > PROBES / 2 && same(at(last - 1), domain.hi) {
+        last -= 1;
+    }
+    Span { lo: at(first), hi: at(last) }
+}
+
+/// Replaces what a function leaves undefined by its nearest defined value.
+fn finite(mut values: Vec<f64>) -> Vec<f64> {
+    let mut last = values.iter().rev().copied().find(|v| v.is_finite()).unwrap_or(0.0);
+    for v in values.iter_mut().rev() {
+        if v.is_nan() || *v == f64::NEG_INFINITY || *v == f64::INFINITY {
+            *v = last;
+        } else {
+            last = *v;
+        }
+    }
+    values
+}

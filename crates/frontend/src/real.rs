@@ -1,0 +1,141 @@
+//! The float mirror of the integer graph: the same few operators with real numbers, every shape concrete and
+//! every constant folded. Import writes it, calibration evaluates it, quantisation reads it.
+
+mod build;
+mod elementwise;
+pub(crate) mod eval;
+pub(crate) mod expr;
+mod fold;
+
+use std::sync::Arc;
+
+use proveil_graph::{Access, Contract, TensorId};
+
+use crate::tensor::Kind;
+pub(crate) use build::{broadcast_axes, identity};
+use expr::Expr;
+
+/// One summand of a [`RealOp::Linear`]; as `proveil_graph::Piece` with a real factor.
+#[derive(Clone, Debug)]
+pub(crate) struct RealPiece {
+    pub start: Vec<usize>,
+    pub extents: Vec<usize>,
+    pub sum: Vec<usize>,
+    pub coef: f64,
+    pub access: Access,
+}
+
+/// Operators on real tensors.
+#[derive(Clone, Debug)]
+pub(crate) enum RealOp {
+    Linear { pieces: Vec<RealPiece>, constant: f64 },
+    Reshape(TensorId),
+    Contract(Contract),
+    /// Cell by cell.
+    Map { x: TensorId, f: Arc<Expr> },
+    /// Cell by cell, equal shapes.
+    Max(TensorId, TensorId),
+    ArgMaxOneHot(TensorId),
+    OneHot { x: TensorId, depth: usize },
+    /// Along the last axis.
+    Softmax(TensorId),
+    /// `max + ln sum exp(x - max)` along the last axis, which keeps length 1.
+    LogSumExp(TensorId),
+    /// Quotient of whole numbers rounded towards zero, equal shapes.
+    IntDiv { num: TensorId, den: TensorId },
+}
+
+impl RealOp {
+    /// Operands in order.
+    pub fn operands(&self) -> Vec<TensorId> {
+        match self {
+            Self::Linear { pieces, .. } => pieces.iter().map(|p| p.access.tensor).collect(),
+            Self::Contract(c) => vec![c.lhs.tensor, c.rhs.tensor],
+            Self::Max(a, b) | Self::IntDiv { num: a, den: b } => vec![*a, *b],
+            Self::Reshape(x)
+            | Self::Map { x, .. }
+            | Self::ArgMaxOneHot(x)
+            | Self::OneHot { x, .. }
+            | Self::Softmax(x)
+            | Self::LogSumExp(x) => vec![*x],
+        }
+    }
+}
+
+/// Where a real tensor comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// Position in [`RealGraph::inputs`].
+    Input,
+    /// Cells; `secret` if they come from weights rather than from shapes and index arithmetic.
+    Const { data: Arc<Vec<f64>>, secret: bool },
+    Op(RealOp),
+}
+
+/// A tensor with the operator that defines it.
+#[derive(Clone, Debug)]
+pub(crate) struct RealTensor {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub kind: Kind,
+    pub source: Source,
+}
+
+impl RealTensor {
+    pub fn cells(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// A program on real tensors, in execution order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RealGraph {
+    pub tensors: Vec<RealTensor>,
+    pub inputs: Vec<TensorId>,
+    pub outputs: Vec<TensorId>,
+    /// Node that is being imported: prefix of the names of new tensors.
+    pub scope: String,
+}
+
+impl RealGraph {
+    pub fn get(&self, id: TensorId) -> &RealTensor {
+        &self.tensors[id.0 as usize]
+    }
+
+    pub fn shape(&self, id: TensorId) -> &[usize] {
+        &self.get(id).shape
+    }
+
+    pub fn kind(&self, id: TensorId) -> Kind {
+        self.get(id).kind
+    }
+
+    /// Cells of a constant.
+    pub fn as_const(&self, id: TensorId) -> Option<&Arc<Vec<f64>>> {
+        match &self.get(id).source {
+            Source::Const { data, .. } => Some(data),
+            _ => None,
+        }
+    }
+
+    /// The value of a constant whose cells are all equal.
+    pub fn as_uniform(&self, id: TensorId) -> Option<f64> {
+        let data = self.as_const(id)?;
+        let first = *data.first()?;
+        data.iter().all(|&v| v == first).then_some(first)
+    }
+
+    /// Which tensors the outputs depend on (inputs always count).
+    pub fn live(&self) -> Vec<bool> {
+        let mut live = vec![false; self.tensors.len()];
+        for id in self.outputs.iter().chain(&self.inputs) {
+            live[id.0 as usize] = true;
+        }
+        for i in (0..self.tensors.len()).rev() {
+            if let (true, Source::Op(op)) = (live[i], &self.tensors[i].source) {
+                op.operands().iter().for_each(|x| live[x.0 as usize] = true);
+            }
+        }
+        live
+    }
+}

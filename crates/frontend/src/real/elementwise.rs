@@ -1,0 +1,246 @@
+//! Element-wise operators: functions of one tensor are fused into one, transpositions are moved behind them,
+//! everything else becomes a sum, a product or a maximum.
+
+use std::sync::Arc;
+
+use proveil_graph::{Access, Affine, Contract, TensorId};
+
+use super::build::broadcast_axes;
+use super::expr::{Bin, Expr, Un};
+use super::{RealGraph, RealOp, Source};
+use crate::tensor::{Kind, broadcast_shape};
+
+/// Fused expressions stop growing here.
+const MAX_EXPR: usize = 200;
+
+impl RealGraph {
+    /// `f` of every cell.
+    pub fn map(&mut self, x: TensorId, f: Expr, kind: Kind) -> TensorId {
+        if let Some((inner, perm)) = self.as_permute(x) {
+            let y = self.map(inner, f, kind);
+            return self.permute(y, &perm);
+        }
+        if let Some((a, c)) = f.as_affine().filter(|&(a, _)| a != 0.0) {
+            let shape = self.shape(x).to_vec();
+            return if (a, c) == (1.0, 0.0) && kind == self.kind(x) { x } else { self.combine(&shape, kind, &[(a, x)], c) };
+        }
+        let (root, inner) = self.root(x);
+        let whole = f.of(&inner);
+        let (x, f) = if whole.size() > MAX_EXPR { (x, f) } else { (root, whole) };
+        let shape = self.shape(x).to_vec();
+        self.op(shape, kind, RealOp::Map { x, f: Arc::new(f) })
+    }
+
+    /// A named function of every cell, as a float tensor.
+    pub fn un(&mut self, f: Un, x: TensorId) -> TensorId {
+        self.map(x, Expr::un(f, Expr::X), Kind::Float)
+    }
+
+    /// The tensor that `x` is a cell-by-cell function of, and the function.
+    fn root(&self, x: TensorId) -> (TensorId, Expr) {
+        match &self.get(x).source {
+            Source::Op(RealOp::Map { x: inner, f }) => {
+                let (root, g) = self.root(*inner);
+                (root, f.of(&g))
+            }
+            Source::Op(RealOp::Linear { pieces, constant }) if pieces.len() == 1 => {
+                let p = &pieces[0];
+                let plain = p.sum.is_empty()
+                    && p.extents == self.get(x).shape
+                    && self.shape(p.access.tensor) == p.extents
+                    && p.access.axes.iter().enumerate().all(|(a, form)| *form == Affine::var(a) || (p.extents[a] == 1 && *form == Affine::default()));
+                if !plain {
+                    return (x, Expr::X);
+                }
+                let (root, g) = self.root(p.access.tensor);
+                (root, Expr::affine(p.coef, *constant).of(&g))
+            }
+            _ => (x, Expr::X),
+        }
+    }
+
+    /// An element-wise operator of two tensors with broadcasting; `None` when the shapes clash.
+    pub fn binary(&mut self, f: Bin, a: TensorId, b: TensorId) -> Option<TensorId> {
+        let shape = broadcast_shape(self.shape(a), self.shape(b))?;
+        let whole = self.kind(a) != Kind::Float && self.kind(b) != Kind::Float;
+        let kind = if whole { Kind::Int } else { Kind::Float };
+        if self.as_const(a).is_some() && self.as_const(b).is_some() {
+            return Some(self.fold_binary(f, a, b, &shape, kind));
+        }
+        if let Some(out) = self.through_transpose(f, a, b, &shape) {
+            return Some(out);
+        }
+        if let Some(c) = self.as_uniform(b).filter(|_| self.shape(a) == shape) {
+            return Some(self.with_scalar(f, a, c, false, kind));
+        }
+        if let Some(c) = self.as_uniform(a).filter(|_| self.shape(b) == shape) {
+            return Some(self.with_scalar(f, b, c, true, kind));
+        }
+        if let Some(out) = self.same_root(f, a, b, kind) {
+            return Some(out);
+        }
+        self.of_tensors(f, a, b, &shape, kind)
+    }
+
+    fn fold_binary(&mut self, f: Bin, a: TensorId, b: TensorId, shape: &[usize], kind: Kind) -> TensorId {
+        let (wa, wb) = (self.broadcast(a, shape), self.broadcast(b, shape));
+        let secret = |g: &Self, x: TensorId| matches!(g.get(x).source, Source::Const { secret: true, .. });
+        let is_secret = secret(self, wa) || secret(self, wb);
+        let int_div = f == Bin::Div && kind == Kind::Int;
+        let value = |x: f64, y: f64| if int_div { (x / y).trunc() } else { f.at(x, y) };
+        let empty = Arc::new(Vec::new());
+        let (da, db) = (self.as_const(wa).unwrap_or(&empty), self.as_const(wb).unwrap_or(&empty));
+        let data: Vec<f64> = da.iter().zip(db.iter()).map(|(&x, &y)| value(x, y)).collect();
+        let id = self.constant(&crate::tensor::Tensor { shape: shape.to_vec(), kind, data });
+        if let Source::Const { secret, .. } = &mut self.tensors[id.0 as usize].source {
+            *secret = is_secret;
+        }
+        id
+    }
+
+    /// Works below a transposition, so that channel-last tensors stay channel-last.
+    fn through_transpose(&mut self, f: Bin, a: TensorId, b: TensorId, shape: &[usize]) -> Option<TensorId> {
+        let (pa, pb) = (self.as_permute(a), self.as_permute(b));
+        let perm = match (&pa, &pb) {
+            (Some((_, p)), Some((_, q))) if p == q => p.clone(),
+            (Some((_, p)), None) if self.as_const(b).is_some() && self.shape(a) == shape => p.clone(),
+            (None, Some((_, q))) if self.as_const(a).is_some() && self.shape(b) == shape => q.clone(),
+            _ => return None,
+        };
+        let mut back = vec![0; perm.len()];
+        for (i, &p) in perm.iter().enumerate() {
+            back[p] = i;
+        }
+        let below = |g: &mut Self, x: TensorId, seen: Option<(TensorId, Vec<usize>)>| match seen {
+            Some((inner, _)) => inner,
+            None => {
+                let mut full = vec![1; perm.len() - g.shape(x).len()];
+                full.extend_from_slice(g.shape(x));
+                let wide = g.reshape(x, full);
+                g.permute(wide, &back)
+            }
+        };
+        let (xa, xb) = (below(self, a, pa), below(self, b, pb));
+        let y = self.binary(f, xa, xb)?;
+        Some(self.permute(y, &perm))
+    }
+
+    fn with_scalar(&mut self, f: Bin, x: TensorId, c: f64, scalar_first: bool, kind: Kind) -> TensorId {
+        let (l, r) = if scalar_first { (Expr::Const(c), Expr::X) } else { (Expr::X, Expr::Const(c)) };
+        let e = match f {
+            Bin::Div if kind == Kind::Int => Expr::un(Un::Trunc, Expr::bin(f, l, r)),
+            Bin::Div if scalar_first => Expr::bin(Bin::Mul, Expr::Const(c), Expr::un(Un::Recip, Expr::X)),
+            Bin::Pow if !scalar_first && c == 1.0 => Expr::X,
+            Bin::Pow if !scalar_first && c == 2.0 => Expr::bin(Bin::Mul, Expr::X, Expr::X),
+            Bin::Pow if !scalar_first && c == 0.5 => Expr::un(Un::Sqrt, Expr::X),
+            Bin::Pow if !scalar_first && c == -1.0 => Expr::un(Un::Recip, Expr::X),
+            _ => Expr::bin(f, l, r),
+        };
+        let whole = kind == Kind::Int && (f != Bin::Pow || c >= 0.0) && c == c.trunc();
+        self.map(x, e, if whole { Kind::Int } else { Kind::Float })
+    }
+
+    /// Two functions of one tensor are one function of it.
+    fn same_root(&mut self, f: Bin, a: TensorId, b: TensorId, kind: Kind) -> Option<TensorId> {
+        let ((ra, ea), (rb, eb)) = (self.root(a), self.root(b));
+        if ra != rb || self.shape(a) != self.shape(b) || ea.size() + eb.size() > MAX_EXPR {
+            return None;
+        }
+        let linear = matches!(f, Bin::Add | Bin::Sub) && ea.as_affine().is_some() && eb.as_affine().is_some();
+        let shape = self.shape(ra).to_vec();
+        let e = match f {
+            Bin::Div if kind == Kind::Int => Expr::un(Un::Trunc, Expr::bin(f, ea, eb)),
+            _ => Expr::bin(f, ea, eb),
+        };
+        Some(match e.as_affine().filter(|_| linear) {
+            Some((s, c)) => self.combine(&shape, kind, &[(s, ra)], c),
+            None => self.op(shape, kind, RealOp::Map { x: ra, f: Arc::new(e) }),
+        })
+    }
+
+    fn of_tensors(&mut self, f: Bin, a: TensorId, b: TensorId, shape: &[usize], kind: Kind) -> Option<TensorId> {
+        match f {
+            Bin::Add => Some(self.combine(shape, kind, &[(1.0, a), (1.0, b)], 0.0)),
+            Bin::Sub => Some(self.combine(shape, kind, &[(1.0, a), (-1.0, b)], 0.0)),
+            Bin::Mul => Some(self.multiply(a, b, shape)),
+            Bin::Div if kind == Kind::Int => {
+                let (num, den) = (self.broadcast(a, shape), self.broadcast(b, shape));
+                Some(self.op(shape.to_vec(), kind, RealOp::IntDiv { num, den }))
+            }
+            Bin::Div => {
+                let r = self.un(Un::Recip, b);
+                self.binary(Bin::Mul, a, r)
+            }
+            Bin::Max => {
+                let (a, b) = (self.broadcast(a, shape), self.broadcast(b, shape));
+                Some(self.op(shape.to_vec(), kind, RealOp::Max(a, b)))
+            }
+            Bin::Min => {
+                let minus = Expr::affine(-1.0, 0.0);
+                let (na, nb) = (self.map(a, minus.clone(), kind), self.map(b, minus.clone(), kind));
+                let top = self.binary(Bin::Max, na, nb)?;
+                Some(self.map(top, minus, kind))
+            }
+            Bin::Mod | Bin::Fmod if kind == Kind::Int => {
+                // a - b * trunc(a / b); the sign correction of `Mod` adds b where the signs differ.
+                let q = self.binary(Bin::Div, a, b)?;
+                let back = self.binary(Bin::Mul, b, q)?;
+                let r = self.binary(Bin::Sub, a, back)?;
+                if f == Bin::Fmod {
+                    return Some(r);
+                }
+                let signs = self.binary(Bin::Mul, r, b)?;
+                let wrong = self.map(signs, Expr::un(Un::NonNegative, Expr::affine(-1.0, -1.0)), Kind::Bool);
+                let fix = self.binary(Bin::Mul, wrong, b)?;
+                self.binary(Bin::Add, r, fix)
+            }
+            Bin::Pow | Bin::Mod | Bin::Fmod => None,
+        }
+    }
+
+    /// Cell-by-cell product with broadcasting; a constant factor is folded into weights where that is possible.
+    pub fn multiply(&mut self, a: TensorId, b: TensorId, shape: &[usize]) -> TensorId {
+        let (lhs, rhs) = if self.as_const(b).is_some() { (b, a) } else { (a, b) };
+        if self.as_const(lhs).is_some()
+            && self.shape(rhs) == shape
+            && let Some(folded) = self.scale_weights(rhs, lhs)
+        {
+            return folded;
+        }
+        let vars: Vec<usize> = (0..shape.len()).collect();
+        let lhs = Access { tensor: lhs, axes: broadcast_axes(self.shape(lhs), &vars) };
+        let rhs = Access { tensor: rhs, axes: broadcast_axes(self.shape(rhs), &vars) };
+        self.contract(Contract { extents: shape.to_vec(), out: vars, lhs, rhs })
+    }
+
+    /// A choice between functions of one tensor, by a function of the same tensor; constants fit any tensor.
+    pub fn select_same_root(&mut self, cond: TensorId, a: TensorId, b: TensorId, kind: Kind) -> Option<TensorId> {
+        let (root, c) = self.root(cond);
+        let shape = self.shape(root).to_vec();
+        let arm = |g: &Self, x: TensorId| match g.as_uniform(x) {
+            Some(v) => Some(Expr::Const(v)),
+            None => Some(g.root(x)).filter(|(r, _)| *r == root).map(|(_, e)| e),
+        };
+        let (ea, eb) = (arm(self, a)?, arm(self, b)?);
+        let fits = self.as_const(root).is_none() && self.shape(cond) == shape && ea.size() + eb.size() < MAX_EXPR;
+        let f = Arc::new(Expr::select(c, ea, eb));
+        fits.then(|| self.op(shape, kind, RealOp::Map { x: root, f }))
+    }
+
+    /// 1 where `a >= b`.
+    pub fn at_least(&mut self, a: TensorId, b: TensorId) -> Option<TensorId> {
+        let d = self.binary(Bin::Sub, a, b)?;
+        Some(self.map(d, Expr::un(Un::NonNegative, Expr::X), Kind::Bool))
+    }
+
+    /// 1 where `a = b`.
+    pub fn equal(&mut self, a: TensorId, b: TensorId) -> Option<TensorId> {
+        let d = self.binary(Bin::Sub, a, b)?;
+        Some(self.map(d, Expr::un(Un::IsZero, Expr::X), Kind::Bool))
+    }
+
+    /// `1 - x` for truth values.
+    pub fn not(&mut self, x: TensorId) -> TensorId {
+        self.map(x, Expr::affine(-1.0, 1.0), Kind::Bool)
+    }
+}
