@@ -1,6 +1,6 @@
 //! A package made ready: lowered, laid out, its model committed. Runs inputs and proves results.
 
-use proveil_compiler::{Lowered, Options as LowerOptions, WitnessPlan, lower};
+use proveil_compiler::{Lowered, WitnessPlan};
 use proveil_graph::run_fast;
 use proveil_prover::coins::Coins;
 use proveil_prover::{Committed, Inputs, Proof, Witness, commit_io, prove};
@@ -9,7 +9,7 @@ use proveil_relation::layout::TreeKind;
 use proveil_verifier::PreparedKey;
 
 use crate::error::Error;
-use crate::package::{Package, commit, model_tensors};
+use crate::package::{Package, commit, lower_for, model_tensors};
 use crate::proof::ProofFile;
 
 /// A prepared package.
@@ -55,7 +55,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`].
     pub fn with_model(package: Package, model: Option<Committed>) -> Result<Self, Error> {
-        let Lowered { relation, plan } = lower(&package.graph, &LowerOptions { limb_bits: package.limb_bits })?;
+        let committed = package.key.visibility.outputs.contains(&IoVisibility::Committed);
+        let Lowered { relation, plan } = lower_for(&package.graph, package.limb_bits, committed)?;
         if relation != package.key.relation {
             return Err(Error::Mismatch { what: "the package's graph", with: "its key", hint: "compile the model again" });
         }

@@ -94,7 +94,7 @@ pub fn compile_graph(
     proveil_graph::check::check(&graph)?;
     proveil_graph::check::check_params(&graph, &params)?;
     options.params.validate()?;
-    let Lowered { relation, .. } = lower(&graph, &LowerOptions { limb_bits: options.limb_bits })?;
+    let Lowered { relation, .. } = lower_for(&graph, options.limb_bits, options.output == IoVisibility::Committed)?;
     let visibility = Visibility {
         zero_knowledge: options.zero_knowledge,
         model: options.model,
@@ -118,6 +118,15 @@ pub fn compile_graph(
     };
     let package = Package { key, graph, params, seed, limb_bits: options.limb_bits };
     Ok((package, model))
+}
+
+/// Lowers a graph, with a tensor for each output when outputs are committed.
+pub(crate) fn lower_for(graph: &Graph, limb_bits: Option<u32>, commit_outputs: bool) -> Result<Lowered, Error> {
+    let mut lowered = lower(graph, &LowerOptions { limb_bits })?;
+    if commit_outputs {
+        lowered.commit_outputs(0..graph.outputs.len() as u32);
+    }
+    Ok(lowered)
 }
 
 /// Cells of the relation's model tensors: the graph's parameters in order.
