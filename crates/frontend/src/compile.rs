@@ -40,8 +40,8 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     let per_sample: usize = g.tensors.iter().zip(&live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
     let count = samples.len().min((CELL_BUDGET / per_sample.max(1)).max(2));
     let samples = &samples[..count.min(samples.len())];
-    // The last third is held out to measure, as soon as there are enough.
-    let held = if samples.len() >= 3 { samples.len() / 3 } else { 0 };
+    // The last quarter is held out to measure, as soon as there are enough.
+    let held = if samples.len() >= 8 { samples.len() / 4 } else { 0 };
     let mut spans = vec![Span::EMPTY; g.tensors.len()];
     let mut measured = Vec::new();
     for (i, sample) in samples.iter().enumerate() {
@@ -49,14 +49,21 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
         let values = eval::run(g, &live, &inputs);
         if i < samples.len() - held {
             for (j, span) in spans.iter_mut().enumerate() {
-                *span = span.join(Span::of(eval::cells(g, &values, TensorId(j as u32))));
+                let row = g.tensors[j].shape.last().copied().unwrap_or(1);
+                *span = span.join(Span::of(eval::cells(g, &values, TensorId(j as u32)), row));
             }
         }
         if (held == 0 || i >= samples.len() - held) && measured.len() < 4 {
             measured.push((sample.clone(), values));
         }
     }
+    let options = &Options { margin: widened(options.margin, samples.len() - held), ..options.clone() };
     search(&imported, &live, &spans, &measured, options)
+}
+
+/// Few samples say little about the range: the margin grows as their number falls.
+fn widened(margin: f64, samples: usize) -> f64 {
+    margin.max(1.0) + 1.5 / samples.max(1) as f64
 }
 
 fn load(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Imported> {

@@ -32,17 +32,26 @@ pub(crate) struct Setting {
 pub(crate) struct Span {
     pub lo: f64,
     pub hi: f64,
+    /// Smallest of the row maxima (along the last axis): what a row-wise maximum has to tell apart.
+    pub row_top: f64,
 }
 
 impl Span {
-    pub const EMPTY: Span = Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY };
+    pub const EMPTY: Span = Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY, row_top: f64::INFINITY };
 
-    pub fn of(data: &[f64]) -> Self {
-        data.iter().fold(Self::EMPTY, |s, &v| Self { lo: s.lo.min(v), hi: s.hi.max(v) })
+    pub fn new(lo: f64, hi: f64) -> Self {
+        Self { lo, hi, row_top: lo }
+    }
+
+    pub fn of(data: &[f64], row: usize) -> Self {
+        data.chunks(row.max(1)).fold(Self::EMPTY, |s, r| {
+            let (lo, hi) = r.iter().fold((s.lo, f64::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+            Self { lo, hi: s.hi.max(hi), row_top: s.row_top.min(hi) }
+        })
     }
 
     pub fn join(self, other: Self) -> Self {
-        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi), row_top: self.row_top.min(other.row_top) }
     }
 
     /// Largest absolute value.
@@ -215,7 +224,7 @@ impl Quantiser<'_> {
         self.scope = format!("{}/output", t.name);
         let rep = match self.g.as_const(id) {
             Some(data) => {
-                let span = Span::of(data);
+                let span = Span::of(data, 1);
                 let step = if t.kind == Kind::Float { 2f64.powi(exponent(span.reach().max(1e-30)) - 20) } else { 1.0 };
                 let cells = data.iter().map(|v| (v / step).round() as i64).collect();
                 let name = self.name("value");

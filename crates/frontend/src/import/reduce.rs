@@ -28,6 +28,8 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             let hot = im.g.op(shape, Kind::Bool, RealOp::ArgMaxOneHot(row));
             im.g.permute(hot, &back)
         }
+        "TopK" => return top_k(im, n).map(Some),
+        "CumSum" => cum_sum(im, n)?,
         op if op.starts_with("Reduce") => return reduce(im, n).map(|x| x.map(|x| vec![x])),
         _ => return Ok(None),
     };
@@ -179,6 +181,56 @@ fn arg_max(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let mut shape = im.g.shape(y).to_vec();
     shape.remove(axis);
     Ok(im.g.reshape(y, shape))
+}
+
+/// Values and positions of the largest (or smallest) cells, each by an arg-max over what is left.
+fn top_k(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
+    let x = im.arg(n, 0)?;
+    let k = match n.int("k")? {
+        Some(k) => k,
+        None => im.const_ints(n, 1)?.and_then(|v| v.first().copied()).unwrap_or(0),
+    };
+    let axis = im.axis(n, n.int("axis")?.unwrap_or(-1), im.g.shape(x).len())?;
+    let len = im.g.shape(x)[axis];
+    let Some(k) = usize::try_from(k).ok().filter(|&k| (1..=len.min(64)).contains(&k)) else {
+        return Err(n.unsupported(format!("the {k} largest of {len} cells"), "ask for 1 to 64 cells of the axis"));
+    };
+    let kind = im.g.kind(x);
+    let minus = Expr::affine(-1.0, 0.0);
+    let smallest = n.int("largest")? == Some(0);
+    let (row, back) = im.g.axis_last(x, axis);
+    let row = if smallest { im.g.map(row, minus.clone(), kind) } else { row };
+    let (values, places) = super::policy::largest(&mut im.g, row, k);
+    let values = if smallest { im.g.map(values, minus, kind) } else { values };
+    Ok(vec![im.g.permute(values, &back), im.g.permute(places, &back)])
+}
+
+/// Running sums as a product with a triangle of ones.
+fn cum_sum(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let axis = im.const_ints(n, 1)?.and_then(|v| v.first().copied()).unwrap_or(0);
+    let axis = im.axis(n, axis, im.g.shape(x).len())?;
+    let (exclusive, reverse) = (n.int("exclusive")? == Some(1), n.int("reverse")? == Some(1));
+    let (row, back) = im.g.axis_last(x, axis);
+    let shape = im.g.shape(row).to_vec();
+    let last = shape.len() - 1;
+    let len = shape[last];
+    let counts = |o: usize, i: usize| match (reverse, exclusive) {
+        (false, false) => i <= o,
+        (false, true) => i < o,
+        (true, false) => i >= o,
+        (true, true) => i > o,
+    };
+    let cells = (0..len * len).map(|c| f64::from(u8::from(counts(c / len, c % len)))).collect();
+    let triangle = im.fresh(vec![len, len], Kind::Int, cells);
+    let mut extents = shape.clone();
+    extents.push(len);
+    let lhs = Access { tensor: triangle, axes: vec![Affine::var(last), Affine::var(last + 1)] };
+    let mut axes = crate::real::identity(last + 1);
+    axes[last] = Affine::var(last + 1);
+    let rhs = Access { tensor: row, axes };
+    let y = im.g.contract(Contract { extents, out: (0..=last).collect(), lhs, rhs });
+    Ok(im.g.permute(y, &back))
 }
 
 /// Position of the first largest cell along the last axis, which keeps length 1.

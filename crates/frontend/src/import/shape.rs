@@ -271,9 +271,15 @@ fn pad(im: &mut Importer, n: &Node) -> Result<TensorId> {
         if before == 0 && after == 0 {
             continue;
         }
-        if mode == "constant" && before >= 0 && after >= 0 {
+        if mode == "constant" {
+            // Negative pads cut cells off.
+            let kept: Vec<usize> = ((-before).max(0)..len.min(len + after)).map(|i| i as usize).collect();
+            if kept.is_empty() {
+                return Err(n.malformed(format!("pads {before}, {after} leave nothing of an axis of length {len}")));
+            }
+            y = im.g.take(y, a, &kept);
             let (mut b, mut f) = (vec![0; shape.len()], vec![0; shape.len()]);
-            (b[a], f[a]) = (before as usize, after as usize);
+            (b[a], f[a]) = (before.max(0) as usize, after.max(0) as usize);
             y = im.g.pad(y, &b, &f, value);
             continue;
         }

@@ -155,15 +155,19 @@ impl Quantiser<'_> {
             return Ok(quotient);
         }
         // The bound allows divisors that calibration never saw: saturate.
-        let top = Span { lo: 0.0, hi: 1.0 / span.lo };
+        let top = Span::new(0.0, 1.0 / span.lo);
         let bits = self.set.table_bits.max(12);
         self.requantise(quotient, top, bits, false)
     }
 
     /// 1 where `a x + c >= 0`, or where it is 0; exact for the integers that stand for `x`.
     fn compare(&mut self, x: TensorId, rep: Rep, a: f64, c: f64, zero: bool) -> Result<Rep> {
-        let whole = self.g.kind(x) != Kind::Float;
-        let rep = if zero { self.requantise(rep, self.span(x), self.set.table_bits, whole)? } else { rep };
+        if zero && bits_of(self.range(rep.id)) > 16 {
+            // x = 0 exactly where both x >= 0 and -x >= 0.
+            let (up, down) = (self.compare(x, rep, a, c, false)?, self.compare(x, rep, -a, -c, false)?);
+            let name = self.name("both");
+            return Ok(Rep { id: self.b.combine(&name, &[(1, up.id), (1, down.id)], -1, 0)?, step: 1.0 });
+        }
         let sign = if a < 0.0 { -1 } else { 1 };
         let bound = -c / a.abs() / rep.step;
         let threshold = if zero { bound.round() } else { (bound - 1e-6).ceil() } as i64;
@@ -272,5 +276,5 @@ impl Quantiser<'_> {
 /// Image of an interval under a monotone function.
 fn image(f: &Expr, span: Span) -> Span {
     let (a, b) = (f.at(span.lo), f.at(span.hi));
-    Span { lo: a.min(b), hi: a.max(b) }
+    Span::new(a.min(b), a.max(b))
 }

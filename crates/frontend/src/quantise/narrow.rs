@@ -106,7 +106,7 @@ impl Quantiser<'_> {
         }
         let t = self.g.get(id);
         let Source::Const { data, secret } = &t.source else { return self.rep(id) };
-        let reach = Span::of(data).reach();
+        let reach = Span::of(data, 1).reach();
         let whole = data.iter().all(|v| v.fract() == 0.0) && reach < 32768.0;
         let bits = self.set.weight_bits;
         let step = if whole && (!secret || reach < f64::from(1u32 << (bits - 1))) {
@@ -133,7 +133,7 @@ impl Quantiser<'_> {
     pub(super) fn addend(&mut self, id: TensorId, factor: f64, unit: f64, reach: f64) -> Result<Vec<(i64, TensorId)>> {
         let t = self.g.get(id);
         let Source::Const { data, secret } = &t.source else { return Ok(vec![(1, self.rep(id)?.id)]) };
-        let top = Span::of(data).reach() * factor.abs();
+        let top = Span::of(data, 1).reach() * factor.abs();
         let spare = exponent(top / unit / 32767.0).max(0);
         let exact = t.kind != Kind::Float || top > 4.0 * reach;
         let name = self.name("addend");

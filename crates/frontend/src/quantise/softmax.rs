@@ -27,8 +27,12 @@ impl Quantiser<'_> {
         let acc = self.rep(x)?;
         let shape = self.g.get(x).shape.clone();
         let last = shape.len() - 1;
-        let narrow = self.narrow(x, self.set.table_bits)?;
-        let max = self.max_row(narrow, &shape, self.span(x))?;
+        // Only row maxima must be told apart: masked cells may saturate.
+        let span = self.span(x);
+        let tops = Span::new(span.row_top.min(span.hi), span.hi);
+        let tops = if tops.lo >= 0.0 && span.lo < 0.0 { Span::new(-tops.hi.abs().max(1e-3), tops.hi) } else { tops };
+        let narrow = self.requantise(acc, tops, self.set.table_bits, false)?;
+        let max = self.max_row(narrow, &shape, Span::new(-tops.reach(), tops.reach()))?;
         // The exact accumulator less the rounded maximum: rounding the maximum cancels in the quotient.
         let ratio = max.step / acc.step;
         let (fine, k) = if ratio >= 1.0 { (acc.step, ratio.round() as i64) } else { (max.step, 1) };
@@ -89,7 +93,7 @@ impl Quantiser<'_> {
         let row = self.exponentials(x)?;
         let one = 2f64.powi(-(EXP_BITS as i32));
         let len = row.shape[row.shape.len() - 1] as f64;
-        let inverse = self.reciprocal(Rep { id: row.sums, step: one }, Span { lo: 0.98, hi: len })?;
+        let inverse = self.reciprocal(Rep { id: row.sums, step: one }, Span::new(0.98, len))?;
         let vars: Vec<usize> = (0..row.shape.len()).collect();
         let mut ones = row.shape.clone();
         if let Some(l) = ones.last_mut() {
@@ -107,7 +111,7 @@ impl Quantiser<'_> {
         let one = 2f64.powi(-(EXP_BITS as i32));
         let len = row.shape[row.shape.len() - 1] as f64;
         let sums = Rep { id: row.sums, step: one };
-        let (from, to) = (Span { lo: 1.0, hi: len.max(1.5) }, Span { lo: 0.0, hi: len.ln().max(0.5) });
+        let (from, to) = (Span::new(1.0, len.max(1.5)), Span::new(0.0, len.ln().max(0.5)));
         let log = self.table_of(sums, from, to, crate::Kind::Float, &|v| v.max(0.5).ln())?;
         debug_assert_eq!(self.b.tensor(log.id)?.shape, self.g.get(id).shape);
         let step = log.step.min(row.max.step);

@@ -27,7 +27,7 @@ impl Quantiser<'_> {
             return Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step });
         }
         let margin = self.set.margin;
-        let wide = Span { lo: from.lo.min(from.lo * margin), hi: from.hi.max(from.hi * margin) };
+        let wide = Span::new(from.lo.min(from.lo * margin), from.hi.max(from.hi * margin));
         let domain = trim(wide, to, f);
         let signed = domain.lo < 0.0;
         let declared = self.range(x.id);
@@ -79,7 +79,7 @@ fn trim(domain: Span, to: Span, f: &dyn Fn(f64) -> f64) -> Span {
     while last > PROBES / 2 && same(at(last - 1), domain.hi) {
         last -= 1;
     }
-    Span { lo: at(first), hi: at(last) }
+    Span::new(at(first), at(last))
 }
 
 /// Replaces what a function leaves undefined by its nearest defined value.

@@ -1,0 +1,126 @@
+//! Bundled models: accuracy against expected floats, output policies, refusals.
+
+mod common;
+
+use common::{bytes, cases, infer, relative_error};
+use proveil_frontend::{FrontendError, Native, Options, OutputPolicy, Tensor, compile};
+
+fn samples(name: &str) -> Vec<Vec<Tensor>> {
+    cases(name).into_iter().map(|(inputs, _)| inputs).collect()
+}
+
+fn matches(name: &str) {
+    let model = compile(&bytes(name), &samples(name), &Options::default()).expect("the model compiles");
+    for (inputs, expected) in cases(name).iter().take(2) {
+        for (got, want) in infer(&model, inputs).iter().zip(expected) {
+            let error = relative_error(got, &want.data);
+            assert!(error < 0.01, "{name}: relative error {error}");
+        }
+    }
+}
+
+#[test]
+fn matches_reference_outputs_of_dense_models() {
+    matches("digits_mlp");
+    matches("t_mlp_tanh_bn1d");
+}
+
+#[test]
+fn matches_reference_outputs_of_convolutional_models() {
+    matches("digits_cnn");
+    matches("t_dwconv_group");
+    matches("t_pool_mix");
+}
+
+#[test]
+fn matches_reference_outputs_of_attention_and_softmax() {
+    matches("t_causal_attention");
+    matches("t_softmax_mix");
+}
+
+#[test]
+fn matches_reference_outputs_of_normalisation() {
+    matches("t_norms");
+}
+
+#[test]
+fn matches_reference_outputs_of_embeddings() {
+    matches("t_embedding_mean");
+}
+
+#[test]
+fn matches_reference_engine() {
+    let (inputs, _) = &cases("digits_cnn")[0];
+    let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape.clone()).collect();
+    let native = Native::load(&bytes("digits_cnn"), &shapes).expect("the float engine loads it");
+    let model = compile(&bytes("digits_cnn"), &samples("digits_cnn"), &Options::default()).expect("compiles");
+    let float = native.run(inputs).expect("the float engine runs it");
+    assert!(relative_error(&infer(&model, inputs)[0], &float[0].data) < 0.01);
+}
+
+#[test]
+fn accepts_every_output_policy() {
+    let name = "digits_cnn";
+    let (inputs, expected) = cases(name).remove(0);
+    let want = &expected[0].data;
+    let mut order: Vec<usize> = (0..want.len()).collect();
+    order.sort_by(|&a, &b| want[b].total_cmp(&want[a]));
+    let with = |policy| {
+        let mut options = Options::default();
+        options.output = policy;
+        let model = compile(&bytes(name), &samples(name), &options).expect("the policy compiles");
+        infer(&model, &inputs).remove(0)
+    };
+    assert_eq!(with(OutputPolicy::ArgMax), [order[0] as f64]);
+    assert_eq!(with(OutputPolicy::TopK(2)), [order[0] as f64, order[1] as f64]);
+    let edge = (want[order[0]] + want[order[1]]) / 2.0;
+    let bits: Vec<f64> = want.iter().map(|&v| f64::from(u8::from(v >= edge))).collect();
+    assert_eq!(with(OutputPolicy::Threshold(edge)), bits);
+    let low = want[order[9]] - 100.0;
+    assert_eq!(with(OutputPolicy::Bucket(vec![low, edge])), bits.iter().map(|b| b + 1.0).collect::<Vec<_>>());
+}
+
+#[test]
+fn accepts_the_same_file_twice_with_the_same_result() {
+    let compiled = || compile(&bytes("digits_mlp"), &samples("digits_mlp"), &Options::default()).expect("compiles");
+    let (a, b) = (compiled(), compiled());
+    assert!(a.graph == b.graph && a.params == b.params);
+}
+
+#[test]
+fn rejects_inputs_of_wrong_shape_and_value() {
+    let name = "digits_cnn";
+    let model = compile(&bytes(name), &samples(name), &Options::default()).expect("compiles");
+    let spec = &model.inputs[0];
+    assert!(matches!(spec.quantise(&[0.0; 3]), Err(FrontendError::InputShape { .. })));
+    let mut cells = vec![0.0; spec.shape.iter().product()];
+    cells[5] = f64::NAN;
+    assert!(matches!(spec.quantise(&cells), Err(FrontendError::NotFinite { index: 5, .. })));
+    cells[5] = 1e30;
+    let (encoded, saturated) = spec.encode(&cells).expect("saturates");
+    assert_eq!((encoded[5], saturated), (spec.range.hi, 1));
+    let short = vec![vec![Tensor::floats(vec![1], vec![0.0]).expect("dense")]];
+    assert!(compile(&bytes(name), &short, &Options::default()).is_err());
+}
+
+#[test]
+fn rejects_mutated_bytes_without_panic() {
+    let good = bytes("t_mlp_tanh_bn1d");
+    let mut state = 7u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below
+    };
+    for _ in 0..200 {
+        let mut bad = good.clone();
+        for _ in 0..1 + next(4) {
+            let at = next(bad.len());
+            bad[at] = next(256) as u8;
+        }
+        // Many mutations only change a weight; what counts is that every one is answered.
+        let _ = compile(&bad, &[], &Options::default());
+    }
+    for cut in [0, 1, 10, good.len() / 2, good.len() - 1] {
+        assert!(compile(&good[..cut], &[], &Options::default()).is_err(), "{cut} bytes were accepted");
+    }
+}
