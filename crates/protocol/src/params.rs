@@ -80,10 +80,12 @@ pub struct Params {
     pub final_log_size: u8,
     /// Logarithm of the inverse rate of the pad word, which is decoded uniquely whatever the regime.
     pub pad_log_inv_rate: u8,
+    /// Rows opened of every tree of a geometry at least; 0 but in a registration, see [`Params::for_registration`].
+    pub min_row_queries: u16,
 }
 
 /// Length of [`Params::encode`] in bytes.
-pub const PARAMS_BYTES: usize = 20;
+pub const PARAMS_BYTES: usize = 22;
 
 impl Params {
     /// Johnson regime, trees at rate 1/8, `eta = sqrt(rho) / 8`, 16 bits of grinding: the small proof.
@@ -101,6 +103,7 @@ impl Params {
             rate_step: 3,
             final_log_size: 8,
             pad_log_inv_rate: 4,
+            min_row_queries: 0,
         }
     }
 
@@ -127,6 +130,14 @@ impl Params {
     #[must_use]
     pub fn with_grinding(self, grinding_bits: u32) -> Self {
         Self { grinding_bits, ..self }
+    }
+
+    /// The same for a registration, which opens [`Params::registration_queries`] rows of each tree: a root is then
+    /// bound to one codeword, where a proof alone binds it to a list.
+    #[must_use]
+    pub fn for_registration(self) -> Self {
+        let min_row_queries = u16::try_from(self.registration_queries()).unwrap_or(u16::MAX);
+        Self { min_row_queries, ..self }
     }
 
     /// Checks that the fields are in range and that queries can reject.
@@ -175,6 +186,7 @@ impl Params {
         let tail = [self.combination_log_inv_rate, self.first_fold, self.fold, self.rate_step, self.final_log_size];
         out.extend(tail);
         out.push(self.pad_log_inv_rate);
+        out.extend(self.min_row_queries.to_le_bytes());
         out
     }
 
@@ -203,12 +215,13 @@ impl Params {
             rate_step: read_u8(reader, "rate_step")?,
             final_log_size: read_u8(reader, "final_log_size")?,
             pad_log_inv_rate: read_u8(reader, "pad_log_inv_rate")?,
+            min_row_queries: read_u16(reader, "min_row_queries")?,
         };
         params.validate().map_err(|_| DecodeError::Invalid { what: "params", offset: start })?;
         Ok(params)
     }
 
-    /// Rows opened of every tree of a geometry in one proof, unless the domain has fewer.
+    /// Rows opened of every tree of a geometry in one proof, unless the domain has fewer; a registration opens more.
     #[must_use]
     pub fn row_queries(&self) -> usize {
         schedule::query_count(self, schedule::bits_per_query(self, self.log_inv_rate.into()))
@@ -263,6 +276,12 @@ impl Params {
 
 fn read_u8(reader: &mut Reader, what: &'static str) -> Result<u8, DecodeError> {
     Ok(reader.take(what, 1)?.first().copied().unwrap_or_default())
+}
+
+fn read_u16(reader: &mut Reader, what: &'static str) -> Result<u16, DecodeError> {
+    let mut bytes = [0; 2];
+    bytes.copy_from_slice(reader.take(what, 2)?);
+    Ok(u16::from_le_bytes(bytes))
 }
 
 fn read_u32(reader: &mut Reader, what: &'static str) -> Result<u32, DecodeError> {

@@ -3,6 +3,7 @@
 //! A model is committed once ([`commit_model`]) and opened in many proofs; inputs and outputs may be committed on their
 //! own ([`commit_io`]). Plain and zero-knowledge proofs run the same code; the plain one has no pads and no masks.
 
+pub mod budget;
 pub mod coins;
 pub mod columns;
 pub mod commit;
@@ -12,6 +13,7 @@ pub mod opening;
 mod pads;
 pub mod products;
 pub mod reduce;
+pub mod registration;
 pub mod talk;
 
 use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, base_from_i64};

@@ -104,8 +104,12 @@ pub(super) fn build(params: &Params, log_height: usize) -> Result<Schedule, Para
         Queries::new(log_leaves, query_count(params, bits), params.grinding_bits)
     };
     let tree_rate = usize::from(params.log_inv_rate);
-    let mut schedule =
-        Schedule { rows: round(log_height + tree_rate, tree_rate), levels: Vec::new(), final_log_size: log_height };
+    let rows = Queries::new(
+        log_height + tree_rate,
+        query_count(params, bits_per_query(params, tree_rate as u32)).max(params.min_row_queries.into()),
+        params.grinding_bits,
+    );
+    let mut schedule = Schedule { rows, levels: Vec::new(), final_log_size: log_height };
     let mut log_inv_rate = usize::from(params.combination_log_inv_rate);
     while schedule.final_log_size > usize::from(params.final_log_size) {
         let log_size = schedule.final_log_size;
@@ -170,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn matches_reference_registration_rows() {
+        let p = Params::standard(128).with_grinding(20);
+        let r = p.clone().for_registration();
+        assert_eq!(counts(&r, 18), [236, 60, 33, 23]);
+        assert_eq!((r.row_queries(), r.budget(1 << 14)), (82, 194));
+        assert_ne!(p.encode(), r.encode());
+        let unique = Params::unique_decoding(128);
+        assert_eq!(unique.clone().for_registration(), unique);
+    }
+
+    #[test]
     fn matches_reference_budgets() {
         let p = Params::standard(128).with_grinding(20);
         assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [45, 95, 194, 394]);
@@ -190,7 +205,8 @@ mod tests {
 
     #[test]
     fn roundtrips_encoding() {
-        for p in [Params::standard(128), Params::fast(100), Params::unique_decoding(128).with_grinding(7)] {
+        let unique = Params::unique_decoding(128).with_grinding(7);
+        for p in [Params::standard(128), Params::fast(100), unique, Params::standard(128).for_registration()] {
             let bytes = p.encode();
             assert_eq!(bytes.len(), crate::params::PARAMS_BYTES);
             let mut reader = crate::codec::Reader::new(&bytes);

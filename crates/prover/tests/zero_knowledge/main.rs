@@ -1,8 +1,10 @@
 //! Executable checks of zero knowledge: a simulator, the explanation of proofs by other witnesses, and freshness.
 
+mod counted;
 mod explain;
 mod explained;
 mod fresh;
+mod registered;
 mod replay;
 mod simulator;
 mod toy;

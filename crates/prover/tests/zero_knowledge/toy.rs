@@ -27,11 +27,20 @@ fn cell(tensor: u32) -> Expr {
     Expr { constant: Coef::int(0), linear: vec![linear(Coef::int(1), tensor)], products: vec![] }
 }
 
+/// The integers `start .. start + len`.
+pub fn ramp(name: &str, start: i64, len: u32) -> Table {
+    Table { name: name.into(), parts: vec![Part { len, columns: vec![Column::Ramp(start)] }] }
+}
+
+/// Every cell of a tensor is in table 0.
+pub fn range_lookup(tensor: u32, decl: &TensorDecl) -> Lookup {
+    let axes: Vec<u32> = (0..decl.shape.len() as u32).collect();
+    let read = Linear { coef: Coef::int(1), sum: vec![], access: access(tensor, &axes) };
+    let tuple = vec![Expr { constant: Coef::int(0), linear: vec![read], products: vec![] }];
+    Lookup { name: format!("{}/range", decl.name), space: decl.shape.clone(), table: 0, tuple }
+}
+
 fn tables() -> Vec<Table> {
-    let ramp = |name: &str, start, len| Table {
-        name: name.into(),
-        parts: vec![Part { len, columns: vec![Column::Ramp(start)] }],
-    };
     let relu = Column::Values((-128..128).map(|v: i64| v.max(0)).collect());
     vec![
         ramp("input", -8, 16),
@@ -171,6 +180,14 @@ pub fn bare_key(visibility: &Visibility, params: &Params) -> VerifyingKey {
     VerifyingKey { params: params.clone(), geometry, visibility, relation: relation(), model: None, meta: vec![] }
 }
 
+/// The same with random cells for a budget of a few proofs.
+pub fn roomy_key(visibility: &Visibility, params: &Params) -> VerifyingKey {
+    let key = bare_key(visibility, params);
+    let io = Geometry::standard_io_height(N_IN, 8);
+    let geometry = Geometry { model_log_top: 8, io_log_top: 8, inputs: vec![io], outputs: vec![io], ..key.geometry };
+    VerifyingKey { geometry, ..key }
+}
+
 /// A key with everything committed outside proofs.
 pub struct World {
     pub key: PreparedKey,
@@ -196,9 +213,13 @@ impl Outer {
 
 impl World {
     pub fn new(visibility: &Visibility, params: &Params, witness: Witness, coins: &Outer) -> Self {
-        let mut key = bare_key(visibility, params);
-        let layout = Layout::new(&key.relation, &key.geometry, visibility);
-        let rate = usize::from(params.log_inv_rate);
+        Self::of(bare_key(visibility, params), witness, coins)
+    }
+
+    /// The world of a key whose model is not committed yet.
+    pub fn of(mut key: VerifyingKey, witness: Witness, coins: &Outer) -> Self {
+        let layout = Layout::new(&key.relation, &key.geometry, &key.visibility);
+        let rate = usize::from(key.params.log_inv_rate);
         let model = commit_model(&layout, &witness.tensors, rate, &coins.model).unwrap();
         let io = |k, c| commit_io(&layout, k, &witness.tensors, rate, c).ok();
         let (input, output) = (io(TreeKind::Input(0), &coins.input), io(TreeKind::Output(0), &coins.output));

@@ -1,0 +1,88 @@
+//! Proofs are counted before they are released.
+
+use std::cell::{Cell, RefCell};
+
+use proveil_protocol::merkle::Commitment;
+use proveil_prover::budget::{self, Budget, BudgetError, CountedError, Store, Use, prove_counted};
+use proveil_relation::key::IoVisibility;
+use proveil_relation::layout::TreeKind;
+use proveil_verifier::verify;
+
+use crate::toy::{self, Outer, World, folding};
+
+/// A store in memory that can fail after it has counted.
+#[derive(Default)]
+struct Memory {
+    budgets: RefCell<Vec<(Commitment, Budget)>>,
+    crash: Cell<bool>,
+}
+
+impl Memory {
+    fn change<T>(
+        &self,
+        c: &Commitment,
+        f: impl FnOnce(&mut Budget) -> Result<T, BudgetError>,
+    ) -> Result<T, BudgetError> {
+        let mut all = self.budgets.borrow_mut();
+        match all.iter_mut().find(|(d, _)| c == d) {
+            Some((_, b)) => f(b),
+            None => Err(BudgetError::Unknown { commitment: budget::hex(c) }),
+        }
+    }
+}
+
+impl Store for Memory {
+    fn open(&self, c: &Commitment, b: &Budget) -> Result<(), BudgetError> {
+        self.budgets.borrow_mut().push((*c, *b));
+        Ok(())
+    }
+
+    fn read(&self, c: &Commitment) -> Result<Budget, BudgetError> {
+        self.change(c, |b| Ok(*b))
+    }
+
+    fn spend(&self, c: &Commitment, what: Use) -> Result<Budget, BudgetError> {
+        let after = self.change(c, |b| b.spend(c, what).map(|()| *b))?;
+        match self.crash.get() {
+            true => Err(BudgetError::Io { path: "memory".into(), action: "go on", reason: "crash".into() }),
+            false => Ok(after),
+        }
+    }
+}
+
+#[test]
+fn rejects_proofs_beyond_the_budget_and_counts_before_release() {
+    let v = toy::hiding(IoVisibility::Committed, IoVisibility::Public);
+    let w = World::of(toy::roomy_key(&v, &folding()), toy::witness(12), &Outer::new(6));
+    let (model, input) = (w.key.key.model.unwrap(), w.input.as_ref().unwrap().commitment());
+    let store = Memory::default();
+    let prove = || prove_counted(&w.key, &w.witness, &w.inputs(), &store);
+    assert!(matches!(prove(), Err(CountedError::Budget(BudgetError::Unknown { .. }))));
+    budget::open(&store, &w.key, TreeKind::Model, &model).unwrap();
+    budget::open(&store, &w.key, TreeKind::Input(0), &input).unwrap();
+    let limit = store.read(&model).unwrap().left(Use::Proof).min(store.read(&input).unwrap().left(Use::Proof));
+    assert!(limit >= 2);
+
+    store.crash.set(true);
+    assert!(matches!(prove(), Err(CountedError::Budget(BudgetError::Io { .. }))), "nothing is released");
+    assert_eq!(store.read(&model).unwrap().used[0], 1, "but counted");
+    store.crash.set(false);
+
+    for _ in 1..limit {
+        let proof = prove().unwrap();
+        verify(&w.key, &proof.statement, &proof.bytes).unwrap();
+    }
+    assert!(matches!(prove(), Err(CountedError::Budget(BudgetError::Exhausted { .. }))));
+    let used = store.read(&model).unwrap().used[0];
+    assert_eq!(used, limit);
+
+    // A witness that cannot be proved costs nothing.
+    let mut bad = w.witness.clone();
+    bad.tuples[0][0][0] = 99;
+    let again = World::of(toy::roomy_key(&v, &folding()), toy::witness(13), &Outer::new(9));
+    budget::open(&store, &again.key, TreeKind::Model, &again.key.key.model.unwrap()).unwrap();
+    budget::open(&store, &again.key, TreeKind::Input(0), &again.input.as_ref().unwrap().commitment()).unwrap();
+    let failed = prove_counted(&again.key, &bad, &again.inputs(), &store);
+    assert!(matches!(failed, Err(CountedError::Prove(_))));
+    assert_eq!(store.read(&again.key.key.model.unwrap()).unwrap().used, [0; 3]);
+}
