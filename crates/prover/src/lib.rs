@@ -2,6 +2,7 @@
 //!
 //! A model is committed once ([`commit_model`]) and opened in many proofs; inputs and outputs may be committed on their
 //! own ([`commit_io`]). Plain and zero-knowledge proofs run the same code; the plain one has no pads and no masks.
+#![forbid(unsafe_code)]
 
 pub mod budget;
 pub mod coins;
@@ -13,6 +14,7 @@ pub mod opening;
 mod pads;
 pub mod products;
 pub mod reduce;
+pub mod refresh;
 pub mod registration;
 pub mod talk;
 

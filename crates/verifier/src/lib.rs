@@ -7,6 +7,7 @@
 extern crate alloc;
 
 pub mod phases;
+pub mod refresh;
 pub mod registration;
 mod statement;
 

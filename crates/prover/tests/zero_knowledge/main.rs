@@ -4,6 +4,7 @@ mod counted;
 mod explain;
 mod explained;
 mod fresh;
+mod refreshed;
 mod registered;
 mod replay;
 mod simulator;
