@@ -97,7 +97,14 @@ fn check_samples(g: &RealGraph, samples: &[Vec<Tensor>]) -> Result<()> {
             let fraction = t.data.iter().position(|v| v.fract() != 0.0);
             if let (Some(index), true) = (fraction, decl.kind != Kind::Float) {
                 let (value, hint) = (t.data[index], "give whole numbers to an integer input".into());
-                return Err(FrontendError::InputRange { tensor, index, value, lo: -2f64.powi(53), hi: 2f64.powi(53), hint });
+                return Err(FrontendError::InputRange {
+                    tensor,
+                    index,
+                    value,
+                    lo: -2f64.powi(53),
+                    hi: 2f64.powi(53),
+                    hint,
+                });
             }
         }
     }
@@ -115,7 +122,10 @@ fn apply_policy(imported: &mut Imported, policy: &OutputPolicy) -> Result<()> {
         OutputPolicy::TopK(k) => {
             let len = g.shape(x).last().copied().unwrap_or(1);
             if *k == 0 || *k > len {
-                return Err(FrontendError::malformed("output policy", format!("top-{k} of {len} cells; choose 1 to {len}")));
+                return Err(FrontendError::malformed(
+                    "output policy",
+                    format!("top-{k} of {len} cells; choose 1 to {len}"),
+                ));
             }
             crate::import::top_k(g, x, *k)
         }
@@ -181,7 +191,8 @@ fn search(
             continue;
         }
         tried.push(set);
-        let model = quantise(&imported.graph, live, spans, set).and_then(|q| report(imported, q, set, measured, options));
+        let model =
+            quantise(&imported.graph, live, spans, set).and_then(|q| report(imported, q, set, measured, options));
         match model {
             Ok(model) => {
                 let error = model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
@@ -202,17 +213,15 @@ fn search(
     }
 }
 
-fn report(
-    imported: &Imported,
-    q: Quantised,
-    set: Setting,
-    measured: &[Measured],
-    options: &Options,
-) -> Result<Model> {
+fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured], options: &Options) -> Result<Model> {
     let g = &imported.graph;
     let inputs: Vec<InputSpec> = q.inputs.into_iter().map(|p| InputSpec::new(p, options.refuse_beyond)).collect();
-    let outputs: Vec<OutputSpec> =
-        q.outputs.into_iter().zip(&imported.outputs).map(|(p, (name, kind))| OutputSpec::new(p, name.clone(), *kind)).collect();
+    let outputs: Vec<OutputSpec> = q
+        .outputs
+        .into_iter()
+        .zip(&imported.outputs)
+        .map(|(p, (name, kind))| OutputSpec::new(p, name.clone(), *kind))
+        .collect();
     let mut pairs = vec![Vec::new(); outputs.len()];
     let mut layers = Vec::new();
     let mut saturated = 0;
@@ -221,17 +230,18 @@ fn report(
         for (spec, t) in inputs.iter().zip(sample) {
             // Whole numbers that the held-out samples alone reach are clamped here, not refused.
             let (lo, hi) = (spec.range.lo as f64, spec.range.hi as f64);
-            let data: Vec<f64> =
-                if spec.dtype == Kind::Float { t.data.clone() } else { t.data.iter().map(|v| v.clamp(lo, hi)).collect() };
+            let data: Vec<f64> = if spec.dtype == Kind::Float {
+                t.data.clone()
+            } else {
+                t.data.iter().map(|v| v.clamp(lo, hi)).collect()
+            };
             let open = InputSpec { refuse_beyond: None, ..spec.clone() };
             let (list, count) = open.encode(&data)?;
             saturated += count;
             cells.push(list);
         }
-        let tensors = proveil_graph::eval::run_fast(&q.graph, &q.params, &cells).map_err(|e| FrontendError::Quantise {
-            tensor: "model".into(),
-            reason: e.to_string(),
-            hint: "report this model".into(),
+        let tensors = proveil_graph::eval::run_fast(&q.graph, &q.params, &cells).map_err(|e| {
+            FrontendError::Quantise { tensor: "model".into(), reason: e.to_string(), hint: "report this model".into() }
         })?;
         for (k, spec) in outputs.iter().enumerate() {
             let got = spec.dequantise(&tensors[q.graph.outputs[k].0 as usize]);

@@ -84,7 +84,14 @@ pub struct OutputError {
 
 impl InputSpec {
     pub(crate) fn new(port: Port, refuse_beyond: Option<f64>) -> Self {
-        Self { name: port.name, shape: port.shape, dtype: port.kind, scale: port.scale, range: port.range, refuse_beyond }
+        Self {
+            name: port.name,
+            shape: port.shape,
+            dtype: port.kind,
+            scale: port.scale,
+            range: port.range,
+            refuse_beyond,
+        }
     }
 
     /// Encodes row-major values; reals outside the range saturate.

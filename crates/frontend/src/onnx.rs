@@ -140,18 +140,18 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     for proto in &graph.initializer {
         constants.insert(proto.name.clone(), tensors::from_proto(proto, &proto.name, options)?);
     }
-    let nodes = graph
-        .node
-        .into_iter()
-        .enumerate()
-        .map(|(i, n)| Node::from_proto(i, n, &opsets))
-        .collect::<Result<Vec<_>>>()?;
+    let nodes =
+        graph.node.into_iter().enumerate().map(|(i, n)| Node::from_proto(i, n, &opsets)).collect::<Result<Vec<_>>>()?;
     let mut inputs = Vec::new();
     for value in graph.input.iter().filter(|v| !constants.contains_key(&v.name)) {
         let sample = options.sample_shapes.as_ref().and_then(|s| s.get(inputs.len()));
         inputs.push(input_decl(value, options, sample)?);
     }
-    let outputs = graph.output.iter().map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type)))).collect();
+    let outputs = graph
+        .output
+        .iter()
+        .map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type))))
+        .collect();
     Ok(OnnxModel { nodes, constants, inputs, outputs })
 }
 
@@ -221,7 +221,11 @@ fn dimension(
         _ => "?".to_string(),
     };
     let batch = if axis == 0 { options.batch } else { None };
-    options.dims.get(&symbol).copied().or(batch).or_else(|| sample.and_then(|s| s.get(axis).copied())).ok_or(
-        FrontendError::OpenDimension { tensor: tensor.into(), axis, symbol },
-    )
+    options
+        .dims
+        .get(&symbol)
+        .copied()
+        .or(batch)
+        .or_else(|| sample.and_then(|s| s.get(axis).copied()))
+        .ok_or(FrontendError::OpenDimension { tensor: tensor.into(), axis, symbol })
 }

@@ -143,7 +143,11 @@ pub(crate) fn exponent(x: f64) -> i32 {
 
 /// Range of `bits` bits, signed or not.
 pub(crate) fn bit_range(bits: u32, signed: bool) -> Range {
-    if signed { Range { lo: -(1 << (bits - 1)), hi: (1 << (bits - 1)) - 1 } } else { Range { lo: 0, hi: (1 << bits) - 1 } }
+    if signed {
+        Range { lo: -(1 << (bits - 1)), hi: (1 << (bits - 1)) - 1 }
+    } else {
+        Range { lo: 0, hi: (1 << bits) - 1 }
+    }
 }
 
 /// Bits that hold a range as signed numbers.

@@ -28,21 +28,33 @@ pub(crate) struct RealPiece {
 /// Operators on real tensors.
 #[derive(Clone, Debug)]
 pub(crate) enum RealOp {
-    Linear { pieces: Vec<RealPiece>, constant: f64 },
+    Linear {
+        pieces: Vec<RealPiece>,
+        constant: f64,
+    },
     Reshape(TensorId),
     Contract(Contract),
     /// Cell by cell.
-    Map { x: TensorId, f: Arc<Expr> },
+    Map {
+        x: TensorId,
+        f: Arc<Expr>,
+    },
     /// Cell by cell, equal shapes.
     Max(TensorId, TensorId),
     ArgMaxOneHot(TensorId),
-    OneHot { x: TensorId, depth: usize },
+    OneHot {
+        x: TensorId,
+        depth: usize,
+    },
     /// Along the last axis.
     Softmax(TensorId),
     /// `max + ln sum exp(x - max)` along the last axis, which keeps length 1.
     LogSumExp(TensorId),
     /// Quotient of whole numbers rounded towards zero, equal shapes.
-    IntDiv { num: TensorId, den: TensorId },
+    IntDiv {
+        num: TensorId,
+        den: TensorId,
+    },
 }
 
 impl RealOp {
@@ -68,7 +80,10 @@ pub(crate) enum Source {
     /// Position in [`RealGraph::inputs`].
     Input,
     /// Cells; `secret` if they come from weights rather than from shapes and index arithmetic.
-    Const { data: Arc<Vec<f64>>, secret: bool },
+    Const {
+        data: Arc<Vec<f64>>,
+        secret: bool,
+    },
     Op(RealOp),
 }
 

@@ -91,7 +91,12 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     let (x, w) = (im.arg(n, 0)?, im.arg(n, 1)?);
     let (sx, sw) = (im.g.shape(x).to_vec(), im.g.shape(w).to_vec());
     let groups = n.int("group")?.unwrap_or(1).max(1) as usize;
-    if sx.len() < 3 || sw.len() != sx.len() || sw.contains(&0) || sw[0] % groups != 0 || sw[1].checked_mul(groups) != Some(sx[1]) {
+    if sx.len() < 3
+        || sw.len() != sx.len()
+        || sw.contains(&0)
+        || sw[0] % groups != 0
+        || sw[1].checked_mul(groups) != Some(sx[1])
+    {
         return Err(n.malformed(format!("input {sx:?} and kernel {sw:?} with {groups} groups do not fit")));
     }
     let win = window(n, &sx[2..], &sw[2..])?;

@@ -44,11 +44,11 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     }
     if let Some(f) = function(n)? {
         let arg = im.arg(n, 0)?;
-        let keeps = matches!(n.op.as_str(), "Relu" | "Abs" | "Sign" | "Neg" | "Identity" | "Dropout" | "Floor" | "Ceil" | "Round");
+        let keeps = matches!(
+            n.op.as_str(),
+            "Relu" | "Abs" | "Sign" | "Neg" | "Identity" | "Dropout" | "Floor" | "Ceil" | "Round"
+        );
         let kind = if keeps { im.g.kind(arg) } else { Kind::Float };
-        if n.op == "Sqrt" || n.op == "Reciprocal" || n.op == "Log" {
-            im.g.scope = n.name.clone();
-        }
         return Ok(Some(vec![im.g.map(arg, f, kind)]));
     }
     let out = match n.op.as_str() {

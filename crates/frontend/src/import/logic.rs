@@ -12,10 +12,8 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     if !n.domain.is_empty() {
         return Ok(None);
     }
-    let two = matches!(
-        n.op.as_str(),
-        "Equal" | "Greater" | "Less" | "GreaterOrEqual" | "LessOrEqual" | "And" | "Or" | "Xor"
-    );
+    let two =
+        matches!(n.op.as_str(), "Equal" | "Greater" | "Less" | "GreaterOrEqual" | "LessOrEqual" | "And" | "Or" | "Xor");
     if two {
         let (a, b) = (im.arg(n, 0)?, im.arg(n, 1)?);
         return binary(im, n, a, b).map(|x| Some(vec![x]));

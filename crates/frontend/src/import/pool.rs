@@ -92,7 +92,8 @@ fn maxima(im: &mut Importer, x: TensorId, win: &Window) -> TensorId {
 
 /// Runs of output positions with equal divisors along one axis: `(first, length, divisor)`.
 fn divisors(win: &Window, a: usize, len: usize, with_pad: bool) -> Vec<(usize, usize, usize)> {
-    let (from, to) = if with_pad { (0, len + win.before[a] + win.after[a]) } else { (win.before[a], win.before[a] + len) };
+    let (from, to) =
+        if with_pad { (0, len + win.before[a] + win.after[a]) } else { (win.before[a], win.before[a] + len) };
     let mut runs: Vec<(usize, usize, usize)> = Vec::new();
     for o in 0..win.out[a] {
         let count = (0..win.kernel[a])

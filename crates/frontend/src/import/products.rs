@@ -122,7 +122,11 @@ fn einsum(im: &mut Importer, n: &Node) -> Result<TensorId> {
     };
     let terms: Vec<&str> = left.split(',').collect();
     if terms.len() != n.inputs.len() || terms.is_empty() {
-        return Err(n.malformed(format!("equation `{equation}` has {} terms for {} inputs", terms.len(), n.inputs.len())));
+        return Err(n.malformed(format!(
+            "equation `{equation}` has {} terms for {} inputs",
+            terms.len(),
+            n.inputs.len()
+        )));
     }
     let mut acc = (im.arg(n, 0)?, terms[0].chars().collect::<Vec<char>>());
     if terms.len() == 1 {

@@ -138,7 +138,8 @@ fn gather_nd(im: &mut Importer, n: &Node) -> Result<TensorId> {
 fn one_hot(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let ids = im.arg(n, 0)?;
     let depth = im.const_arg(n, 1)?.and_then(|v| v.first().copied()).unwrap_or(0.0).max(0.0) as usize;
-    let values = im.const_arg(n, 2)?.filter(|v| v.len() == 2).ok_or_else(|| n.malformed("values must be two numbers"))?;
+    let values =
+        im.const_arg(n, 2)?.filter(|v| v.len() == 2).ok_or_else(|| n.malformed("values must be two numbers"))?;
     let ids = match im.g.as_const(ids).cloned() {
         Some(list) => {
             let shape = im.g.shape(ids).to_vec();

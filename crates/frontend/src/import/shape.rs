@@ -67,9 +67,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
 }
 
 fn lengths(n: &Node, list: &[i64]) -> Result<Vec<usize>> {
-    list.iter()
-        .map(|&d| usize::try_from(d).map_err(|_| n.malformed(format!("axis length {d} is negative"))))
-        .collect()
+    list.iter().map(|&d| usize::try_from(d).map_err(|_| n.malformed(format!("axis length {d} is negative")))).collect()
 }
 
 fn constant(im: &mut Importer, n: &Node) -> Result<TensorId> {
@@ -135,7 +133,9 @@ fn reshape(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let mut open = None;
     for (i, &d) in want.iter().enumerate() {
         match d {
-            0 if zero => shape.push(from.get(i).copied().ok_or_else(|| n.malformed("copies an axis that is not there"))?),
+            0 if zero => {
+                shape.push(from.get(i).copied().ok_or_else(|| n.malformed("copies an axis that is not there"))?)
+            }
             -1 if open.is_none() => {
                 open = Some(i);
                 shape.push(1);

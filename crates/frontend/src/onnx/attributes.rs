@@ -71,10 +71,6 @@ impl Node {
         }
     }
 
-    pub fn has(&self, name: &str) -> bool {
-        self.attributes.contains_key(name)
-    }
-
     pub fn int(&self, name: &str) -> Result<Option<i64>> {
         self.typed(name, 2, |a| a.i)
     }
@@ -101,10 +97,6 @@ impl Node {
 
     pub fn string(&self, name: &str) -> Result<Option<String>> {
         self.typed(name, 3, |a| String::from_utf8_lossy(&a.s).into_owned())
-    }
-
-    pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
-        self.typed(name, 8, |a| a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
     }
 
     pub fn tensor(&self, name: &str, limits: &Limits) -> Result<Option<Tensor>> {

@@ -207,7 +207,8 @@ impl Quantiser<'_> {
             }
             _ => (self.narrow(a, bits)?, self.narrow(b, bits)?),
         };
-        let step = if (ra.step / rb.step).log2().fract() == 0.0 { ra.step.min(rb.step) } else { ra.step.min(rb.step) / 64.0 };
+        let step =
+            if (ra.step / rb.step).log2().fract() == 0.0 { ra.step.min(rb.step) } else { ra.step.min(rb.step) / 64.0 };
         let (ka, kb) = ((ra.step / step).round() as i64, (rb.step / step).round() as i64);
         let (sa, sb) = (self.span(a), self.span(b));
         let top = (sb.hi.max(sa.hi) - sa.lo.min(sb.lo)).max(0.0) * if whole { 1.0 } else { self.set.margin };
@@ -239,7 +240,8 @@ impl Quantiser<'_> {
         let r = self.range(ids.id);
         if r.lo < 0 || r.hi >= depth as i64 {
             let len = depth.next_power_of_two() as i64;
-            let table = self.b.table(&format!("index{depth}"), 0, (0..len).map(|v| v.min(depth as i64 - 1)).collect())?;
+            let table =
+                self.b.table(&format!("index{depth}"), 0, (0..len).map(|v| v.min(depth as i64 - 1)).collect())?;
             let name = self.name("index");
             ids = Rep { id: self.b.lookup(&name, ids.id, 0, table, 0)?, step: 1.0 };
         }

@@ -59,8 +59,7 @@ impl Quantiser<'_> {
 
 /// A unit of which all terms are whole multiples, exactly if there is one among them, else to 12 bits.
 fn common_unit(pieces: &[&RealPiece], reps: &[Option<Rep>]) -> f64 {
-    let terms: Vec<f64> =
-        pieces.iter().zip(reps).filter_map(|(p, r)| r.map(|r| (p.coef * r.step).abs())).collect();
+    let terms: Vec<f64> = pieces.iter().zip(reps).filter_map(|(p, r)| r.map(|r| (p.coef * r.step).abs())).collect();
     let least = terms.iter().copied().fold(f64::INFINITY, f64::min);
     if !least.is_finite() {
         return 1.0;

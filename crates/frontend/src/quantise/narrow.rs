@@ -140,7 +140,11 @@ impl Quantiser<'_> {
         let add = |q: &mut Self, part: &str, range: Range, cells: Vec<i64>| -> Result<TensorId> {
             let name = format!("{name}{part}");
             let scale = Self::scale_of(unit);
-            Ok(if *secret { q.b.param(&name, &t.shape, range, scale, cells)? } else { q.b.constant(&name, &t.shape, cells, scale)? })
+            Ok(if *secret {
+                q.b.param(&name, &t.shape, range, scale, cells)?
+            } else {
+                q.b.constant(&name, &t.shape, cells, scale)?
+            })
         };
         if spare == 0 || !exact || spare > 14 {
             let step = unit * 2f64.powi(spare);

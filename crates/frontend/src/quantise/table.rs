@@ -9,14 +9,7 @@ const PROBES: usize = 256;
 
 impl Quantiser<'_> {
     /// A look-up of `f` on values that reach `from`, with results that reach `to`.
-    pub(super) fn table_of(
-        &mut self,
-        x: Rep,
-        from: Span,
-        to: Span,
-        kind: Kind,
-        f: &dyn Fn(f64) -> f64,
-    ) -> Result<Rep> {
+    pub(super) fn table_of(&mut self, x: Rep, from: Span, to: Span, kind: Kind, f: &dyn Fn(f64) -> f64) -> Result<Rep> {
         if self.is_relu(from, kind, f) {
             let bits = self.set.activation_bits;
             let reach = from.hi.max(0.0) * self.set.margin;

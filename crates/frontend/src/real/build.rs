@@ -189,7 +189,8 @@ impl RealGraph {
     /// Joins tensors along an axis.
     pub fn concat(&mut self, parts: &[TensorId], axis: usize) -> TensorId {
         let mut shape = self.shape(parts[0]).to_vec();
-        let kind = if parts.iter().all(|&p| self.kind(p) == self.kind(parts[0])) { self.kind(parts[0]) } else { Kind::Float };
+        let kind =
+            if parts.iter().all(|&p| self.kind(p) == self.kind(parts[0])) { self.kind(parts[0]) } else { Kind::Float };
         shape[axis] = 0;
         let mut pieces = Vec::new();
         for &p in parts {

@@ -22,7 +22,11 @@ impl RealGraph {
         }
         if let Some((a, c)) = f.as_affine().filter(|&(a, _)| a != 0.0) {
             let shape = self.shape(x).to_vec();
-            return if (a, c) == (1.0, 0.0) && kind == self.kind(x) { x } else { self.combine(&shape, kind, &[(a, x)], c) };
+            return if (a, c) == (1.0, 0.0) && kind == self.kind(x) {
+                x
+            } else {
+                self.combine(&shape, kind, &[(a, x)], c)
+            };
         }
         let (root, inner) = self.root(x);
         let whole = f.of(&inner);
@@ -45,10 +49,13 @@ impl RealGraph {
             }
             Source::Op(RealOp::Linear { pieces, constant }) if pieces.len() == 1 => {
                 let p = &pieces[0];
-                let plain = p.sum.is_empty()
-                    && p.extents == self.get(x).shape
-                    && self.shape(p.access.tensor) == p.extents
-                    && p.access.axes.iter().enumerate().all(|(a, form)| *form == Affine::var(a) || (p.extents[a] == 1 && *form == Affine::default()));
+                let plain =
+                    p.sum.is_empty()
+                        && p.extents == self.get(x).shape
+                        && self.shape(p.access.tensor) == p.extents
+                        && p.access.axes.iter().enumerate().all(|(a, form)| {
+                            *form == Affine::var(a) || (p.extents[a] == 1 && *form == Affine::default())
+                        });
                 if !plain {
                     return (x, Expr::X);
                 }

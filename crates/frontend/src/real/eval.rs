@@ -44,10 +44,9 @@ pub(crate) fn apply<'a>(
         RealOp::Max(a, b) => get(*a).iter().zip(get(*b)).map(|(a, b)| a.max(*b)).collect(),
         RealOp::IntDiv { num, den } => get(*num).iter().zip(get(*den)).map(|(a, b)| (a / b).trunc()).collect(),
         RealOp::ArgMaxOneHot(x) => get(*x).chunks(row(*x)).flat_map(one_hot_row).collect(),
-        RealOp::OneHot { x, depth } => get(*x)
-            .iter()
-            .flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(v == d as f64))))
-            .collect(),
+        RealOp::OneHot { x, depth } => {
+            get(*x).iter().flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(v == d as f64)))).collect()
+        }
         RealOp::Softmax(x) => get(*x)
             .chunks(row(*x))
             .flat_map(|r| {
@@ -158,7 +157,8 @@ impl<'a> Operand<'a> {
     /// Settings of variable `v` in `from .. to` for which every checked axis is inside.
     fn clip(&self, at: &[usize], v: usize, mut from: i64, mut to: i64) -> (i64, i64) {
         for (offset, coefs, len) in &self.checks {
-            let rest: i64 = coefs.iter().zip(at).enumerate().filter(|(i, _)| *i != v).map(|(_, (c, &i))| c * i as i64).sum();
+            let rest: i64 =
+                coefs.iter().zip(at).enumerate().filter(|(i, _)| *i != v).map(|(_, (c, &i))| c * i as i64).sum();
             let (start, c) = (offset + rest, coefs[v]);
             if c == 0 {
                 if start < 0 || start >= *len {
@@ -192,8 +192,7 @@ fn sum_products(at: &mut [usize], sums: &[usize], extents: &[usize], a: &Operand
 }
 
 fn run_inner(at: &mut [usize], inner: Option<usize>, extents: &[usize], a: &Operand, b: Option<&Operand>) -> f64 {
-    // Without a summation variable one artificial setting is checked through variable 0 of a copy-free trick:
-    // clip at the present value only.
+    // Without a summation variable, variable 0 runs over its present value only: one code path for the bounds.
     let (v, mut from, mut to) = match inner {
         Some(v) => (v, 0, extents[v] as i64),
         None if at.is_empty() => (usize::MAX, 0, 1),

@@ -42,8 +42,12 @@ fn tensor(npz: &mut NpzReader<std::fs::File>, name: &str) -> Option<Tensor> {
 
 /// Decoded outputs of the slow interpreter.
 pub fn infer(model: &Model, inputs: &[Tensor]) -> Vec<Vec<f64>> {
-    let cells: Vec<Vec<i64>> =
-        model.inputs.iter().zip(inputs).map(|(spec, t)| spec.quantise(&t.data).expect("the input is in range")).collect();
+    let cells: Vec<Vec<i64>> = model
+        .inputs
+        .iter()
+        .zip(inputs)
+        .map(|(spec, t)| spec.quantise(&t.data).expect("the input is in range"))
+        .collect();
     let all = proveil_graph::interpret::run(&model.graph, &model.params, &cells).expect("the graph runs");
     let outputs = model.graph.outputs.iter().zip(&model.outputs);
     outputs.map(|(id, spec)| spec.dequantise(&all[id.0 as usize])).collect()
