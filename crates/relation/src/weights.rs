@@ -4,6 +4,7 @@
 //!
 //! Symbols: `rows` has one entry for each aligned granule of the tensor's padded layout, `low` one for each cell of it.
 
+use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -98,52 +99,36 @@ pub struct Visit<E> {
     pub target: usize,
 }
 
-struct Step {
-    var: usize,
-    count: usize,
-    scale: usize,
+/// A dense factor whose index is a linear form of the step counters.
+struct Table<'f, E: Clone> {
+    cells: Cow<'f, [E]>,
+    /// Variables with the stride of their value in the table, and the bits that the value drops first.
+    strides: Vec<(usize, usize, usize)>,
 }
 
-struct Walker<'a, 'f, E: Clone> {
-    steps: Vec<Step>,
-    extents: &'a [usize],
-    dims: &'a Dims,
-    access: &'a Access,
+/// A form that stays valid while `0 <= form < bound`.
+struct Bounded {
+    slot: usize,
+    bound: i64,
+}
+
+/// All linear forms of the walk live in slots that are stepped incrementally.
+struct Walker<'f, E: Clone> {
+    counts: Vec<usize>,
+    /// For each variable: slots it moves and by how much a step.
+    deltas: Vec<Vec<(usize, i64)>>,
+    /// For each depth: tables complete once the variables before it are set, with their slots.
+    due: Vec<Vec<(Table<'f, E>, usize)>>,
+    checks: Vec<Bounded>,
     granule: usize,
-    split: Option<usize>,
-    strides: &'a [usize],
-    /// For each step: factors that are complete once this step is set.
-    due: Vec<Vec<Table<'f, E>>>,
+    /// Split variable and its length.
+    split: Option<(usize, usize)>,
 }
 
-/// A factor prepared for row-wise evaluation.
-enum Table<'f, E: Clone> {
-    One { var: usize, table: Vec<E>, shift: usize },
-    Rows { vars: Vec<usize>, dims: Vec<usize>, last: Option<(usize, usize)>, rows: alloc::borrow::Cow<'f, [E]> },
-}
-
-impl<E: Challenge> Table<'_, E> {
-    fn at(&self, idx: &[usize]) -> E {
-        let read = |v: usize| idx.get(v).copied().unwrap_or(0);
-        match self {
-            Self::One { var, table, shift } => table.get(read(*var) >> shift).copied().unwrap_or(E::ZERO),
-            Self::Rows { vars, dims, last, rows } => {
-                let mut i = vars.iter().zip(dims).fold(0, |acc, (v, n)| acc * n + read(*v));
-                if let Some((v, shift)) = last {
-                    let chunks = dims.last().copied().unwrap_or(1);
-                    i = i * chunks + (read(*v) >> shift);
-                }
-                rows.get(i).copied().unwrap_or(E::ZERO)
-            }
-        }
-    }
-    fn vars(&self) -> Vec<usize> {
-        match self {
-            Self::One { var, .. } => vec![*var],
-            Self::Rows { vars, last, .. } => vars.iter().copied().chain(last.map(|l| l.0)).collect(),
-        }
-    }
-}
+/// Slots with a fixed meaning.
+const ROW: usize = 0;
+const TARGET: usize = 1;
+const SPLIT: usize = 2;
 
 /// Chooses the split variable of an access and the granule, and prepares the low weights.
 pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], access: &Access, dims: &Dims) -> Walk<E> {
@@ -180,41 +165,52 @@ pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], acc
 }
 
 fn prepare<'f, E: Challenge>(factor: &Factor<'f, E>, extents: &[usize], walk: &Walk<E>) -> Table<'f, E> {
-    let dims = |vars: &[usize]| vars.iter().map(|v| extents.get(*v).copied().unwrap_or(1)).collect::<Vec<_>>();
+    let length = |v: usize| extents.get(v).copied().unwrap_or(1);
+    let dense = |vars: &[usize], unit: usize| {
+        let mut stride = unit;
+        let mut out = Vec::with_capacity(vars.len() + 1);
+        for v in vars.iter().rev() {
+            out.push((*v, stride, 0));
+            stride *= length(*v);
+        }
+        out
+    };
     let g = walk.granule;
     match factor {
-        Factor::Eq { var, pt } if walk.var == Some(*var) => {
-            Table::One { var: *var, table: eq_table(pt.get(g..).unwrap_or_default()), shift: g }
+        Factor::Eq { var, pt } => {
+            let drop = if walk.var == Some(*var) { g } else { 0 };
+            let cells = eq_table(pt.get(drop..).unwrap_or_default()).into();
+            Table { cells, strides: vec![(*var, 1, drop)] }
         }
-        Factor::Eq { var, pt } => Table::One { var: *var, table: eq_table(pt), shift: 0 },
-        Factor::Outer { vars, rows } => {
-            Table::Rows { vars: vars.clone(), dims: dims(vars), last: None, rows: rows.clone().into() }
-        }
+        Factor::Outer { vars, rows } => Table { cells: rows.clone().into(), strides: dense(vars, 1) },
         Factor::Space { vars, granule, rows, low } => {
             let Some((last, outer)) = vars.split_last() else {
-                return Table::Rows { vars: vec![], dims: vec![], last: None, rows: (*rows).into() };
+                return Table { cells: (*rows).into(), strides: vec![] };
             };
-            let to = if walk.var == Some(*last) { g.min(*granule) } else { 0 };
-            let fine = eq_table(low.get(to..).unwrap_or_default());
-            let n = extents.get(*last).copied().unwrap_or(1);
-            let (coarse, chunks) = (n.div_ceil(1 << granule), n.div_ceil(1 << to));
-            let rows: alloc::borrow::Cow<'f, [E]> = if fine.len() == 1 {
+            let drop = if walk.var == Some(*last) { g.min(*granule) } else { 0 };
+            let n = length(*last);
+            let (coarse, chunks) = (n.div_ceil(1 << granule).max(1), n.div_ceil(1 << drop));
+            let fine = eq_table(low.get(drop..).unwrap_or_default());
+            let cells: Cow<'f, [E]> = if fine.len() == 1 {
                 (*rows).into()
             } else {
-                let mut out = Vec::with_capacity(rows.len() / coarse.max(1) * chunks);
-                for line in rows.chunks(coarse.max(1)) {
-                    out.extend((0..chunks).map(|c| {
-                        let r = line.get(c >> (granule - to)).copied().unwrap_or(E::ZERO);
-                        r * fine.get(c & (fine.len() - 1)).copied().unwrap_or(E::ZERO)
-                    }));
-                }
-                out.into()
+                let line = |line: &[E]| refine(line, &fine, granule - drop, chunks);
+                rows.chunks(coarse).flat_map(line).collect::<Vec<E>>().into()
             };
-            let mut d = dims(outer);
-            d.push(chunks);
-            Table::Rows { vars: outer.to_vec(), dims: d, last: Some((*last, to)), rows }
+            let mut strides = dense(outer, chunks);
+            strides.push((*last, 1, drop));
+            Table { cells, strides }
         }
     }
+}
+
+/// Rows of one line at a finer granule.
+fn refine<E: Challenge>(line: &[E], fine: &[E], bits: usize, chunks: usize) -> Vec<E> {
+    let mut out = Vec::with_capacity(chunks);
+    for r in line {
+        out.extend(fine.iter().take((chunks - out.len()).min(1 << bits)).map(|f| *r * *f));
+    }
+    out
 }
 
 /// Visits every row that the access reads, with the product of all weights but the low ones. Settings that read
@@ -231,96 +227,164 @@ pub fn walk_rows<E: Challenge>(
     walk: &Walk<E>,
     strides: &[usize],
     range: Option<(usize, usize, usize)>,
-    visit: &mut dyn FnMut(Visit<E>),
+    visit: &mut impl FnMut(Visit<E>),
 ) {
-    let g = walk.granule;
-    let steps: Vec<Step> = extents
-        .iter()
-        .enumerate()
-        .map(|(v, n)| {
-            let split = walk.var == Some(v);
-            Step { var: v, count: if split { n.div_ceil(1 << g) } else { *n }, scale: if split { 1 << g } else { 1 } }
-        })
-        .collect();
-    let mut due: Vec<Vec<Table<'_, E>>> = (0..=steps.len()).map(|_| Vec::new()).collect();
-    for f in factors {
-        let t = prepare(f, extents, walk);
-        let at = t.vars().iter().map(|v| v + 1).max().unwrap_or(0);
-        if let Some(d) = due.get_mut(at) {
-            d.push(t);
-        }
-    }
-    let w = Walker { steps, extents, dims, access, granule: g, split: walk.var, strides, due };
-    let mut idx = vec![0usize; extents.len()];
-    let scale = w.apply(0, scale, &idx);
-    w.descend(0, scale, 0, &mut idx, range, visit);
+    let mut slots = Vec::new();
+    let w = Walker::new(extents, factors, access, dims, walk, strides, &mut slots);
+    let scale = w.weigh(0, scale, &slots);
+    w.descend(0, scale, &mut slots, range, visit);
 }
 
-impl<E: Challenge> Walker<'_, '_, E> {
-    fn apply(&self, depth: usize, weight: E, idx: &[usize]) -> E {
-        self.due.get(depth).map_or(weight, |d| d.iter().fold(weight, |w, t| w * t.at(idx)))
+impl<'f, E: Challenge> Walker<'f, E> {
+    fn new(
+        extents: &[usize],
+        factors: &[Factor<'f, E>],
+        access: &Access,
+        dims: &Dims,
+        walk: &Walk<E>,
+        strides: &[usize],
+        slots: &mut Vec<i64>,
+    ) -> Self {
+        let g = walk.granule;
+        let step = |v: usize| if walk.var == Some(v) { 1usize << g } else { 1 };
+        let counts = extents.iter().enumerate().map(|(v, n)| n.div_ceil(step(v))).collect();
+        let split = walk.var.map(|v| (v, extents.get(v).copied().unwrap_or(1)));
+        let mut w = Self {
+            counts,
+            deltas: vec![Vec::new(); extents.len()],
+            due: Vec::new(),
+            checks: vec![],
+            granule: g,
+            split,
+        };
+        w.due.resize_with(extents.len() + 1, Vec::new);
+        slots.extend([0; 3]);
+        for v in 0..extents.len() {
+            w.moves(v, TARGET, (strides.get(v).copied().unwrap_or(0) * step(v)) as i64);
+        }
+        if let Some((v, _)) = split {
+            w.moves(v, SPLIT, step(v) as i64);
+        }
+        let per = dims.padded_last() >> g;
+        let mut row_stride = 1i64;
+        for (a, form) in access.axes.iter().enumerate().rev() {
+            let last = a + 1 == access.axes.len();
+            let n = dims.shape.get(a).copied().unwrap_or(0);
+            // The last axis counts granules: its form is the split variable plus a multiple of the granule, or g = 0.
+            let shift = if last { g } else { 0 };
+            w.row_form(form, row_stride, shift, &step, slots);
+            w.check(form, n as i64, extents, &step, slots);
+            row_stride *= if last { per as i64 } else { n as i64 };
+        }
+        for guard in &access.guards {
+            w.check(&guard.form, i64::try_from(guard.bound).unwrap_or(i64::MAX), extents, &step, slots);
+        }
+        for f in factors {
+            let t = prepare(f, extents, walk);
+            let slot = slots.len();
+            slots.push(0);
+            let mut at = 0;
+            for (v, stride, drop) in &t.strides {
+                w.moves(*v, slot, (stride * (step(*v) >> drop)) as i64);
+                at = at.max(v + 1);
+            }
+            if let Some(d) = w.due.get_mut(at) {
+                d.push((t, slot));
+            }
+        }
+        w
+    }
+
+    fn moves(&mut self, v: usize, slot: usize, by: i64) {
+        if let Some(d) = self.deltas.get_mut(v).filter(|_| by != 0) {
+            d.push((slot, by));
+        }
+    }
+
+    /// Adds `(form >> shift) * stride` to the row slot.
+    fn row_form(&mut self, form: &Affine, stride: i64, shift: usize, step: &dyn Fn(usize) -> usize, slots: &mut [i64]) {
+        if let Some(s) = slots.get_mut(ROW) {
+            *s = s.wrapping_add((form.offset >> shift).wrapping_mul(stride));
+        }
+        for (v, c) in &form.terms {
+            let by = (c.wrapping_mul(step(*v as usize) as i64) >> shift).wrapping_mul(stride);
+            self.moves(*v as usize, ROW, by);
+        }
+    }
+
+    /// A form that must stay in `0 .. bound`; left out when it cannot leave.
+    fn check(
+        &mut self,
+        form: &Affine,
+        bound: i64,
+        extents: &[usize],
+        step: &dyn Fn(usize) -> usize,
+        slots: &mut Vec<i64>,
+    ) {
+        let (mut lo, mut hi) = (i128::from(form.offset), i128::from(form.offset));
+        for (v, c) in &form.terms {
+            let top = i128::from(*c) * (extents.get(*v as usize).copied().unwrap_or(1) as i128 - 1);
+            (lo, hi) = (lo + top.min(0), hi + top.max(0));
+        }
+        if lo >= 0 && hi < i128::from(bound) {
+            return;
+        }
+        let slot = slots.len();
+        slots.push(form.offset);
+        for (v, c) in &form.terms {
+            self.moves(*v as usize, slot, c.wrapping_mul(step(*v as usize) as i64));
+        }
+        self.checks.push(Bounded { slot, bound });
+    }
+
+    fn weigh(&self, depth: usize, weight: E, slots: &[i64]) -> E {
+        self.due.get(depth).map_or(weight, |d| {
+            d.iter().fold(weight, |w, (t, slot)| {
+                let at = slots.get(*slot).copied().unwrap_or(0) as usize;
+                w * t.cells.get(at).copied().unwrap_or(E::ZERO)
+            })
+        })
     }
 
     fn descend(
         &self,
         depth: usize,
         weight: E,
-        target: usize,
-        idx: &mut Vec<usize>,
+        slots: &mut Vec<i64>,
         range: Option<(usize, usize, usize)>,
-        visit: &mut dyn FnMut(Visit<E>),
+        visit: &mut impl FnMut(Visit<E>),
     ) {
-        let Some(step) = self.steps.get(depth) else {
-            if let Some((row, valid)) = self.leaf(idx) {
-                visit(Visit { weight, row, valid, target });
-            }
+        let (Some(count), Some(deltas)) = (self.counts.get(depth), self.deltas.get(depth)) else {
+            self.leaf(weight, slots, visit);
             return;
         };
-        let (from, to) = range.filter(|r| r.0 == step.var).map_or((0, step.count), |r| (r.1, r.2));
-        let stride = self.strides.get(step.var).copied().unwrap_or(0);
-        for i in from..to.min(step.count) {
-            let value = i * step.scale;
-            if let Some(x) = idx.get_mut(step.var) {
-                *x = value;
+        let (from, to) = range.filter(|r| r.0 == depth).map_or((0, *count), |r| (r.1, r.2.min(*count)));
+        let advance = |slots: &mut Vec<i64>, times: i64| {
+            for (slot, by) in deltas {
+                if let Some(s) = slots.get_mut(*slot) {
+                    *s = s.wrapping_add(by.wrapping_mul(times));
+                }
             }
-            let w = self.apply(depth + 1, weight, idx);
-            self.descend(depth + 1, w, target + stride * value, idx, range, visit);
+        };
+        advance(slots, from as i64);
+        for _ in from..to {
+            let w = self.weigh(depth + 1, weight, slots);
+            self.descend(depth + 1, w, slots, range, visit);
+            advance(slots, 1);
         }
+        advance(slots, -(to.max(from) as i64));
     }
 
-    /// The row read at this setting and its number of valid cells.
-    fn leaf(&self, idx: &[usize]) -> Option<(usize, usize)> {
-        for g in &self.access.guards {
-            let v = g.form.at(idx);
-            if v < 0 || v as u64 >= g.bound {
-                return None;
-            }
+    fn leaf(&self, weight: E, slots: &[i64], visit: &mut impl FnMut(Visit<E>)) {
+        let at = |slot: usize| slots.get(slot).copied().unwrap_or(0);
+        if self.checks.iter().any(|c| !(0..c.bound).contains(&at(c.slot))) {
+            return;
         }
-        let mut outer = 0usize;
-        let mut last = 0usize;
-        let axes = &self.access.axes;
-        for (a, form) in axes.iter().enumerate() {
-            let v = usize::try_from(form.at(idx)).ok()?;
-            let n = self.dims.shape.get(a).copied()?;
-            if v >= n {
-                return None;
-            }
-            if a + 1 == axes.len() {
-                last = v;
-            } else {
-                outer = outer * n + v;
-            }
-        }
-        let per = self.dims.padded_last() >> self.granule;
-        let row = outer * per + (last >> self.granule);
         let valid = match self.split {
-            Some(v) => {
-                let n = self.extents.get(v).copied().unwrap_or(1);
-                n.saturating_sub(idx.get(v).copied().unwrap_or(0)).min(1 << self.granule)
-            }
+            Some((_, n)) => n.saturating_sub(at(SPLIT) as usize).min(1 << self.granule),
             None => 1,
         };
-        Some((row, valid))
+        visit(Visit { weight, row: at(ROW) as usize, valid, target: at(TARGET) as usize });
     }
 }
 
