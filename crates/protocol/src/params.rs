@@ -249,18 +249,24 @@ impl Params {
         }
     }
 
+    /// Rows of the model that a registration opens: as many as any proof, or [`Params::registration_queries`].
+    #[must_use]
+    pub fn registration_rows(&self) -> usize {
+        self.registration_queries().max(self.row_queries())
+    }
+
     /// Random cells `T` that a tree needs for `proofs` proofs, a registration and two refreshes, rounded up to a
-    /// power of two: `T >= (proofs + 2) q + q_reg`.
+    /// power of two: `T >= (proofs + 2) q + max(q, q_reg)`.
     #[must_use]
     pub fn random_cells(&self, proofs: usize) -> usize {
         let rows = proofs.saturating_add(2).saturating_mul(self.row_queries());
-        rows.saturating_add(self.registration_queries()).checked_next_power_of_two().unwrap_or(usize::MAX)
+        rows.saturating_add(self.registration_rows()).checked_next_power_of_two().unwrap_or(usize::MAX)
     }
 
     /// Proofs that `random_cells` random cells allow: the inverse of [`Params::random_cells`].
     #[must_use]
     pub fn budget(&self, random_cells: usize) -> usize {
-        let rows = random_cells.saturating_sub(self.registration_queries());
+        let rows = random_cells.saturating_sub(self.registration_rows());
         rows.checked_div(self.row_queries()).unwrap_or(0).saturating_sub(2)
     }
 

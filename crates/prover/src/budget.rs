@@ -5,12 +5,13 @@
 //! is durable *before* its proof is released. A crash in between costs one use and hides nothing less. A store that is
 //! restored from a backup forgets uses: keep it with the random cells, or refresh the model after a restore.
 //!
-//! Limits follow from `T >= (proofs + 2) q + q_reg`: the proofs, one registration, and two refreshes (one as the new
+//! Limits follow from `T >= (proofs + 2) q + max(q, q_reg)`: the proofs, one registration, and two refreshes (one as the new
 //! commitment, one as the old).
 
 mod file;
 
 use proveil_protocol::merkle::Commitment;
+use proveil_protocol::opening::OpeningError;
 use proveil_protocol::params::Params;
 use proveil_relation::layout::{TreeKind, TreePlan};
 use proveil_verifier::PreparedKey;
@@ -121,11 +122,18 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The budget of columns with `random_cells` random cells each.
+    /// The budget of columns with `random_cells` random cells each. Columns without room for a registration and two
+    /// refreshes are for proofs only.
     #[must_use]
     pub fn new(params: &Params, random_cells: usize) -> Self {
-        let proofs = u32::try_from(params.budget(random_cells)).unwrap_or(u32::MAX);
-        Self { limit: [proofs, 1, 2], used: [0; 3] }
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let q = params.row_queries().max(1);
+        let once = params.registration_rows().saturating_add(2 * q);
+        let limit = match random_cells.checked_sub(once) {
+            Some(rest) => [count(rest / q), 1, 2],
+            None => [count(random_cells / q), 0, 0],
+        };
+        Self { limit, used: [0; 3] }
     }
 
     /// Uses that are left.
@@ -187,9 +195,24 @@ pub fn open(store: &dyn Store, key: &PreparedKey, kind: TreeKind, c: &Commitment
     }
 }
 
+/// Refuses geometries under which one proof already opens more rows than a secret tree has random cells.
+pub(crate) fn check_random_cells(key: &PreparedKey) -> Result<(), ProveError> {
+    for plan in key.layout.trees.iter().filter(|t| key.key.visibility.hiding() && t.columns > 0) {
+        let openings = key.key.params.schedule(key.layout.heights[plan.group]).map_err(OpeningError::from)?.rows.count;
+        match plan.log_top.map(|top| 1usize << top) {
+            Some(cells) if cells < openings => {
+                return Err(ProveError::RandomCells { tree: format!("{:?}", plan.kind), cells, openings });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Hidden commitments that a proof under `key` opens.
 fn spent(key: &PreparedKey, inputs: &Inputs<'_>) -> Vec<Commitment> {
-    let given = |list: &[Option<&Committed>], k: u32| list.get(k as usize).copied().flatten().map(Committed::commitment);
+    let given =
+        |list: &[Option<&Committed>], k: u32| list.get(k as usize).copied().flatten().map(Committed::commitment);
     let of = |plan: &TreePlan| match plan.kind {
         TreeKind::Model => inputs.model.map(Committed::commitment),
         TreeKind::Input(k) => given(&inputs.inputs, k),
@@ -219,4 +242,32 @@ pub fn prove_counted(
         store.spend(c, Use::Proof)?;
     }
     Ok(proof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_reference_limits() {
+        let p = Params::standard(128).with_grinding(20);
+        for log in [12, 13, 14, 15] {
+            assert_eq!(Budget::new(&p, 1 << log).limit, [p.budget(1 << log) as u32, 1, 2]);
+        }
+        assert_eq!(Budget::new(&p, 236 + 3 * 82).limit, [1, 1, 2]);
+        assert_eq!(Budget::new(&p, 236 + 2 * 82).limit, [0, 1, 2]);
+        assert_eq!(Budget::new(&p, 236 + 2 * 82 - 1).limit, [4, 0, 0]);
+        assert_eq!(Budget::new(&p, 81).limit, [0, 0, 0]);
+    }
+
+    #[test]
+    fn accepts_no_more_openings_than_random_cells() {
+        for p in [Params::standard(128), Params::fast(100), Params::unique_decoding(128)] {
+            for cells in (0..5000).step_by(37) {
+                let [proofs, registrations, refreshes] = Budget::new(&p, cells).limit.map(|n| n as usize);
+                let rows = (proofs + refreshes) * p.row_queries() + registrations * p.registration_rows();
+                assert!(rows <= cells);
+            }
+        }
+    }
 }

@@ -228,7 +228,7 @@ pub fn prove_with(
         Some(s) => s.clone(),
         None => statement(key, witness, inputs)?,
     };
-    check_random_cells(key)?;
+    budget::check_random_cells(key)?;
     let coins = bind_coins(coins, witness, &statement);
     let mut run = Run::new(key, witness, inputs, &statement, &coins, deviation)?;
     run.mark("witness");
@@ -257,20 +257,6 @@ fn bind_coins(coins: &Coins, witness: &Witness, statement: &Statement) -> Coins 
         });
     }
     coins.derive("proof", &[h.finalize().as_bytes(), &statement.encode()])
-}
-
-/// Refuses geometries under which one proof already opens more rows than a secret tree has random cells.
-fn check_random_cells(key: &PreparedKey) -> Result<(), ProveError> {
-    for plan in key.layout.trees.iter().filter(|t| key.key.visibility.hiding() && t.columns > 0) {
-        let openings = key.key.params.schedule(key.layout.heights[plan.group]).map_err(OpeningError::from)?.rows.count;
-        match plan.log_top.map(|top| 1usize << top) {
-            Some(cells) if cells < openings => {
-                return Err(ProveError::RandomCells { tree: format!("{:?}", plan.kind), cells, openings });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn check_witness(relation: &Relation, w: &Witness) -> Result<(), ProveError> {

@@ -10,10 +10,12 @@
 //! later proof accepts, but for probability `(1 - a + rho)^q_reg 2^-w`.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
+use proveil_algebra::log2_ceil;
 use proveil_protocol::params::Params;
-use proveil_relation::decl::Home;
-use proveil_relation::key::Statement;
+use proveil_relation::decl::{Home, Relation};
+use proveil_relation::key::{Geometry, Statement, VerifyingKey, Visibility};
 use proveil_relation::layout::{Placed, TreeKind, TreePlan};
 
 use crate::{PreparedKey, VerifyError};
@@ -47,6 +49,22 @@ pub enum RegistrationError {
     /// The proof is refused.
     #[error("registration {0}")]
     Proof(#[from] VerifyError),
+}
+
+/// The registration key of a key, from the relation of its model's ranges: the rows it needs, and as many random cells
+/// in the columns of the proof itself.
+#[must_use]
+pub fn key(key: &VerifyingKey, relation: Relation) -> VerifyingKey {
+    let rows = log2_ceil(key.params.registration_rows()) as u8;
+    let trace_log_top = key.geometry.trace_log_top.max(rows);
+    VerifyingKey {
+        params: key.params.clone().for_registration(),
+        geometry: Geometry { trace_log_top, inputs: Vec::new(), outputs: Vec::new(), ..key.geometry.clone() },
+        visibility: Visibility { inputs: Vec::new(), outputs: Vec::new(), ..key.visibility.clone() },
+        relation,
+        model: key.model,
+        meta: Vec::new(),
+    }
 }
 
 /// Whether `registration` registers the model of `key`: equal commitment, equal tensors in equal places, equal
@@ -101,11 +119,7 @@ pub fn statement(registration: &PreparedKey) -> Statement {
 ///
 /// # Errors
 /// Those of [`check_keys`]; `Differs` when the registration key has inputs or outputs; `Proof`.
-pub fn verify(
-    key: &PreparedKey,
-    registration: &PreparedKey,
-    proof: &[u8],
-) -> Result<(), RegistrationError> {
+pub fn verify(key: &PreparedKey, registration: &PreparedKey, proof: &[u8]) -> Result<(), RegistrationError> {
     check_keys(key, registration)?;
     let r = &registration.key.relation;
     if !r.inputs.is_empty() || !r.outputs.is_empty() || !registration.key.visibility.inputs.is_empty() {

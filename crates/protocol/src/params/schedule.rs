@@ -192,6 +192,10 @@ mod tests {
         assert_eq!(p.random_cells(195), 1 << 15);
         let p = Params::standard(100).with_grinding(20);
         assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [62, 129, 263, 532]);
+        // A registration in unique decoding still opens the rows of a proof.
+        let p = Params::unique_decoding(128).with_grinding(20);
+        assert_eq!((p.registration_queries(), p.registration_rows()), (0, 131));
+        assert_eq!((p.budget(4 * 131), p.budget(4 * 131 - 1)), (1, 0));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{self, Budget, BudgetError, CountedError, Store, Use, prove_counted};
-use proveil_relation::key::IoVisibility;
+use proveil_prover::{ProveError, prove};
+use proveil_relation::key::{Geometry, IoVisibility};
 use proveil_relation::layout::TreeKind;
 use proveil_verifier::verify;
 
@@ -85,4 +86,23 @@ fn rejects_proofs_beyond_the_budget_and_counts_before_release() {
     let failed = prove_counted(&again.key, &bad, &again.inputs(), &store);
     assert!(matches!(failed, Err(CountedError::Prove(_))));
     assert_eq!(store.read(&again.key.key.model.unwrap()).unwrap().used, [0; 3]);
+}
+
+#[test]
+fn rejects_trees_with_fewer_random_cells_than_openings() {
+    let v = toy::hiding(IoVisibility::Committed, IoVisibility::Public);
+    let refused = |change: &dyn Fn(&mut Geometry)| {
+        let mut key = toy::bare_key(&v, &folding());
+        change(&mut key.geometry);
+        let w = World::of(key, toy::witness(12), &Outer::new(6));
+        match prove(&w.key, &w.witness, &w.inputs()) {
+            Err(ProveError::RandomCells { tree, cells, openings }) => Some((tree, cells, openings)),
+            other => other.map(|_| None).unwrap(),
+        }
+    };
+    assert_eq!(refused(&|_| {}), None);
+    assert_eq!(refused(&|g| g.trace_log_top = 5), None);
+    assert_eq!(refused(&|g| g.trace_log_top = 4), Some(("Trace".into(), 16, 29)));
+    assert_eq!(refused(&|g| g.model_log_top = 4), Some(("Model".into(), 16, 29)));
+    assert_eq!(refused(&|g| g.io_log_top = 4), Some(("Input(0)".into(), 16, 29)));
 }

@@ -4,11 +4,11 @@ use proveil_protocol::params::Params;
 use proveil_prover::budget::{self, FileStore};
 use proveil_prover::registration::{RegisterError, prove};
 use proveil_prover::{ProveError, Witness};
-use proveil_relation::key::{Geometry, IoVisibility, VerifyingKey, Visibility};
+use proveil_relation::key::{IoVisibility, VerifyingKey};
 use proveil_relation::layout::TreeKind;
 use proveil_relation::{Home, Relation};
 use proveil_verifier::PreparedKey;
-use proveil_verifier::registration::{RegistrationError, verify};
+use proveil_verifier::registration::{self, RegistrationError, verify};
 
 use crate::toy::{self, Outer, World, folding};
 
@@ -28,15 +28,7 @@ fn witness(world: &World) -> Witness {
 fn keys() -> (World, PreparedKey) {
     let v = toy::hiding(IoVisibility::Private, IoVisibility::Public);
     let world = World::of(toy::roomy_key(&v, &folding()), toy::witness(12), &Outer::new(6));
-    let key = world.key.key.clone();
-    let registration = VerifyingKey {
-        params: key.params.clone().for_registration(),
-        geometry: Geometry { trace_log_top: 7, inputs: vec![], outputs: vec![], ..key.geometry },
-        visibility: Visibility { inputs: vec![], outputs: vec![], ..key.visibility },
-        relation: relation(),
-        model: key.model,
-        meta: vec![],
-    };
+    let registration = registration::key(&world.key.key, relation());
     (world, PreparedKey::new(registration))
 }
 
@@ -68,6 +60,7 @@ fn accepts_one_registration_of_a_model() {
     let proof = prove().unwrap();
     verify(&world.key, &registration, &proof.bytes).unwrap();
     let rows = proof.leaves.iter().filter(|l| l.label == "opening rows" && l.len == 8 * model.tree.columns().len());
+    assert_eq!(world.key.key.params.registration_queries(), 83);
     assert!(rows.count() >= world.key.key.params.registration_queries());
     assert!(matches!(prove(), Err(RegisterError::Budget(_))));
     // A registration of one model says nothing of another.
