@@ -21,7 +21,7 @@ const CELL_BUDGET: usize = 40_000_000;
 /// Compiles an ONNX file to an integer model.
 ///
 /// `samples` are typical inputs, one tensor for each input of the file; without any, random ones are drawn
-/// (standard normal, or small whole numbers).
+/// (standard normal, or 0 and 1 for whole numbers that are no indices).
 ///
 /// # Errors
 /// Everything in [`FrontendError`]; never panics on hostile bytes.
@@ -137,7 +137,7 @@ fn apply_policy(imported: &mut Imported, policy: &OutputPolicy) -> Result<()> {
     Ok(())
 }
 
-/// Random samples: standard normal for floats, small whole numbers otherwise.
+/// Random samples: standard normal for floats, any row for indices, 0 and 1 (masks, counts) otherwise.
 fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut uniform = move || {
@@ -154,7 +154,7 @@ fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
     };
     let mut one = |id: TensorId| {
         let t = g.get(id);
-        let top = depth(id).unwrap_or(if t.kind == Kind::Bool { 2 } else { 4 }) as f64;
+        let top = depth(id).unwrap_or(2) as f64;
         let data = (0..t.cells())
             .map(|_| match t.kind {
                 Kind::Float => (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos(),
