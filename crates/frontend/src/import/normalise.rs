@@ -129,7 +129,7 @@ fn group(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let x = im.arg(n, 0)?;
     let shape = im.g.shape(x).to_vec();
     let groups = n.int("num_groups")?.unwrap_or(1).max(1) as usize;
-    if shape.len() < 3 || shape[1] % groups != 0 {
+    if shape.len() < 3 || !shape[1].is_multiple_of(groups) {
         return Err(n.malformed(format!("{groups} groups do not fit input {shape:?}")));
     }
     let per = shape[1..].iter().product::<usize>() / groups;

@@ -328,7 +328,7 @@ fn depth_to_space(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let x = im.arg(n, 0)?;
     let s = im.g.shape(x).to_vec();
     let b = n.int("blocksize")?.unwrap_or(1).max(1) as usize;
-    if s.len() != 4 || s[1] % (b * b) != 0 {
+    if s.len() != 4 || !s[1].is_multiple_of(b * b) {
         return Err(n.malformed(format!("block size {b} does not fit {s:?}")));
     }
     let c = s[1] / (b * b);
@@ -343,7 +343,7 @@ fn space_to_depth(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let x = im.arg(n, 0)?;
     let s = im.g.shape(x).to_vec();
     let b = n.int("blocksize")?.unwrap_or(1).max(1) as usize;
-    if s.len() != 4 || s[2] % b != 0 || s[3] % b != 0 {
+    if s.len() != 4 || !s[2].is_multiple_of(b) || !s[3].is_multiple_of(b) {
         return Err(n.malformed(format!("block size {b} does not fit {s:?}")));
     }
     let y = im.g.reshape(x, vec![s[0], s[1], s[2] / b, b, s[3] / b, b]);

@@ -64,7 +64,7 @@ impl Quantiser<'_> {
             && let Some((a, c)) = e.as_affine()
             && a != 0.0
         {
-            return self.compare(x, rep, a, c, *u == Un::IsZero);
+            return self.compare(rep, a, c, *u == Un::IsZero);
         }
         let span = self.span(x);
         if let Some(out) = self.exact(rep, span, f)? {
@@ -161,10 +161,10 @@ impl Quantiser<'_> {
     }
 
     /// 1 where `a x + c >= 0`, or where it is 0; exact for the integers that stand for `x`.
-    fn compare(&mut self, x: TensorId, rep: Rep, a: f64, c: f64, zero: bool) -> Result<Rep> {
+    fn compare(&mut self, rep: Rep, a: f64, c: f64, zero: bool) -> Result<Rep> {
         if zero && bits_of(self.range(rep.id)) > 16 {
             // x = 0 exactly where both x >= 0 and -x >= 0.
-            let (up, down) = (self.compare(x, rep, a, c, false)?, self.compare(x, rep, -a, -c, false)?);
+            let (up, down) = (self.compare(rep, a, c, false)?, self.compare(rep, -a, -c, false)?);
             let name = self.name("both");
             return Ok(Rep { id: self.b.combine(&name, &[(1, up.id), (1, down.id)], -1, 0)?, step: 1.0 });
         }

@@ -14,7 +14,7 @@ impl RealGraph {
         let Source::Op(op) = self.get(x).source.clone() else { return None };
         match op {
             RealOp::Contract(c) => self.scale_contract(&c, factor),
-            RealOp::Linear { pieces, constant } if constant == 0.0 => {
+            RealOp::Linear { pieces, constant: 0.0 } => {
                 let shape = self.shape(x).to_vec();
                 let mut terms = Vec::new();
                 for p in &pieces {
