@@ -2,12 +2,15 @@
 
 use proveil_compiler::{Lowered, WitnessPlan};
 use proveil_graph::run_fast;
+use proveil_protocol::merkle::Commitment;
+use proveil_prover::budget::{self, Store, prove_counted};
 use proveil_prover::coins::Coins;
 use proveil_prover::{Committed, Inputs, Proof, Witness, commit_io, prove};
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::TreeKind;
 use proveil_verifier::PreparedKey;
 
+use crate::budget::Fresh;
 use crate::error::Error;
 use crate::package::{Package, commit, lower_for, model_tensors};
 use crate::proof::ProofFile;
@@ -134,6 +137,47 @@ impl Engine {
         given_outputs: &[Option<&IoCommitment>],
         context: &[u8],
     ) -> Result<Proved, Error> {
+        self.make(inputs, given_inputs, given_outputs, context, None)
+    }
+
+    /// [`Engine::prove_with`], counting one use of every hidden commitment in `store` before the proof is returned.
+    /// Commitments made here for this proof alone are not kept in the store.
+    ///
+    /// # Errors
+    /// As [`Engine::prove`]; `Budget` when a commitment has none left or is not in the store.
+    pub fn prove_counted(
+        &self,
+        inputs: &[Vec<i64>],
+        given_inputs: &[Option<&IoCommitment>],
+        context: &[u8],
+        store: &dyn Store,
+    ) -> Result<Proved, Error> {
+        self.make(inputs, given_inputs, &[], context, Some(store))
+    }
+
+    /// Begins the count of the model's commitment, once, when the package is made.
+    ///
+    /// # Errors
+    /// `Budget` when it is there already or cannot be written.
+    pub fn open_budget(&self, store: &dyn Store) -> Result<(), Error> {
+        let Some(model) = &self.model else { return Ok(()) };
+        Ok(budget::open(store, &self.key, TreeKind::Model, &model.commitment())?)
+    }
+
+    /// The commitment to the weights, if the model has any.
+    #[must_use]
+    pub fn model_commitment(&self) -> Option<Commitment> {
+        self.model.as_ref().map(Committed::commitment)
+    }
+
+    fn make(
+        &self,
+        inputs: &[Vec<i64>],
+        given_inputs: &[Option<&IoCommitment>],
+        given_outputs: &[Option<&IoCommitment>],
+        context: &[u8],
+        store: Option<&dyn Store>,
+    ) -> Result<Proved, Error> {
         let clock = std::time::Instant::now();
         let witness = self.witness(inputs)?;
         let mut own_inputs = Vec::new();
@@ -161,7 +205,14 @@ impl Engine {
             context: context.to_vec(),
         };
         let inference = clock.elapsed().as_secs_f64();
-        let proof = prove(&self.key, &witness, &all)?;
+        let proof = match store {
+            Some(store) => {
+                let own = own_inputs.iter().chain(&own_outputs).flatten().map(|c| c.committed.commitment());
+                let store = Fresh { store, own: own.collect() };
+                prove_counted(&self.key, &witness, &all, &store)?
+            }
+            None => prove(&self.key, &witness, &all)?,
+        };
         let file = ProofFile {
             model_id: self.key.digest,
             statement: proof.statement.clone(),

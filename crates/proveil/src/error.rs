@@ -5,6 +5,7 @@ use proveil_graph::{EvalError, GraphError};
 use proveil_protocol::codec::DecodeError;
 use proveil_protocol::params::ParamsError;
 use proveil_prover::ProveError;
+use proveil_prover::budget::{BudgetError, CountedError};
 use proveil_verifier::VerifyError;
 
 /// Why a step failed.
@@ -62,4 +63,20 @@ pub enum Error {
     /// The verifying key's description is not readable.
     #[error("key description: {0}")]
     Meta(#[from] serde_json::Error),
+    /// A commitment has no use left, or its count cannot be kept.
+    #[error("budget: {0}")]
+    Budget(#[from] BudgetError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] crate::io::IoError),
+}
+
+impl From<CountedError> for Error {
+    fn from(e: CountedError) -> Self {
+        match e {
+            CountedError::Budget(e) => e.into(),
+            CountedError::Prove(e) => e.into(),
+            e => ProveError::MissingCommitment { what: e.to_string() }.into(),
+        }
+    }
 }

@@ -35,8 +35,8 @@ pub struct CompileOptions {
     pub input: IoVisibility,
     /// Who sees the outputs.
     pub output: IoVisibility,
-    /// Proofs that one commitment must allow.
-    pub budget: usize,
+    /// Proofs that one commitment must allow; chosen by cost when absent.
+    pub budget: Option<usize>,
     /// Width of committed digits; chosen by size when absent.
     pub limb_bits: Option<u32>,
 }
@@ -51,7 +51,7 @@ impl Default for CompileOptions {
             model: ModelVisibility::Private,
             input: IoVisibility::Private,
             output: IoVisibility::Public,
-            budget: 64,
+            budget: None,
             limb_bits: None,
         }
     }
@@ -102,7 +102,7 @@ pub fn compile_graph(
         outputs: vec![options.output; relation.outputs.len()],
     };
     let chosen = choose(&relation, &options.params, &visibility, options.budget, options.profile);
-    let (geometry, _) = chosen.ok_or(Error::Geometry { budget: options.budget })?;
+    let (geometry, _) = chosen.ok_or(Error::Geometry { budget: options.budget.unwrap_or(crate::profile::LEAST_BUDGET) })?;
     let layout = Layout::new(&relation, &geometry, &visibility);
     let seed = rand::random();
     let tensors = model_tensors(&graph, &relation, &params);

@@ -98,13 +98,14 @@ fn cost(layout: &Layout, params: &Params, log_height: usize) -> Cost {
     Cost { log_height, model_columns, proof_columns, bytes, millis: ns / 1e6 }
 }
 
-/// The cheapest geometry of a profile.
+/// The cheapest geometry of a profile. Without a wish for the number of proofs, a commitment allows as many as come at
+/// a tenth of extra cost over the least, which is [`LEAST_BUDGET`].
 #[must_use]
 pub fn choose(
     relation: &Relation,
     params: &Params,
     visibility: &Visibility,
-    budget: usize,
+    budget: Option<usize>,
     profile: Profile,
 ) -> Option<(Geometry, Cost)> {
     let per_kib = match profile {
@@ -112,6 +113,23 @@ pub fn choose(
         Profile::Small => 1.5,
     };
     let score = |c: &Cost| c.millis + c.bytes / 1024.0 * per_kib;
-    let all = candidates(relation, params, visibility, budget);
-    all.into_iter().min_by(|a, b| score(&a.1).total_cmp(&score(&b.1)))
+    let best = |budget: usize| {
+        let all = candidates(relation, params, visibility, budget);
+        all.into_iter().min_by(|a, b| score(&a.1).total_cmp(&score(&b.1)))
+    };
+    let mut chosen = best(budget.unwrap_or(LEAST_BUDGET))?;
+    if budget.is_none() && visibility.model_hidden() {
+        let limit = score(&chosen.1) * 1.1;
+        let mut proofs = LEAST_BUDGET * 2;
+        while let Some(more) = best(proofs).filter(|m| score(&m.1) <= limit && proofs <= MOST_BUDGET) {
+            chosen = more;
+            proofs *= 2;
+        }
+    }
+    Some(chosen)
 }
+
+/// Fewest proofs that a commitment allows by default.
+pub const LEAST_BUDGET: usize = 16;
+/// Most proofs that a commitment allows without being asked to.
+pub const MOST_BUDGET: usize = 1 << 12;

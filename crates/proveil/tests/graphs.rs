@@ -50,7 +50,7 @@ fn prove_graph(name: &str, inputs: &[(&[usize], Range)], build: impl Fn(&mut Bui
             model,
             input,
             output,
-            budget: 4,
+            budget: Some(4),
             ..CompileOptions::default()
         };
         let meta = Meta::default();

@@ -1,0 +1,39 @@
+//! `bench`: measures models one by one, each in a process of its own so that a crash ends one line only and the peak
+//! of memory is the model's own, and judges the proven outputs.
+
+mod child;
+mod folder;
+mod measure;
+mod print;
+pub mod testset;
+
+use serde_json::Value;
+
+use crate::cli::args::{Args, BenchArgs};
+use crate::cli::failure::{Failure, NOT_ACCEPTED};
+use crate::cli::ui::Ui;
+
+/// Runs the command.
+pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
+    // Wrong options end the run before any model is measured.
+    a.building.package("")?;
+    a.building.front()?;
+    if a.child {
+        let path = a.paths.first().ok_or_else(|| Failure::usage("--child needs a path"))?;
+        println!("{}", measure::record(path, a));
+        return Ok(());
+    }
+    let mut failed = 0;
+    let mut printer = print::Printer::new(ui.json, a.stages);
+    for path in &a.paths {
+        ui.stage(&path.display().to_string());
+        let record = child::run(path, a, args);
+        ui.done();
+        failed += usize::from(record.get("status") != Some(&Value::from("ok")));
+        printer.record(&record);
+    }
+    match failed {
+        0 => Ok(()),
+        n => Err(Failure::new(NOT_ACCEPTED, format!("{n} of {} models were not proven", a.paths.len()))),
+    }
+}

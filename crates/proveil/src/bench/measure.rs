@@ -1,0 +1,230 @@
+//! The measurement of one model, start to end.
+
+use std::path::Path;
+use std::time::Instant;
+
+use proveil::io::{Cases, encode, input_specs};
+use proveil::onnx::describe;
+use proveil::{CompileOptions, Engine, Error, Meta, Package, compile_graph};
+use proveil_frontend::{FrontendError, InputSpec, Kind, Model, Native, Tensor};
+use serde_json::{Map, Value, json};
+
+use super::folder::{Subject, name_of, read};
+use crate::cli::args::BenchArgs;
+use crate::cli::demo::output_specs;
+use crate::cli::failure::{Failure, UNSUPPORTED};
+
+/// Runs of anything that takes less than [`SHORT`] seconds.
+const RUNS: usize = 3;
+/// Seconds below which a single run says little.
+const SHORT: f64 = 1.0;
+
+/// Measures a path; a failure is a record too.
+pub fn record(path: &Path, a: &BenchArgs) -> Value {
+    let mut out = Map::new();
+    out.insert("name".into(), json!(name_of(path)));
+    out.insert("status".into(), json!("ok"));
+    out.insert("message".into(), json!(""));
+    if let Err(f) = measure(path, a, &mut out) {
+        let status = if f.code == UNSUPPORTED { "unsupported" } else { "error" };
+        out.insert("status".into(), json!(status));
+        out.insert("message".into(), json!(f.message));
+    }
+    out.into()
+}
+
+fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(), Failure> {
+    let subject = read(path, a.cases, a.building.batch.unwrap_or(1))?;
+    let options = a.building.package(&subject.name)?;
+    let (model, compile_s) = front(&subject, a)?;
+    let (engine, build_s) = build(&model, &options)?;
+    let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
+    let specs = input_specs(&meta, &engine.package.graph);
+    let judged = if subject.judged.is_empty() { drawn(&specs, a.cases) } else { subject.judged.clone() };
+    describe_model(&engine, &subject, compile_s + build_s, out)?;
+    let times = prove_all(&engine, &specs, &judged, out)?;
+    out.insert("peak_mib".into(), json!(peak_mib()));
+    let native = native(&subject.onnx, &judged);
+    errors(&times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
+    match native {
+        Ok((_, s)) => out.insert("native_s".into(), json!(s)),
+        Err(e) => out.insert("native_message".into(), json!(e.to_string())),
+    };
+    if let Some((test, used)) = &subject.test {
+        let score = test.score(&engine, &specs, &output_specs(&meta), *used);
+        match score.and_then(|s| serde_json::to_value(s).map_err(|e| e.to_string())) {
+            Ok(Value::Object(s)) => out.extend(s.into_iter().map(|(k, v)| (if k == "rows" { "test_rows".into() } else { k }, v))),
+            Ok(_) => {}
+            Err(e) => {
+                out.insert("test_message".into(), json!(e));
+            }
+        }
+    }
+    if !a.no_plain {
+        let (plain, _) = build(&model, &CompileOptions { zero_knowledge: false, ..options })?;
+        let input = encode(&specs, &judged[0].0)?;
+        let (_, s) = timed(|| plain.prove(&input, b"").map_err(Failure::from))?;
+        out.insert("prove_plain_s".into(), json!(s));
+    }
+    Ok(())
+}
+
+/// The front end's part. Where held-out calibration cannot even encode the judged inputs, they are added.
+fn front(s: &Subject, a: &BenchArgs) -> Result<(Model, f64), Failure> {
+    let mut options = a.building.front()?;
+    options.external_data = Some(s.dir.clone());
+    if s.samples.is_empty() && options.batch.is_none() {
+        options.batch = Some(1);
+    }
+    let (model, time) = timed(|| Ok(proveil_frontend::compile(&s.onnx, &s.samples, &options)?))?;
+    let refused = |(i, _): &(Vec<Tensor>, Vec<Tensor>)| matches!(encode(&model.inputs, i), Err(FrontendError::InputRange { .. }));
+    if !s.judged.iter().any(refused) {
+        return Ok((model, time));
+    }
+    let samples: Vec<Vec<Tensor>> = s.samples.iter().cloned().chain(s.judged.iter().map(|(i, _)| i.clone())).collect();
+    timed(|| Ok(proveil_frontend::compile(&s.onnx, &samples, &options)?))
+}
+
+fn build(model: &Model, options: &CompileOptions) -> Result<(Engine, f64), Failure> {
+    let meta = describe(model, &options.name);
+    timed(|| {
+        let (package, committed) = compile_graph(model.graph.clone(), model.params.clone(), &meta, options)?;
+        Ok(Engine::with_model(package, committed)?)
+    })
+}
+
+fn describe_model(engine: &Engine, s: &Subject, compile_s: f64, out: &mut Map<String, Value>) -> Result<(), Failure> {
+    let package: &Package = &engine.package;
+    let stats = proveil_graph::Stats::of(&package.graph);
+    let relation = proveil_compiler::stats::stats(&package.key.relation);
+    let bits = proveil::security::proven_bits(&engine.key).map_err(Error::from)?;
+    let fields = json!({
+        "params": stats.params, "macs": stats.macs, "lookups": relation.lookup_cells, "table_rows": relation.table_rows,
+        "nodes": stats.nodes, "compile_s": compile_s, "vk_bytes": package.key.encode().len(),
+        "package_bytes": package.to_bytes().len(), "security_bits": bits, "samples": s.samples.len(),
+        "calibrated_on_judged": s.calibrated_on_judged, "column_height": package.key.geometry.log_height,
+    });
+    if let Value::Object(fields) = fields {
+        out.extend(fields);
+    }
+    Ok(())
+}
+
+/// What the proofs say.
+struct Proven {
+    /// Real values by case and output.
+    outputs: Vec<Vec<Vec<f64>>>,
+}
+
+fn prove_all(engine: &Engine, specs: &[InputSpec], judged: &Cases, out: &mut Map<String, Value>) -> Result<Proven, Failure> {
+    let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
+    let (mut prove_s, mut verify_s, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut cut = 0;
+    for (inputs, _) in judged {
+        let cells = encode(specs, inputs)?;
+        cut += specs.iter().zip(inputs).filter_map(|(s, t)| s.encode(&t.data).ok()).map(|r| r.1).sum::<usize>();
+        let (proved, s) = timed(|| Ok(engine.prove(&cells, b"")?))?;
+        prove_s.push(s);
+        let (results, s) = timed(|| Ok(proveil::verify(&engine.key, &proved.file)?))?;
+        verify_s.push(s);
+        let real = |k: usize, m: &proveil::IoMeta| {
+            let public = results.outputs.get(k).and_then(|o| o.1.clone());
+            public.unwrap_or_else(|| m.real(proved.outputs.get(k).map_or(&[][..], Vec::as_slice)))
+        };
+        outputs.push(meta.outputs.iter().enumerate().map(|(k, m)| real(k, m)).collect());
+        let stages: Map<String, Value> = proved.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect();
+        out.insert("stages".into(), stages.into());
+        out.insert("proof_bytes".into(), json!(proved.file.to_bytes().len()));
+    }
+    out.insert("cases".into(), json!(judged.len()));
+    out.insert("saturated".into(), json!(cut));
+    out.insert("prove_s".into(), json!(median(prove_s)));
+    out.insert("verify_s".into(), json!(median(verify_s)));
+    Ok(Proven { outputs })
+}
+
+/// Errors of proven outputs: largest absolute, and largest absolute over the largest expected value of that output.
+fn errors(got: &[Vec<Vec<f64>>], judged: &Cases, native: Option<&Vec<Vec<Tensor>>>, out: &mut Map<String, Value>) {
+    let given = judged.iter().all(|(_, o)| !o.is_empty());
+    let expected: Option<Vec<&Vec<Tensor>>> =
+        if given { Some(judged.iter().map(|c| &c.1).collect()) } else { native.map(|n| n.iter().collect()) };
+    let Some(expected) = expected else { return };
+    let (mut largest, mut relative) = (0f64, 0f64);
+    for k in 0..got.first().map_or(0, Vec::len) {
+        let (mut error, mut top) = (0f64, 0f64);
+        for (g, e) in got.iter().zip(&expected) {
+            let Some(e) = e.get(k).filter(|e| e.data.len() == g[k].len()) else {
+                out.insert("error_message".into(), json!(format!("output {k} has {} values, expected another number", g[k].len())));
+                return;
+            };
+            for (g, e) in g[k].iter().zip(&e.data).filter(|(_, e)| e.is_finite()) {
+                error = error.max((g - e).abs());
+                top = top.max(e.abs());
+            }
+        }
+        largest = largest.max(error);
+        relative = relative.max(if top > 0.0 { error / top } else { error });
+    }
+    out.insert("max_abs_error".into(), json!(largest));
+    out.insert("rel_error".into(), json!(relative));
+    out.insert("expected_by".into(), json!(if given { "cases" } else { "tract" }));
+}
+
+/// Inputs for a model without cases: standard normal, or whole numbers in range.
+fn drawn(specs: &[InputSpec], cases: usize) -> Cases {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut uniform = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    };
+    let mut one = |s: &InputSpec| {
+        let (lo, width) = (s.range.lo as f64, (s.range.hi - s.range.lo) as f64 + 1.0);
+        let data = (0..s.shape.iter().product::<usize>())
+            .map(|_| match s.dtype {
+                Kind::Float => (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos(),
+                _ => (lo + (uniform() * width).floor()).max(lo),
+            })
+            .collect();
+        Tensor { shape: s.shape.clone(), kind: s.dtype, data }
+    };
+    (0..cases.max(1)).map(|_| (specs.iter().map(&mut one).collect(), Vec::new())).collect()
+}
+
+/// Outputs and median time of plain inference.
+fn native(onnx: &[u8], judged: &Cases) -> Result<(Vec<Vec<Tensor>>, f64), Failure> {
+    let shapes: Vec<Vec<usize>> = judged[0].0.iter().map(|t| t.shape.clone()).collect();
+    let native = Native::load(onnx, &shapes)?;
+    let mut outputs = Vec::new();
+    let mut times = Vec::new();
+    for (inputs, _) in judged {
+        let (o, s) = timed(|| Ok(native.run(inputs)?))?;
+        outputs.push(o);
+        times.push(s);
+    }
+    Ok((outputs, median(times)))
+}
+
+/// The last result and the median time of one run, or of three short ones.
+fn timed<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
+    let mut times = Vec::new();
+    loop {
+        let start = Instant::now();
+        let value = f()?;
+        times.push(start.elapsed().as_secs_f64());
+        if times.len() >= RUNS || times.iter().any(|s| *s > SHORT) {
+            return Ok((value, median(times)));
+        }
+    }
+}
+
+fn median(mut v: Vec<f64>) -> f64 {
+    v.sort_by(f64::total_cmp);
+    v.get(v.len() / 2).copied().unwrap_or_default()
+}
+
+/// Largest resident size of this process so far.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib / 1024.0)
+}

@@ -1,0 +1,346 @@
+//! Arguments of all commands.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use proveil::CompileOptions;
+use proveil::profile::Profile;
+use proveil_frontend::{Options, OutputPolicy};
+use proveil_protocol::params::Params;
+use proveil_relation::key::{IoVisibility, ModelVisibility};
+
+use super::failure::Failure;
+
+/// Proofs that a published result is what a committed machine-learning model computes.
+#[derive(Parser)]
+#[command(version, about, after_help = "Exit codes: 0 done, 1 not accepted or a check failed, 2 usage, 3 bad input file, \
+4 unsupported model, 5 internal failure.")]
+pub struct Args {
+    /// Results as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Worker threads; all cores when absent.
+    #[arg(long, global = true)]
+    pub threads: Option<usize>,
+    /// No progress on stderr.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Compile, prove and verify a bundled model, and see forgeries rejected.
+    Demo(DemoArgs),
+    /// Compile an ONNX model to a package (secret) and a verifying key (public).
+    Compile(CompileArgs),
+    /// Commit to an input before proving.
+    Commit(CommitArgs),
+    /// Check a commitment file against data.
+    Open(OpenArgs),
+    /// Run a model on an input and prove the result.
+    Prove(ProveArgs),
+    /// Check a proof with the verifying key.
+    Verify(VerifyArgs),
+    /// Print the security table of a key.
+    Security(SecurityArgs),
+    /// Describe a package, key, proof or commitment file.
+    Inspect(InspectArgs),
+    /// Measure models: accuracy, times, sizes, memory.
+    Bench(BenchArgs),
+}
+
+/// Options of `demo`.
+#[derive(clap::Args)]
+pub struct DemoArgs {
+    /// Which bundled model.
+    #[arg(long, default_value = "digits-cnn")]
+    pub model: DemoModel,
+}
+
+/// Models inside the program.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DemoModel {
+    /// A convolutional network on 8x8 digits.
+    DigitsCnn,
+    /// A multi-layer perceptron on 8x8 digits.
+    DigitsMlp,
+}
+
+/// How to compile.
+#[derive(Clone, clap::Args)]
+pub struct Building {
+    /// Who sees what: input=, output= public|private|committed, model= public|private|committed.
+    #[arg(long, default_value = "input=private,model=private,output=public")]
+    pub visibility: String,
+    /// Fast proving or small proofs.
+    #[arg(long, default_value = "fast")]
+    pub profile: ProfileArg,
+    /// Target security in bits.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=128))]
+    pub security: u32,
+    /// Published theorems only: larger proofs.
+    #[arg(long)]
+    pub unique_decoding: bool,
+    /// No zero knowledge: the same statement in the clear.
+    #[arg(long)]
+    pub plain: bool,
+    /// Proofs that one commitment must allow; chosen by cost when absent.
+    #[arg(long)]
+    pub budget: Option<usize>,
+    /// Length of an open first axis.
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Length of an open dimension, as name=length; may be repeated.
+    #[arg(long = "dim")]
+    pub dims: Vec<String>,
+    /// Bits of weights, 8 to 16.
+    #[arg(long)]
+    pub weight_bits: Option<u32>,
+    /// Bits of activations, 8 to 14.
+    #[arg(long)]
+    pub activation_bits: Option<u32>,
+    /// Relative error that the choice of bits aims at.
+    #[arg(long)]
+    pub max_error: Option<f64>,
+    /// What is revealed of the first output: full, argmax, topk:K, threshold:T or bucket:a,b,c.
+    #[arg(long, default_value = "full")]
+    pub output_policy: String,
+}
+
+/// Options of `compile`.
+#[derive(clap::Args)]
+pub struct CompileArgs {
+    /// The model.
+    pub model: PathBuf,
+    /// Where the package goes. It holds secrets.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Where the verifying key goes.
+    #[arg(long)]
+    pub vk: Option<PathBuf>,
+    /// Typical inputs: an archive of cases or one input file.
+    #[arg(long)]
+    pub samples: Option<PathBuf>,
+    /// The rest.
+    #[command(flatten)]
+    pub building: Building,
+}
+
+/// Options of `commit`.
+#[derive(clap::Args)]
+pub struct CommitArgs {
+    /// The package.
+    pub package: PathBuf,
+    /// The input: .json, .npz or .npy.
+    #[arg(long)]
+    pub input: PathBuf,
+    /// Which case of an archive.
+    #[arg(long, default_value_t = 0)]
+    pub case: usize,
+    /// Where the opening goes. It is secret.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Where the public commitment goes (JSON).
+    #[arg(long)]
+    pub public: PathBuf,
+}
+
+/// Options of `open`.
+#[derive(clap::Args)]
+pub struct OpenArgs {
+    /// The package.
+    pub package: PathBuf,
+    /// The opening file.
+    #[arg(long)]
+    pub commitment: PathBuf,
+    /// The data that it should hold.
+    #[arg(long)]
+    pub input: PathBuf,
+    /// Which case of an archive.
+    #[arg(long, default_value_t = 0)]
+    pub case: usize,
+    /// The published commitment to compare with.
+    #[arg(long)]
+    pub public: Option<PathBuf>,
+}
+
+/// Options of `prove`.
+#[derive(clap::Args)]
+pub struct ProveArgs {
+    /// The package.
+    pub package: PathBuf,
+    /// The input: .json, .npz or .npy.
+    #[arg(long)]
+    pub input: PathBuf,
+    /// Which case of an archive.
+    #[arg(long, default_value_t = 0)]
+    pub case: usize,
+    /// Where the proof goes.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Opening file of committed inputs.
+    #[arg(long)]
+    pub commitment: Option<PathBuf>,
+    /// Bytes to bind, in hexadecimal (a nonce, a chain id).
+    #[arg(long, default_value = "")]
+    pub context: String,
+}
+
+/// Options of `verify`.
+#[derive(clap::Args)]
+pub struct VerifyArgs {
+    /// The verifying key.
+    #[arg(long)]
+    pub vk: PathBuf,
+    /// The proof.
+    #[arg(long)]
+    pub proof: PathBuf,
+    /// Context that the proof must be bound to, in hexadecimal.
+    #[arg(long)]
+    pub context: Option<String>,
+    /// Public commitment (JSON) that the proof must be about.
+    #[arg(long)]
+    pub commitment: Option<PathBuf>,
+}
+
+/// Options of `security`.
+#[derive(clap::Args)]
+pub struct SecurityArgs {
+    /// The verifying key.
+    #[arg(long)]
+    pub vk: PathBuf,
+}
+
+/// Options of `inspect`.
+#[derive(clap::Args)]
+pub struct InspectArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// Draw a package's graph.
+    #[arg(long, requires = "output")]
+    pub graph: Option<Drawing>,
+    /// Where the drawing goes.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+}
+
+/// Kinds of drawings.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Drawing {
+    /// Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
+    /// One line for each tensor.
+    Text,
+}
+
+/// Options of `bench`.
+#[derive(Clone, clap::Args)]
+pub struct BenchArgs {
+    /// Folders with `model.onnx` and `cases.npz`, or ONNX files.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Cases to prove of each model.
+    #[arg(long, default_value_t = 2)]
+    pub cases: usize,
+    /// Commitment scheme.
+    #[arg(long, default_value = "transparent")]
+    pub backend: Backend,
+    /// Print seconds by stage.
+    #[arg(long)]
+    pub stages: bool,
+    /// Seconds that one model may take.
+    #[arg(long, default_value_t = 1800)]
+    pub timeout: u64,
+    /// Skip the proof without zero knowledge.
+    #[arg(long)]
+    pub no_plain: bool,
+    /// Runs one model in this process and prints one JSON object.
+    #[arg(long, hide = true)]
+    pub child: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub building: Building,
+}
+
+/// Commitment schemes.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Backend {
+    /// Hashes only, no trusted setup.
+    Transparent,
+}
+
+/// What proofs should be good at.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ProfileArg {
+    /// Proving time first.
+    Fast,
+    /// Proof size first.
+    Small,
+}
+
+impl Building {
+    /// Options of the package.
+    pub fn package(&self, name: &str) -> Result<CompileOptions, Failure> {
+        let mut o = CompileOptions { name: name.into(), zero_knowledge: !self.plain, budget: self.budget, ..CompileOptions::default() };
+        (o.profile, o.params) = match (self.profile, self.unique_decoding) {
+            (ProfileArg::Fast, false) => (Profile::Fast, Params::fast(self.security)),
+            (ProfileArg::Small, false) => (Profile::Small, Params::standard(self.security)),
+            (ProfileArg::Fast, true) => (Profile::Fast, Params::unique_decoding(self.security)),
+            (ProfileArg::Small, true) => (Profile::Small, Params::unique_decoding(self.security)),
+        };
+        for part in self.visibility.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+            let bad = || Failure::usage(format!("--visibility: '{part}' is not input=, model= or output= with public, private or committed"));
+            let (who, what) = part.split_once('=').ok_or_else(bad)?;
+            let (io, model) = match what {
+                "public" => (IoVisibility::Public, ModelVisibility::Public),
+                "private" => (IoVisibility::Private, ModelVisibility::Private),
+                "committed" => (IoVisibility::Committed, ModelVisibility::Committed),
+                _ => return Err(bad()),
+            };
+            match who {
+                "input" => o.input = io,
+                "output" => o.output = io,
+                "model" => o.model = model,
+                _ => return Err(bad()),
+            }
+        }
+        Ok(o)
+    }
+
+    /// Options of the front end.
+    pub fn front(&self) -> Result<Options, Failure> {
+        let mut o = Options::default();
+        (o.batch, o.weight_bits, o.activation_bits) = (self.batch, self.weight_bits, self.activation_bits);
+        o.max_error = self.max_error.unwrap_or(o.max_error);
+        for d in &self.dims {
+            let parsed = d.split_once('=').and_then(|(n, l)| Some((n.to_string(), l.parse().ok()?)));
+            let (name, len) = parsed.ok_or_else(|| Failure::usage(format!("--dim: '{d}' is not name=length")))?;
+            o.dims.insert(name, len);
+        }
+        o.output = policy(&self.output_policy)?;
+        Ok(o)
+    }
+}
+
+fn policy(text: &str) -> Result<OutputPolicy, Failure> {
+    let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+    let bad = || {
+        let kinds = "full, argmax, topk:K, threshold:T or bucket:a,b,c";
+        Failure::usage(format!("--output-policy: '{text}' is not {kinds}"))
+    };
+    let number = |s: &str| s.trim().parse::<f64>().ok().filter(|v| v.is_finite()).ok_or_else(bad);
+    Ok(match (kind, rest) {
+        ("full", "") => OutputPolicy::Full,
+        ("argmax", "") => OutputPolicy::ArgMax,
+        ("topk", k) => OutputPolicy::TopK(k.parse().map_err(|_| bad())?),
+        ("threshold", t) => OutputPolicy::Threshold(number(t)?),
+        ("bucket", list) => OutputPolicy::Bucket(list.split(',').map(number).collect::<Result<_, _>>()?),
+        _ => return Err(bad()),
+    })
+}

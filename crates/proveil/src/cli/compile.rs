@@ -1,0 +1,108 @@
+//! `compile`: an ONNX file to a package and a verifying key.
+
+use std::path::Path;
+use std::time::Instant;
+
+use proveil::budget::{FileStore, folder};
+use proveil::io::{InputFile, read_cases, read_limited, write_atomic};
+use proveil::{Engine, compile_onnx};
+use proveil_frontend::{Report, Tensor};
+use proveil_graph::Stats;
+use serde_json::{Value, json};
+
+use super::FILE_LIMIT;
+use super::args::CompileArgs;
+use super::failure::Failure;
+use super::ui::{Ui, seconds, size};
+
+/// Runs the command.
+pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
+    let name = a.model.file_stem().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
+    let options = a.building.package(&name)?;
+    let mut front = a.building.front()?;
+    let onnx = read_limited(&a.model, FILE_LIMIT)?;
+    front.external_data = a.model.parent().map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() });
+    let samples = match &a.samples {
+        Some(path) => read_samples(path)?,
+        None => Vec::new(),
+    };
+    ui.stage("compile");
+    let start = Instant::now();
+    let compiled = compile_onnx(&onnx, &samples, &front, &options).map_err(|e| Failure::from(e).at(&a.model))?;
+    let bytes = compiled.package.to_bytes();
+    let key = compiled.package.key.encode();
+    ui.stage("check");
+    let stats = Stats::of(&compiled.package.graph);
+    let engine = Engine::with_model(compiled.package, compiled.model)?;
+    let bits = proveil::security::proven_bits(&engine.key).map_err(proveil::Error::from)?;
+    engine.open_budget(&FileStore::new(folder(&a.output)).map_err(proveil::Error::from)?)?;
+    write_atomic(&a.output, &bytes, true)?;
+    if let Some(vk) = &a.vk {
+        write_atomic(vk, &key, false)?;
+    }
+    let took = start.elapsed().as_secs_f64();
+    let id = proveil::proof::hex(&engine.key.digest);
+    let mut text = format!("model id         {id}\n");
+    text += &format!("package          {} ({}; keep it secret)\n", a.output.display(), size(bytes.len()));
+    if let Some(vk) = &a.vk {
+        text += &format!("verifying key    {} ({})\n", vk.display(), size(key.len()));
+    }
+    text += &format!(
+        "model            {} parameters, {} multiplications, {} looked-up cells\nsecurity         {bits} bits proven\ncompiled in      {}\n",
+        stats.params,
+        stats.macs,
+        stats.lookups,
+        seconds(took)
+    );
+    text += &accuracy_text(&compiled.report, samples.is_empty());
+    let value = json!({
+        "model_id": id, "package": a.output, "package_bytes": bytes.len(), "vk": a.vk, "vk_bytes": key.len(),
+        "params": stats.params, "macs": stats.macs, "lookups": stats.lookups, "security_bits": bits,
+        "compile_s": took, "accuracy": accuracy_json(&compiled.report),
+    });
+    ui.result(&text, &value);
+    Ok(())
+}
+
+/// Calibration inputs: all cases of an archive, or one input.
+pub fn read_samples(path: &Path) -> Result<Vec<Vec<Tensor>>, Failure> {
+    if path.extension().is_some_and(|e| e == "npz") {
+        let cases = read_cases(path)?;
+        if !cases.is_empty() {
+            return Ok(cases.into_iter().map(|(i, _)| i).collect());
+        }
+    }
+    Ok(vec![InputFile::read(path, 0)?.tensors()])
+}
+
+/// The accuracy report in words.
+pub fn accuracy_text(r: &Report, drawn: bool) -> String {
+    let (w, a, t) = r.bits;
+    let origin = if drawn { "random samples: pass --samples for a meaningful report" } else { "samples" };
+    let mut text = format!("accuracy         {} {origin}; weights {w}, activations {a}, tables {t} bits\n", r.samples);
+    for o in &r.outputs {
+        text += &format!(
+            "  output '{}': largest error {:.6} ({:.4} % of the largest value), mean {:.6}, same largest cell {:.1} %\n",
+            o.name,
+            o.max,
+            o.relative * 100.0,
+            o.mean,
+            o.label_agreement * 100.0
+        );
+    }
+    if r.saturated > 0 {
+        text += &format!("  {} input cells lie outside the calibrated range and were cut\n", r.saturated);
+    }
+    text
+}
+
+/// The accuracy report as data.
+pub fn accuracy_json(r: &Report) -> Value {
+    let outputs: Vec<Value> = r
+        .outputs
+        .iter()
+        .map(|o| json!({ "name": o.name, "max_abs_error": o.max, "mean_abs_error": o.mean, "rel_error": o.relative, "label_agreement": o.label_agreement }))
+        .collect();
+    let layers: Vec<Value> = r.layers.iter().map(|(n, e)| json!({ "name": n, "rel_error": e })).collect();
+    json!({ "samples": r.samples, "bits": [r.bits.0, r.bits.1, r.bits.2], "outputs": outputs, "layers": layers, "saturated": r.saturated })
+}

@@ -1,0 +1,87 @@
+//! Failures with their exit codes.
+
+use proveil::Error;
+use proveil::io::IoError;
+use proveil_frontend::FrontendError;
+
+/// Not accepted, or a check failed.
+pub const NOT_ACCEPTED: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
+/// A file cannot be used.
+pub const BAD_FILE: u8 = 3;
+/// The model cannot be proved.
+pub const UNSUPPORTED: u8 = 4;
+/// Anything else.
+pub const INTERNAL: u8 = 5;
+
+/// Why the command ends.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code.
+    pub code: u8,
+    /// What went wrong and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with a code.
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// Wrong arguments.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(USAGE, message)
+    }
+
+    /// Puts a file name before the message.
+    pub fn at(self, path: &std::path::Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        let code = match &e {
+            Error::Verify(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
+            Error::Budget(proveil_prover::budget::BudgetError::Exhausted { .. }) => NOT_ACCEPTED,
+            Error::Budget(_) | Error::Eval(_) | Error::Decode { .. } | Error::Meta(_) => BAD_FILE,
+            Error::Frontend(e) => frontend(e),
+            Error::Io(e) => io(e),
+            Error::Graph(_) | Error::Lower(_) | Error::Geometry { .. } => UNSUPPORTED,
+            Error::Params(_) => USAGE,
+            _ => INTERNAL,
+        };
+        Self::new(code, e.to_string())
+    }
+}
+
+fn frontend(e: &FrontendError) -> u8 {
+    match e {
+        FrontendError::Decode { .. }
+        | FrontendError::NotFinite { .. }
+        | FrontendError::InputShape { .. }
+        | FrontendError::InputCount { .. }
+        | FrontendError::InputRange { .. } => BAD_FILE,
+        FrontendError::OpenDimension { .. } => USAGE,
+        FrontendError::Native { .. } => INTERNAL,
+        _ => UNSUPPORTED,
+    }
+}
+
+fn io(e: &IoError) -> u8 {
+    if matches!(e, IoError::Write { .. }) { INTERNAL } else { BAD_FILE }
+}
+
+impl From<IoError> for Failure {
+    fn from(e: IoError) -> Self {
+        Self::new(io(&e), e.to_string())
+    }
+}
+
+impl From<FrontendError> for Failure {
+    fn from(e: FrontendError) -> Self {
+        Self::new(frontend(&e), e.to_string())
+    }
+}

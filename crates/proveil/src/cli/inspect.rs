@@ -1,0 +1,149 @@
+//! `inspect`: what a file is and what is in it.
+
+use proveil::budget::{FileStore, folder};
+use proveil::commitment::COMMITMENT_MAGIC;
+use proveil::io::{read_limited, write_atomic};
+use proveil::package::PACKAGE_MAGIC;
+use proveil::profile::candidates;
+use proveil::proof::{PROOF_MAGIC, hex};
+use proveil::{CommitmentFile, Error, Meta, Package, ProofFile};
+use proveil_prover::budget::{Store, Use};
+use proveil_relation::key::{KEY_MAGIC, VerifyingKey};
+use proveil_verifier::PreparedKey;
+use serde_json::{Value, json};
+
+use super::FILE_LIMIT;
+use super::args::{Drawing, InspectArgs};
+use super::failure::{BAD_FILE, Failure};
+use super::ui::{Ui, size};
+use super::verify::described;
+
+/// Runs the command.
+pub fn run(a: &InspectArgs, ui: &Ui) -> Result<(), Failure> {
+    let bytes = read_limited(&a.file, FILE_LIMIT)?;
+    let at = |e: Error| Failure::from(e).at(&a.file);
+    let magic = bytes.get(..8).unwrap_or_default();
+    let package = magic == PACKAGE_MAGIC;
+    if a.graph.is_some() && !package {
+        return Err(Failure::usage("--graph needs a package"));
+    }
+    let (mut text, value) = if package {
+        let package = Package::from_bytes(&bytes).map_err(at)?;
+        if let (Some(kind), Some(out)) = (a.graph, &a.output) {
+            let drawing = match kind {
+                Drawing::Dot => proveil_graph::dump::to_dot(&package.graph),
+                Drawing::Svg => proveil_graph::dump::to_svg(&package.graph),
+                Drawing::Text => proveil_graph::dump::to_text(&package.graph),
+            };
+            write_atomic(out, drawing.as_bytes(), false)?;
+        }
+        describe_package(a, package)?
+    } else if magic == KEY_MAGIC {
+        let key = VerifyingKey::decode(&bytes).map_err(|source| at(Error::Decode { what: "verifying key", source }))?;
+        describe_key("verifying key", &PreparedKey::new(key))?
+    } else if magic == PROOF_MAGIC {
+        describe_proof(&ProofFile::from_bytes(&bytes).map_err(at)?)
+    } else if magic == COMMITMENT_MAGIC {
+        describe_commitment(&CommitmentFile::from_bytes(&bytes).map_err(at)?)
+    } else {
+        let message = "neither a package, a verifying key, a proof nor a commitment of this version";
+        return Err(Failure::new(BAD_FILE, message).at(&a.file));
+    };
+    text = format!("size             {}\n{text}", size(bytes.len()));
+    let mut value = value;
+    value["bytes"] = json!(bytes.len());
+    ui.result(&text, &value);
+    Ok(())
+}
+
+fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value), Failure> {
+    let stats = proveil_graph::Stats::of(&package.graph);
+    let model = package.key.model;
+    let key = PreparedKey::new(package.key);
+    let (mut text, mut value) = describe_key("package (secret)", &key)?;
+    text += &format!("graph            {} nodes, {} parameters, {} multiplications\n", stats.nodes, stats.params, stats.macs);
+    value["graph"] = json!({ "nodes": stats.nodes, "params": stats.params, "macs": stats.macs });
+    // The folder is made by `compile`; looking must not make it.
+    let dir = folder(&a.file);
+    if let (Some(c), true) = (model, dir.is_dir())
+        && let Ok(b) = FileStore::new(dir).and_then(|s| s.read(&c))
+    {
+        text += &format!("proofs left      {} of {}\n", b.left(Use::Proof), b.limit[0]);
+        value["proofs_left"] = json!(b.left(Use::Proof));
+    }
+    Ok((text, value))
+}
+
+fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failure> {
+    let (k, layout) = (&key.key, &key.layout);
+    let meta = Meta::from_bytes(&k.meta).map_err(Error::from)?;
+    let stats = proveil_compiler::stats::stats(&k.relation);
+    let mut text = format!("kind             {kind} of '{}'\nmodel id         {}\n", meta.name, hex(&key.digest));
+    let v = &k.visibility;
+    text += &format!(
+        "visibility       zero knowledge {}, model {:?}, inputs {:?}, outputs {:?}\n",
+        v.zero_knowledge, v.model, v.inputs, v.outputs
+    );
+    let ios = meta.inputs.iter().map(|m| ("input", m)).chain(meta.outputs.iter().map(|m| ("output", m)));
+    for (what, m) in ios {
+        text += &format!("{what:<16} '{}' {:?} {}, unit 2^{}\n", m.name, m.shape, m.dtype, -m.scale);
+    }
+    text += &format!("{stats}\n");
+    text += &format!("index spaces     look-ups 2 x 2^{}, products 2^{}\n", layout.nv, layout.nk);
+    for t in &layout.trees {
+        let top = t.log_top.map_or("public".into(), |l| format!("2^{l} random cells a column"));
+        let height = layout.heights[t.group];
+        text += &format!("tree             {:?}: {} columns of 2^{height}, {top}\n", t.kind, t.base_columns());
+    }
+    for t in &k.relation.tables {
+        text += &format!("table            '{}': {} rows of {}\n", t.name, t.rows(), t.width());
+    }
+    let budget = k.params.budget(1 << k.geometry.model_log_top);
+    text += &format!("proofs allowed   {budget} for each commitment\n");
+    let mut costs = Vec::new();
+    for (g, c) in candidates(&k.relation, &k.params, v, budget) {
+        let mark = if g.log_height == k.geometry.log_height { " <- chosen" } else { "" };
+        text += &format!("column height    2^{}: about {}, {:.0} ms that depend on it{mark}\n", c.log_height, size(c.bytes as usize), c.millis);
+        costs.push(json!({ "log_height": c.log_height, "bytes": c.bytes, "millis": c.millis }));
+    }
+    let trees: Vec<Value> = layout
+        .trees
+        .iter()
+        .map(|t| json!({ "kind": format!("{:?}", t.kind), "columns": t.base_columns(), "log_height": layout.heights[t.group], "log_random": t.log_top }))
+        .collect();
+    let tables: Vec<Value> =
+        k.relation.tables.iter().map(|t| json!({ "name": t.name, "rows": t.rows(), "width": t.width() })).collect();
+    let value = json!({
+        "kind": kind, "name": meta.name, "model_id": hex(&key.digest), "visibility": v, "inputs": meta.inputs,
+        "outputs": meta.outputs, "lookups": stats.lookups, "lookup_cells": stats.lookup_cells,
+        "table_rows": stats.table_rows, "model_cells": stats.model_cells, "trace_cells": stats.trace_cells,
+        "multiplications": stats.multiplications, "trees": trees, "tables": tables, "budget": budget,
+        "heights": costs, "security_target": k.params.security_bits,
+    });
+    Ok((text, value))
+}
+
+fn describe_proof(p: &ProofFile) -> (String, Value) {
+    let inputs: Vec<Value> = p.statement.inputs.iter().map(described).collect();
+    let outputs: Vec<Value> = p.statement.outputs.iter().map(described).collect();
+    let mut text = format!("kind             proof\nmodel id         {}\nproof            {}\n", hex(&p.model_id), size(p.proof.len()));
+    for (what, list) in [("input", &inputs), ("output", &outputs)] {
+        for (k, v) in list.iter().enumerate() {
+            text += &format!("{what} {k:<10} {v}\n");
+        }
+    }
+    text += &format!("context          {}\n", hex(&p.statement.context));
+    let value = json!({
+        "kind": "proof", "model_id": hex(&p.model_id), "proof_bytes": p.proof.len(), "inputs": inputs,
+        "outputs": outputs, "context": hex(&p.statement.context),
+    });
+    (text, value)
+}
+
+fn describe_commitment(c: &CommitmentFile) -> (String, Value) {
+    let mut text = "kind             commitment opening (secret)\n".to_string();
+    for o in &c.openings {
+        text += &format!("input {:<10} '{}', {} cells, root {}\n", o.input, o.name, o.cells.len(), hex(&o.root));
+    }
+    (text, json!({ "kind": "commitment", "inputs": c.public() }))
+}

@@ -1,0 +1,62 @@
+//! `prove`: runs the model, counts the use of hidden commitments, writes the proof.
+
+use std::time::Instant;
+
+use proveil::Error;
+use proveil::budget::{Beside, FileStore, folder};
+use proveil::io::write_atomic;
+use serde_json::{Value, json};
+
+use super::args::ProveArgs;
+use super::commit::{load, read_commitment, read_input, roots};
+use super::failure::Failure;
+use super::ui::{Ui, seconds, size, values};
+
+/// Bytes from hexadecimal.
+pub fn unhex(text: &str) -> Result<Vec<u8>, Failure> {
+    let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+    match digits {
+        Some(d) if d.len() % 2 == 0 => Ok(d.chunks(2).map(|p| (p[0] * 16 + p[1]) as u8).collect()),
+        _ => Err(Failure::usage(format!("'{text}' is not hexadecimal: give two digits for each byte"))),
+    }
+}
+
+/// Runs the command.
+pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
+    let context = unhex(&a.context)?;
+    ui.stage("load");
+    let engine = load(&a.package)?;
+    let input = read_input(&engine, &a.input, a.case)?;
+    let mut store = Beside { package: FileStore::new(folder(&a.package)).map_err(Error::from)?, inputs: None };
+    let mut opened = Vec::new();
+    if let Some(path) = &a.commitment {
+        let file = read_commitment(path)?;
+        opened = file.reopen(&engine, &input).map_err(|e| Failure::from(e).at(path))?;
+        store.inputs = Some((FileStore::new(folder(path)).map_err(Error::from)?, roots(&file)));
+    }
+    let given: Vec<_> = opened.iter().map(Option::as_ref).collect();
+    ui.stage("prove");
+    let start = Instant::now();
+    let proved = engine.prove_counted(&input, &given, &context, &store)?;
+    let took = start.elapsed().as_secs_f64();
+    let bytes = proved.file.to_bytes();
+    ui.stage("verify");
+    let results = proveil::verify(&engine.key, &proved.file)?;
+    write_atomic(&a.output, &bytes, false)?;
+    let mut text = format!("proof            {} ({})\nproved in        {}\n", a.output.display(), size(bytes.len()), seconds(took));
+    let meta = proveil::Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
+    let mut outputs = serde_json::Map::new();
+    for ((name, public), (m, cells)) in results.outputs.iter().zip(meta.outputs.iter().zip(&proved.outputs)) {
+        let real = m.real(cells);
+        let who = if public.is_some() { "public" } else { "hidden, shown to the prover only" };
+        text += &format!("output '{name}' ({who}) {}\n", values(&real));
+        outputs.insert(name.clone(), json!({ "values": real, "public": public.is_some() }));
+    }
+    let stages: Value = proved.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>().into();
+    let value = json!({
+        "proof": a.output, "proof_bytes": bytes.len(), "prove_s": took, "model_id": results.model_id,
+        "outputs": outputs, "stages": stages,
+    });
+    ui.result(&text, &value);
+    Ok(())
+}

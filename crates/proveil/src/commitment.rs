@@ -1,0 +1,166 @@
+//! Commitments to inputs that are made before any proof: the secret opening file and its public counterpart.
+
+use proveil_protocol::codec::{DecodeError, Reader};
+use proveil_relation::key::IoVisibility;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Engine, IoCommitment};
+use crate::error::Error;
+use crate::proof::hex;
+
+/// Bytes that open a commitment file: name and format version.
+pub const COMMITMENT_MAGIC: [u8; 8] = *b"PVCOMM\0\x01";
+
+/// One committed input with everything that opens it. Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// Index of the input.
+    pub input: u32,
+    /// Its name.
+    pub name: String,
+    /// Seed of random cells and salts.
+    pub seed: [u8; 32],
+    /// Root of the tree.
+    pub root: [u8; 32],
+    /// Nonce of the tree.
+    pub nonce: [u8; 32],
+    /// Committed integers, row-major.
+    pub cells: Vec<i64>,
+}
+
+/// The secret file: openings of all committed inputs of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommitmentFile {
+    /// In order of inputs.
+    pub openings: Vec<Opening>,
+}
+
+/// What is published of a commitment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicCommitment {
+    /// Index of the input.
+    pub input: u32,
+    /// Its name.
+    pub name: String,
+    /// Root in hexadecimal.
+    pub root: String,
+    /// Nonce in hexadecimal.
+    pub nonce: String,
+}
+
+impl CommitmentFile {
+    /// Commits to every input that is committed under the engine's key.
+    ///
+    /// # Errors
+    /// `Mismatch` when there is none; `Prove`.
+    pub fn make(engine: &Engine, inputs: &[Vec<i64>]) -> Result<Self, Error> {
+        let mut openings = Vec::new();
+        for (k, cells) in inputs.iter().enumerate() {
+            if engine.package.key.visibility.input(k as u32) != IoVisibility::Committed {
+                continue;
+            }
+            let seed = rand::random();
+            let c = engine.commit_input(k, inputs, seed)?.committed.commitment();
+            let input = k as u32;
+            let name = engine.package.key.relation.inputs[k].tensor;
+            let name = engine.package.key.relation.tensors[name as usize].name.clone();
+            openings.push(Opening { input, name, seed, root: c.root, nonce: c.nonce, cells: cells.clone() });
+        }
+        if openings.is_empty() {
+            let hint = "compile with --visibility input=committed";
+            return Err(Error::Mismatch { what: "the commitment", with: "a key without committed inputs", hint });
+        }
+        Ok(Self { openings })
+    }
+
+    /// Makes the commitments again and compares roots; the result has one entry for each input of the model.
+    ///
+    /// # Errors
+    /// `Mismatch` when a root is not the stored one or `inputs` are not the committed values.
+    pub fn reopen(&self, engine: &Engine, inputs: &[Vec<i64>]) -> Result<Vec<Option<IoCommitment>>, Error> {
+        let mismatch = |with, hint| Error::Mismatch { what: "the commitment file", with, hint };
+        let mut out: Vec<Option<IoCommitment>> = vec![None; engine.package.key.relation.inputs.len()];
+        for o in &self.openings {
+            let k = o.input as usize;
+            let committed = engine.package.key.visibility.input(o.input) == IoVisibility::Committed;
+            let Some(slot) = out.get_mut(k).filter(|_| committed) else {
+                return Err(mismatch("the inputs that this model commits to", "commit again with this package"));
+            };
+            if inputs.get(k) != Some(&o.cells) {
+                return Err(mismatch("the input", "give the input that was committed to, or commit to this one"));
+            }
+            let made = engine.commit_input(k, inputs, o.seed)?;
+            let c = made.committed.commitment();
+            if (c.root, c.nonce) != (o.root, o.nonce) {
+                return Err(mismatch("its own root", "restore the file, or commit again with this package"));
+            }
+            *slot = Some(made);
+        }
+        Ok(out)
+    }
+
+    /// What may be published.
+    #[must_use]
+    pub fn public(&self) -> Vec<PublicCommitment> {
+        let one = |o: &Opening| PublicCommitment {
+            input: o.input,
+            name: o.name.clone(),
+            root: hex(&o.root),
+            nonce: hex(&o.nonce),
+        };
+        self.openings.iter().map(one).collect()
+    }
+
+    /// Canonical bytes: magic, openings, checksum.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = COMMITMENT_MAGIC.to_vec();
+        out.extend(postcard::to_allocvec(&self.openings).unwrap_or_default());
+        let check = blake3::hash(&out);
+        out.extend(check.as_bytes());
+        out
+    }
+
+    /// Reads what [`CommitmentFile::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// `Decode` with the byte offset.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let read = || -> Result<Self, DecodeError> {
+            let mut r = Reader::new(bytes);
+            if r.take("commitment magic", 8)? != COMMITMENT_MAGIC {
+                return Err(DecodeError::Invalid { what: "commitment magic", offset: 0 });
+            }
+            let n = r.remaining().saturating_sub(32);
+            let body = r.take("openings", n)?;
+            let check = r.take("commitment checksum", 32)?;
+            if blake3::hash(&bytes[..8 + n]).as_bytes() != check {
+                return Err(DecodeError::Invalid { what: "commitment checksum", offset: 8 + n });
+            }
+            let bad = |_| DecodeError::Invalid { what: "openings", offset: 8 };
+            Ok(Self { openings: postcard::from_bytes(body).map_err(bad)? })
+        };
+        read().map_err(|source| Error::Decode { what: "commitment file", source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roundtrips_and_rejects_every_flipped_byte() {
+        let opening =
+            Opening { input: 1, name: "x".into(), seed: [1; 32], root: [2; 32], nonce: [3; 32], cells: vec![-4, 5] };
+        let file = CommitmentFile { openings: vec![opening] };
+        let bytes = file.to_bytes();
+        assert_eq!(CommitmentFile::from_bytes(&bytes).unwrap(), file);
+        for i in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[i] ^= 1;
+            assert!(CommitmentFile::from_bytes(&bad).is_err(), "{i}");
+            assert!(CommitmentFile::from_bytes(&bytes[..i]).is_err(), "{i}");
+        }
+    }
+}

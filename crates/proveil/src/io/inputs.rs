@@ -1,0 +1,157 @@
+//! Inputs of a model from a file, matched by name or by order, checked against the model's description.
+
+use std::path::{Path, PathBuf};
+
+use proveil_frontend::{InputSpec, Kind, Tensor};
+use proveil_graph::Graph;
+
+use super::array::{Array, Npz, parse_npy};
+use super::{IoError, json, read_limited};
+use crate::meta::Meta;
+
+/// Largest input file in bytes, and largest array of an archive.
+const LIMIT: u64 = 1 << 30;
+
+/// Named arrays of one file.
+pub struct InputFile {
+    path: PathBuf,
+    arrays: Vec<(String, Array)>,
+}
+
+/// Test cases: inputs and expected outputs.
+pub type Cases = Vec<(Vec<Tensor>, Vec<Tensor>)>;
+
+impl InputFile {
+    /// Reads `.json`, `.npz` or `.npy`. In an archive, `case` chooses among `c<case>_in<j>`.
+    ///
+    /// # Errors
+    /// `Read`, `TooLarge`, `Format`.
+    pub fn read(path: &Path, case: usize) -> Result<Self, IoError> {
+        let bytes = read_limited(path, LIMIT)?;
+        let format = |place: &str, reason: String| IoError::Format { path: path.into(), place: place.into(), reason };
+        let arrays = match path.extension().and_then(|e| e.to_str()).unwrap_or_default() {
+            "npz" => {
+                let mut npz = Npz::open(bytes, LIMIT).map_err(|e| format("archive", e))?;
+                let all = npz.names();
+                let prefix = format!("c{case}_in");
+                let mut names: Vec<String> = all.iter().filter(|n| n.starts_with(&prefix)).cloned().collect();
+                names.sort_by_key(|n| n[prefix.len()..].parse::<usize>().unwrap_or(usize::MAX));
+                if names.is_empty() && all.iter().any(|n| n.starts_with("c0_in")) {
+                    return Err(format(&format!("case {case}"), "no such case in the archive".into()));
+                }
+                let plain = names.is_empty();
+                let names = if plain { all } else { names };
+                let one = |n: String| {
+                    let a = npz.array(&n).map_err(|e| format(&format!("array '{n}'"), e))?;
+                    Ok((if plain { n } else { String::new() }, a))
+                };
+                names.into_iter().map(one).collect::<Result<_, IoError>>()?
+            }
+            "npy" => vec![(String::new(), parse_npy(&bytes).map_err(|e| format("array", e))?)],
+            "json" => json::parse(&bytes).map_err(|(place, reason)| format(&place, reason))?,
+            other => return Err(format("name", format!("unknown kind of file '{other}'; give .json, .npz or .npy"))),
+        };
+        Ok(Self { path: path.into(), arrays })
+    }
+
+    /// The arrays as tensors, in the order of the file.
+    #[must_use]
+    pub fn tensors(&self) -> Vec<Tensor> {
+        self.arrays.iter().map(|(_, a)| a.tensor()).collect()
+    }
+
+    /// The integers of every input of a model.
+    ///
+    /// # Errors
+    /// `MissingInput`, `Shape`, `Type`, `Value`.
+    pub fn encode(&self, specs: &[InputSpec]) -> Result<Vec<Vec<i64>>, IoError> {
+        specs.iter().enumerate().map(|(k, s)| self.one(s, k)).collect()
+    }
+
+    fn one(&self, spec: &InputSpec, k: usize) -> Result<Vec<i64>, IoError> {
+        let (path, input) = (self.path.clone(), spec.name.clone());
+        let named = self.arrays.iter().find(|(n, _)| *n == spec.name);
+        let Some((_, array)) = named.or_else(|| self.arrays.get(k)) else {
+            let names: Vec<&str> = self.arrays.iter().map(|(n, _)| n.as_str()).collect();
+            let found = format!("{} arrays {names:?}", names.len());
+            return Err(IoError::MissingInput { path, input, found });
+        };
+        // A file without shapes gives flat lists; row-major order is unambiguous.
+        let flat = array.shape.len() == 1 && array.data.len() == spec.shape.iter().product::<usize>();
+        if array.shape != spec.shape && !(flat && self.path.extension().is_some_and(|e| e == "json")) {
+            return Err(IoError::Shape { path, input, expected: spec.shape.clone(), got: array.shape.clone() });
+        }
+        let whole = array.dtype == "any" || array.kind() != Kind::Float;
+        if spec.dtype != Kind::Float && !whole || spec.dtype == Kind::Float && array.kind() == Kind::Bool {
+            let expected = kind_name(spec.dtype).to_string();
+            return Err(IoError::Type { path, input, expected, got: array.dtype.clone() });
+        }
+        spec.quantise(&array.data).map_err(|source| IoError::Value { path, source })
+    }
+}
+
+/// The model's name for what cells mean.
+#[must_use]
+pub(crate) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Float => "float32",
+        Kind::Int => "int64",
+        Kind::Bool => "bool",
+    }
+}
+
+/// How each input of a compiled model is encoded.
+#[must_use]
+pub fn input_specs(meta: &Meta, graph: &Graph) -> Vec<InputSpec> {
+    let specs = meta.inputs.iter().zip(&graph.inputs).map(|(m, id)| InputSpec {
+        name: m.name.clone(),
+        shape: m.shape.clone(),
+        dtype: match m.dtype.as_str() {
+            "int64" => Kind::Int,
+            "bool" => Kind::Bool,
+            _ => Kind::Float,
+        },
+        scale: m.scale,
+        range: graph.tensors[id.0 as usize].range,
+        refuse_beyond: None,
+    });
+    specs.collect()
+}
+
+/// Encodes tensors with the inputs' codecs.
+///
+/// # Errors
+/// The front end's, with input and cell.
+pub fn encode(specs: &[InputSpec], tensors: &[Tensor]) -> Result<Vec<Vec<i64>>, proveil_frontend::FrontendError> {
+    if specs.len() != tensors.len() {
+        let (expected, got) = (specs.len(), tensors.len());
+        return Err(proveil_frontend::FrontendError::InputCount { expected, got });
+    }
+    specs.iter().zip(tensors).map(|(s, t)| s.quantise(&t.data)).collect()
+}
+
+/// Reads all cases of an archive: arrays `c<k>_in<j>` and `c<k>_out<j>`.
+///
+/// # Errors
+/// `Read`, `TooLarge`, `Format`.
+pub fn read_cases(path: &Path) -> Result<Cases, IoError> {
+    let format = |place: String, reason: String| IoError::Format { path: path.into(), place, reason };
+    let mut npz = Npz::open(read_limited(path, LIMIT)?, LIMIT).map_err(|e| format("archive".into(), e))?;
+    let names: std::collections::BTreeSet<String> = npz.names().into_iter().collect();
+    let mut side = |k: usize, side: &str| {
+        let mut list = Vec::new();
+        while names.contains(&format!("c{k}_{side}{}", list.len())) {
+            let name = format!("c{k}_{side}{}", list.len());
+            list.push(npz.array(&name).map_err(|e| format(format!("array '{name}'"), e))?.tensor());
+        }
+        Ok::<_, IoError>(list)
+    };
+    let mut cases = Cases::new();
+    loop {
+        let (inputs, outputs) = (side(cases.len(), "in")?, side(cases.len(), "out")?);
+        if inputs.is_empty() && outputs.is_empty() {
+            return Ok(cases);
+        }
+        cases.push((inputs, outputs));
+    }
+}

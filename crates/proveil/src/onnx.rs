@@ -1,0 +1,53 @@
+//! From an ONNX file to a package: the front end's result with the description that keys carry.
+
+use proveil_frontend::{Model, Options, Report, Tensor, compile};
+use proveil_prover::Committed;
+
+use crate::error::Error;
+use crate::io::kind_name;
+use crate::meta::{IoMeta, Meta};
+use crate::package::{CompileOptions, Package, compile_graph};
+
+/// A package with what is known about its accuracy.
+pub struct Compiled {
+    /// The package.
+    pub package: Package,
+    /// Its model commitment, to be handed to [`crate::Engine::with_model`].
+    pub model: Option<Committed>,
+    /// Accuracy on samples.
+    pub report: Report,
+}
+
+/// Names, shapes and scales of a front-end model.
+#[must_use]
+pub fn describe(model: &Model, name: &str) -> Meta {
+    let inputs = model.inputs.iter().map(|s| IoMeta {
+        name: s.name.clone(),
+        shape: s.shape.clone(),
+        dtype: kind_name(s.dtype).into(),
+        scale: s.scale,
+    });
+    let outputs = model.outputs.iter().map(|s| IoMeta {
+        name: s.name.clone(),
+        shape: s.shape.clone(),
+        dtype: kind_name(s.dtype).into(),
+        scale: s.scale,
+    });
+    Meta { name: name.into(), inputs: inputs.collect(), outputs: outputs.collect() }
+}
+
+/// Compiles an ONNX file.
+///
+/// # Errors
+/// Those of [`proveil_frontend::compile`] and of [`compile_graph`].
+pub fn compile_onnx(
+    onnx: &[u8],
+    samples: &[Vec<Tensor>],
+    front: &Options,
+    options: &CompileOptions,
+) -> Result<Compiled, Error> {
+    let model = compile(onnx, samples, front)?;
+    let meta = describe(&model, &options.name);
+    let (package, committed) = compile_graph(model.graph, model.params, &meta, options)?;
+    Ok(Compiled { package, model: committed, report: model.report })
+}
