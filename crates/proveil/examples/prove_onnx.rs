@@ -7,7 +7,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: prove_onnx MODEL.onnx")?;
     let bytes = std::fs::read(&path)?;
     let clock = std::time::Instant::now();
-    let model = proveil_frontend::compile(&bytes, &[], &Options::default())?;
+    let mut import = Options::default();
+    import.batch = Some(1);
+    let model = proveil_frontend::compile(&bytes, &[], &import)?;
     println!("import and quantise {:.3} s, bits {:?}", clock.elapsed().as_secs_f64(), model.report.bits);
     for o in &model.report.outputs {
         println!("  {}: relative error {:.5}", o.name, o.relative);

@@ -9,8 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = proveil_frontend::compile(&std::fs::read(&path)?, &[], &Options::default())?;
     let inputs: Vec<Vec<i64>> =
         model.inputs.iter().map(|i| vec![i.range.lo.max(0); i.shape.iter().product()]).collect();
-    let (package, tree) =
-        compile_graph(model.graph, model.params, &Meta::default(), &CompileOptions::default())?;
+    let (package, tree) = compile_graph(model.graph, model.params, &Meta::default(), &CompileOptions::default())?;
     let engine = Engine::with_model(package, tree)?;
     let proof = engine.prove(&inputs, b"")?;
     let clock = std::time::Instant::now();

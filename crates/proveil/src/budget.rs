@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use proveil_prover::budget::{BudgetError, Store, Use};
 use proveil_protocol::merkle::Commitment;
+use proveil_prover::budget::{BudgetError, Store, Use};
 
 pub use proveil_prover::budget::{Budget, FileStore};
 

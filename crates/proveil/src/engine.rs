@@ -61,7 +61,11 @@ impl Engine {
         let committed = package.key.visibility.outputs.contains(&IoVisibility::Committed);
         let Lowered { relation, plan } = lower_for(&package.graph, package.limb_bits, committed)?;
         if relation != package.key.relation {
-            return Err(Error::Mismatch { what: "the package's graph", with: "its key", hint: "compile the model again" });
+            return Err(Error::Mismatch {
+                what: "the package's graph",
+                with: "its key",
+                hint: "compile the model again",
+            });
         }
         let key = PreparedKey::new(package.key.clone());
         let model = match model {
@@ -213,11 +217,8 @@ impl Engine {
             }
             None => prove(&self.key, &witness, &all)?,
         };
-        let file = ProofFile {
-            model_id: self.key.digest,
-            statement: proof.statement.clone(),
-            proof: proof.bytes.clone(),
-        };
+        let file =
+            ProofFile { model_id: self.key.digest, statement: proof.statement.clone(), proof: proof.bytes.clone() };
         let mut stages = vec![("inference", inference)];
         stages.extend(proof.stages.iter().copied());
         Ok(Proved { file, outputs: witness.outputs, stages, proof })

@@ -102,7 +102,8 @@ pub fn compile_graph(
         outputs: vec![options.output; relation.outputs.len()],
     };
     let chosen = choose(&relation, &options.params, &visibility, options.budget, options.profile);
-    let (geometry, _) = chosen.ok_or(Error::Geometry { budget: options.budget.unwrap_or(crate::profile::LEAST_BUDGET) })?;
+    let (geometry, _) =
+        chosen.ok_or(Error::Geometry { budget: options.budget.unwrap_or(crate::profile::LEAST_BUDGET) })?;
     let layout = Layout::new(&relation, &geometry, &visibility);
     let seed = rand::random();
     let tensors = model_tensors(&graph, &relation, &params);
@@ -183,8 +184,8 @@ impl Package {
         if blake3::hash(&bytes[..8 + n]).as_bytes() != check {
             return Err(bad(DecodeError::Invalid { what: "package checksum", offset: 8 + n }));
         }
-        let body: Body = postcard::from_bytes(body)
-            .map_err(|_| bad(DecodeError::Invalid { what: "package body", offset: 8 }))?;
+        let body: Body =
+            postcard::from_bytes(body).map_err(|_| bad(DecodeError::Invalid { what: "package body", offset: 8 }))?;
         let key = VerifyingKey::decode(&body.key).map_err(|source| Error::Decode { what: "package key", source })?;
         proveil_graph::check::check(&body.graph)?;
         proveil_graph::check::check_params(&body.graph, &body.params)?;

@@ -55,7 +55,8 @@ pub fn candidates(
     };
     let io = |cells: usize| Geometry::standard_io_height(cells, io_log_top);
     let inputs = relation.inputs.iter().map(|i| io(relation.tensors[i.tensor as usize].cells())).collect::<Vec<_>>();
-    let outputs = relation.outputs.iter().map(|o| io(o.space.iter().map(|n| *n as usize).product())).collect::<Vec<_>>();
+    let outputs =
+        relation.outputs.iter().map(|o| io(o.space.iter().map(|n| *n as usize).product())).collect::<Vec<_>>();
     let weights: usize = relation.tensors.iter().filter(|t| t.home == Home::Model).map(|t| t.cells()).sum();
     let span = if weights > 1 << 20 { 13..=18 } else { 10..=17 };
     let mut out = Vec::new();

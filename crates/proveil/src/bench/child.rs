@@ -76,7 +76,7 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
     };
     put("--profile", Some(profile.into()));
     put("--security", Some(b.security.to_string()));
-    put("--budget", Some(b.budget.to_string()));
+    put("--budget", b.budget.map(|n| n.to_string()));
     put("--batch", b.batch.map(|n| n.to_string()));
     put("--weight-bits", b.weight_bits.map(|n| n.to_string()));
     put("--activation-bits", b.activation_bits.map(|n| n.to_string()));

@@ -72,12 +72,10 @@ pub fn read(path: &Path, cases: usize, batch: usize) -> Result<Subject, Failure>
 fn calibration(s: &mut Subject, all: &Cases, n: usize) {
     let Some((first, _)) = all.first() else { return };
     if let Some((test, used)) = &mut s.test {
-        let fits = |r: &Vec<Tensor>| {
-            r.len() == first.len() && r.iter().zip(first).all(|(a, b)| a.data.len() == b.data.len())
-        };
-        let fresh = |r: &&Vec<Tensor>| {
-            !s.judged.iter().any(|(j, _)| j.iter().zip(r.iter()).all(|(a, b)| a.data == b.data))
-        };
+        let fits =
+            |r: &Vec<Tensor>| r.len() == first.len() && r.iter().zip(first).all(|(a, b)| a.data.len() == b.data.len());
+        let fresh =
+            |r: &&Vec<Tensor>| !s.judged.iter().any(|(j, _)| j.iter().zip(r.iter()).all(|(a, b)| a.data == b.data));
         if test.rows.first().is_some_and(fits) {
             // Half of a small set is kept to measure.
             *used = CALIBRATION.min(test.rows.len() / 2);

@@ -48,12 +48,14 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     errors(&times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
     match native {
         Ok((_, s)) => out.insert("native_s".into(), json!(s)),
-        Err(e) => out.insert("native_message".into(), json!(e.to_string())),
+        Err(e) => out.insert("native_message".into(), json!(e.message)),
     };
     if let Some((test, used)) = &subject.test {
         let score = test.score(&engine, &specs, &output_specs(&meta), *used);
         match score.and_then(|s| serde_json::to_value(s).map_err(|e| e.to_string())) {
-            Ok(Value::Object(s)) => out.extend(s.into_iter().map(|(k, v)| (if k == "rows" { "test_rows".into() } else { k }, v))),
+            Ok(Value::Object(s)) => {
+                out.extend(s.into_iter().map(|(k, v)| (if k == "rows" { "test_rows".into() } else { k }, v)))
+            }
             Ok(_) => {}
             Err(e) => {
                 out.insert("test_message".into(), json!(e));
@@ -77,7 +79,8 @@ fn front(s: &Subject, a: &BenchArgs) -> Result<(Model, f64), Failure> {
         options.batch = Some(1);
     }
     let (model, time) = timed(|| Ok(proveil_frontend::compile(&s.onnx, &s.samples, &options)?))?;
-    let refused = |(i, _): &(Vec<Tensor>, Vec<Tensor>)| matches!(encode(&model.inputs, i), Err(FrontendError::InputRange { .. }));
+    let refused =
+        |(i, _): &(Vec<Tensor>, Vec<Tensor>)| matches!(encode(&model.inputs, i), Err(FrontendError::InputRange { .. }));
     if !s.judged.iter().any(refused) {
         return Ok((model, time));
     }
@@ -116,7 +119,12 @@ struct Proven {
     outputs: Vec<Vec<Vec<f64>>>,
 }
 
-fn prove_all(engine: &Engine, specs: &[InputSpec], judged: &Cases, out: &mut Map<String, Value>) -> Result<Proven, Failure> {
+fn prove_all(
+    engine: &Engine,
+    specs: &[InputSpec],
+    judged: &Cases,
+    out: &mut Map<String, Value>,
+) -> Result<Proven, Failure> {
     let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
     let (mut prove_s, mut verify_s, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
     let mut cut = 0;
@@ -154,7 +162,10 @@ fn errors(got: &[Vec<Vec<f64>>], judged: &Cases, native: Option<&Vec<Vec<Tensor>
         let (mut error, mut top) = (0f64, 0f64);
         for (g, e) in got.iter().zip(&expected) {
             let Some(e) = e.get(k).filter(|e| e.data.len() == g[k].len()) else {
-                out.insert("error_message".into(), json!(format!("output {k} has {} values, expected another number", g[k].len())));
+                out.insert(
+                    "error_message".into(),
+                    json!(format!("output {k} has {} values, expected another number", g[k].len())),
+                );
                 return;
             };
             for (g, e) in g[k].iter().zip(&e.data).filter(|(_, e)| e.is_finite()) {

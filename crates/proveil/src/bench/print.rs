@@ -29,13 +29,26 @@ impl Printer {
             let _ = writeln!(
                 out,
                 "{:<30} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}",
-                "model", "params", "macs", "lookups", "compile s", "prove s", "plain s", "verify s", "proof K", "peak M",
-                "error %", "agree %", "acc %", "bits"
+                "model",
+                "params",
+                "macs",
+                "lookups",
+                "compile s",
+                "prove s",
+                "plain s",
+                "verify s",
+                "proof K",
+                "peak M",
+                "error %",
+                "agree %",
+                "acc %",
+                "bits"
             );
         }
         let name = r["name"].as_str().unwrap_or_default();
         if r["status"] != "ok" {
-            let (status, message) = (r["status"].as_str().unwrap_or_default(), r["message"].as_str().unwrap_or_default());
+            let (status, message) =
+                (r["status"].as_str().unwrap_or_default(), r["message"].as_str().unwrap_or_default());
             let _ = writeln!(out, "{name:<30} {status}: {message}");
             return;
         }
@@ -45,12 +58,23 @@ impl Printer {
         let _ = writeln!(
             out,
             "{name:<30} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}",
-            n("params", 1.0, 0), n("macs", 1.0, 0), n("lookups", 1.0, 0), n("compile_s", 1.0, 3), n("prove_s", 1.0, 3),
-            n("prove_plain_s", 1.0, 3), n("verify_s", 1.0, 4), n("proof_bytes", 1.0 / 1024.0, 1), n("peak_mib", 1.0, 0),
-            n("rel_error", 100.0, 3), n("label_agreement", 100.0, 1), n("accuracy", 100.0, 1), n("security_bits", 1.0, 0)
+            n("params", 1.0, 0),
+            n("macs", 1.0, 0),
+            n("lookups", 1.0, 0),
+            n("compile_s", 1.0, 3),
+            n("prove_s", 1.0, 3),
+            n("prove_plain_s", 1.0, 3),
+            n("verify_s", 1.0, 4),
+            n("proof_bytes", 1.0 / 1024.0, 1),
+            n("peak_mib", 1.0, 0),
+            n("rel_error", 100.0, 3),
+            n("label_agreement", 100.0, 1),
+            n("accuracy", 100.0, 1),
+            n("security_bits", 1.0, 0)
         );
         if let (true, Some(stages)) = (self.stages, r["stages"].as_object()) {
-            let list: Vec<String> = stages.iter().map(|(k, v)| format!("{k} {:.1} ms", v.as_f64().unwrap_or(0.0) * 1e3)).collect();
+            let list: Vec<String> =
+                stages.iter().map(|(k, v)| format!("{k} {:.1} ms", v.as_f64().unwrap_or(0.0) * 1e3)).collect();
             let _ = writeln!(out, "    {}", list.join(", "));
         }
     }

@@ -82,10 +82,8 @@ impl TestSet {
                 Ok(self.label(&real))
             })
             .collect::<Result<_, String>>()?;
-        let float: Vec<Option<f64>> = rows
-            .iter()
-            .map(|i| self.label(&|k: usize| self.outputs.get(k)?.row(*i).map(|a| a.data)))
-            .collect();
+        let float: Vec<Option<f64>> =
+            rows.iter().map(|i| self.label(&|k: usize| self.outputs.get(k)?.row(*i).map(|a| a.data))).collect();
         let truth = |i: &usize| self.labels.as_ref().filter(|y| y.data.len() == self.rows.len()).map(|y| y.data[*i]);
         let truth: Vec<Option<f64>> = rows.iter().map(truth).collect();
         let classes = self.labels.as_ref().is_none_or(|y| y.data.iter().all(|v| v.fract() == 0.0));

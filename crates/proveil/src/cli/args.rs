@@ -13,8 +13,12 @@ use super::failure::Failure;
 
 /// Proofs that a published result is what a committed machine-learning model computes.
 #[derive(Parser)]
-#[command(version, about, after_help = "Exit codes: 0 done, 1 not accepted or a check failed, 2 usage, 3 bad input file, \
-4 unsupported model, 5 internal failure.")]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 not accepted or a check failed, 2 usage, 3 bad input file, \
+4 unsupported model, 5 internal failure."
+)]
 pub struct Args {
     /// Results as JSON.
     #[arg(long, global = true)]
@@ -287,7 +291,12 @@ pub enum ProfileArg {
 impl Building {
     /// Options of the package.
     pub fn package(&self, name: &str) -> Result<CompileOptions, Failure> {
-        let mut o = CompileOptions { name: name.into(), zero_knowledge: !self.plain, budget: self.budget, ..CompileOptions::default() };
+        let mut o = CompileOptions {
+            name: name.into(),
+            zero_knowledge: !self.plain,
+            budget: self.budget,
+            ..CompileOptions::default()
+        };
         (o.profile, o.params) = match (self.profile, self.unique_decoding) {
             (ProfileArg::Fast, false) => (Profile::Fast, Params::fast(self.security)),
             (ProfileArg::Small, false) => (Profile::Small, Params::standard(self.security)),
@@ -295,7 +304,11 @@ impl Building {
             (ProfileArg::Small, true) => (Profile::Small, Params::unique_decoding(self.security)),
         };
         for part in self.visibility.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            let bad = || Failure::usage(format!("--visibility: '{part}' is not input=, model= or output= with public, private or committed"));
+            let bad = || {
+                Failure::usage(format!(
+                    "--visibility: '{part}' is not input=, model= or output= with public, private or committed"
+                ))
+            };
             let (who, what) = part.split_once('=').ok_or_else(bad)?;
             let (io, model) = match what {
                 "public" => (IoVisibility::Public, ModelVisibility::Public),

@@ -6,8 +6,8 @@ use proveil::budget::{FileStore, folder};
 use proveil::commitment::PublicCommitment;
 use proveil::io::{InputFile, input_specs, read_limited, write_atomic};
 use proveil::{CommitmentFile, Engine, Error, Meta, Package};
-use proveil_prover::budget::open as open_budget;
 use proveil_protocol::merkle::Commitment;
+use proveil_prover::budget::open as open_budget;
 use proveil_relation::layout::TreeKind;
 use serde_json::json;
 
@@ -54,15 +54,16 @@ pub fn commit(a: &CommitArgs, ui: &Ui) -> Result<(), Failure> {
     let input = read_input(&engine, &a.input, a.case)?;
     ui.stage("commit");
     let file = CommitmentFile::make(&engine, &input)?;
+    write_atomic(&a.output, &file.to_bytes(), true)?;
     let store = FileStore::new(folder(&a.output)).map_err(Error::from)?;
     for (o, c) in file.openings.iter().zip(roots(&file)) {
         open_budget(&store, &engine.key, TreeKind::Input(o.input), &c).map_err(Error::from)?;
     }
-    write_atomic(&a.output, &file.to_bytes(), true)?;
     let public = file.public();
     let list = serde_json::to_value(&public).map_err(Error::from)?;
     write_atomic(&a.public, list.to_string().as_bytes(), false)?;
-    let mut text = format!("opening          {} (keep it secret)\npublic           {}\n", a.output.display(), a.public.display());
+    let mut text =
+        format!("opening          {} (keep it secret)\npublic           {}\n", a.output.display(), a.public.display());
     for p in &public {
         text += &format!("input {}          {} root {}\n", p.input, p.name, p.root);
     }

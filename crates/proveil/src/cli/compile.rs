@@ -35,8 +35,9 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
     let stats = Stats::of(&compiled.package.graph);
     let engine = Engine::with_model(compiled.package, compiled.model)?;
     let bits = proveil::security::proven_bits(&engine.key).map_err(proveil::Error::from)?;
-    engine.open_budget(&FileStore::new(folder(&a.output)).map_err(proveil::Error::from)?)?;
     write_atomic(&a.output, &bytes, true)?;
+    // A package without a count cannot prove, so a crash between the two is safe.
+    engine.open_budget(&FileStore::new(folder(&a.output)).map_err(proveil::Error::from)?)?;
     if let Some(vk) = &a.vk {
         write_atomic(vk, &key, false)?;
     }

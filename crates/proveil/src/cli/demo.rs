@@ -92,7 +92,8 @@ pub fn run(a: &DemoArgs, ui: &Ui) -> Result<(), Failure> {
     let bits = proveil::security::proven_bits(&engine.key).map_err(Error::from)?;
     let stats = proveil_graph::Stats::of(&engine.package.graph);
     let percent = |v: Option<f64>| v.map_or("unknown".into(), |v| format!("{:.2} %", v * 100.0));
-    let mut text = format!("model            {}: {} parameters, {} multiplications\n", bundle.name, stats.params, stats.macs);
+    let mut text =
+        format!("model            {}: {} parameters, {} multiplications\n", bundle.name, stats.params, stats.macs);
     text += &accuracy_text(&report, false);
     text += &format!(
         "test set         {} rows: accuracy {} (float {}), same label as float {}\n",
@@ -101,7 +102,12 @@ pub fn run(a: &DemoArgs, ui: &Ui) -> Result<(), Failure> {
         percent(score.float_accuracy),
         percent(score.label_agreement)
     );
-    text += &format!("compile, commit  {}; package {}, verifying key {}\n", seconds(compile_s), size(package_bytes), size(vk_bytes));
+    text += &format!(
+        "compile, commit  {}; package {}, verifying key {}\n",
+        seconds(compile_s),
+        size(package_bytes),
+        size(vk_bytes)
+    );
     text += &format!("prove            {}; proof {}\n", seconds(prove_s), size(bytes.len()));
     text += &format!("verify           {}: accepted, {bits} bits of proven security\n", seconds(verify_s));
     for (name, v) in &results.outputs {

@@ -61,7 +61,10 @@ fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value)
     let model = package.key.model;
     let key = PreparedKey::new(package.key);
     let (mut text, mut value) = describe_key("package (secret)", &key)?;
-    text += &format!("graph            {} nodes, {} parameters, {} multiplications\n", stats.nodes, stats.params, stats.macs);
+    text += &format!(
+        "graph            {} nodes, {} parameters, {} multiplications\n",
+        stats.nodes, stats.params, stats.macs
+    );
     value["graph"] = json!({ "nodes": stats.nodes, "params": stats.params, "macs": stats.macs });
     // The folder is made by `compile`; looking must not make it.
     let dir = folder(&a.file);
@@ -103,7 +106,12 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
     let mut costs = Vec::new();
     for (g, c) in candidates(&k.relation, &k.params, v, budget) {
         let mark = if g.log_height == k.geometry.log_height { " <- chosen" } else { "" };
-        text += &format!("column height    2^{}: about {}, {:.0} ms that depend on it{mark}\n", c.log_height, size(c.bytes as usize), c.millis);
+        text += &format!(
+            "column height    2^{}: about {}, {:.0} ms that depend on it{mark}\n",
+            c.log_height,
+            size(c.bytes as usize),
+            c.millis
+        );
         costs.push(json!({ "log_height": c.log_height, "bytes": c.bytes, "millis": c.millis }));
     }
     let trees: Vec<Value> = layout
@@ -126,7 +134,11 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
 fn describe_proof(p: &ProofFile) -> (String, Value) {
     let inputs: Vec<Value> = p.statement.inputs.iter().map(described).collect();
     let outputs: Vec<Value> = p.statement.outputs.iter().map(described).collect();
-    let mut text = format!("kind             proof\nmodel id         {}\nproof            {}\n", hex(&p.model_id), size(p.proof.len()));
+    let mut text = format!(
+        "kind             proof\nmodel id         {}\nproof            {}\n",
+        hex(&p.model_id),
+        size(p.proof.len())
+    );
     for (what, list) in [("input", &inputs), ("output", &outputs)] {
         for (k, v) in list.iter().enumerate() {
             text += &format!("{what} {k:<10} {v}\n");

@@ -1,5 +1,6 @@
 //! `prove`: runs the model, counts the use of hidden commitments, writes the proof.
 
+use std::path::Path;
 use std::time::Instant;
 
 use proveil::Error;
@@ -27,23 +28,35 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
     ui.stage("load");
     let engine = load(&a.package)?;
     let input = read_input(&engine, &a.input, a.case)?;
-    let mut store = Beside { package: FileStore::new(folder(&a.package)).map_err(Error::from)?, inputs: None };
+    let open = |path: &Path| FileStore::new(folder(path)).map_err(Error::from);
     let mut opened = Vec::new();
+    let mut inputs = None;
     if let Some(path) = &a.commitment {
         let file = read_commitment(path)?;
         opened = file.reopen(&engine, &input).map_err(|e| Failure::from(e).at(path))?;
-        store.inputs = Some((FileStore::new(folder(path)).map_err(Error::from)?, roots(&file)));
+        inputs = Some((open(path)?, roots(&file)));
     }
+    // Nothing to count where nothing that lasts is hidden; the package's folder may then be read-only.
+    let counted = engine.package.key.visibility.model_hidden() || inputs.is_some();
+    let store = if counted { Some(Beside { package: open(&a.package)?, inputs }) } else { None };
     let given: Vec<_> = opened.iter().map(Option::as_ref).collect();
     ui.stage("prove");
     let start = Instant::now();
-    let proved = engine.prove_counted(&input, &given, &context, &store)?;
+    let proved = match &store {
+        Some(store) => engine.prove_counted(&input, &given, &context, store)?,
+        None => engine.prove(&input, &context)?,
+    };
     let took = start.elapsed().as_secs_f64();
     let bytes = proved.file.to_bytes();
     ui.stage("verify");
     let results = proveil::verify(&engine.key, &proved.file)?;
     write_atomic(&a.output, &bytes, false)?;
-    let mut text = format!("proof            {} ({})\nproved in        {}\n", a.output.display(), size(bytes.len()), seconds(took));
+    let mut text = format!(
+        "proof            {} ({})\nproved in        {}\n",
+        a.output.display(),
+        size(bytes.len()),
+        seconds(took)
+    );
     let meta = proveil::Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
     let mut outputs = serde_json::Map::new();
     for ((name, public), (m, cells)) in results.outputs.iter().zip(meta.outputs.iter().zip(&proved.outputs)) {
@@ -52,7 +65,8 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
         text += &format!("output '{name}' ({who}) {}\n", values(&real));
         outputs.insert(name.clone(), json!({ "values": real, "public": public.is_some() }));
     }
-    let stages: Value = proved.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>().into();
+    let stages: Value =
+        proved.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>().into();
     let value = json!({
         "proof": a.output, "proof_bytes": bytes.len(), "prove_s": took, "model_id": results.model_id,
         "outputs": outputs, "stages": stages,

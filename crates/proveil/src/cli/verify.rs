@@ -51,7 +51,11 @@ pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
         }
     }
     let bits = proveil::security::proven_bits(&key).map_err(Error::from)?;
-    let mut text = format!("accepted         in {}\nmodel id         {}\nsecurity         {bits} bits proven\n", seconds(took), results.model_id);
+    let mut text = format!(
+        "accepted         in {}\nmodel id         {}\nsecurity         {bits} bits proven\n",
+        seconds(took),
+        results.model_id
+    );
     let mut outputs = serde_json::Map::new();
     for (name, v) in &results.outputs {
         text += &format!("output '{name}' {}\n", v.as_ref().map_or("hidden".to_string(), |v| values(v)));

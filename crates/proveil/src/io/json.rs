@@ -22,7 +22,8 @@ enum Cell {
 
 /// Reads the file; arrays without a shape are flat, names without an entry are empty.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<(String, Array)>, (String, String)> {
-    let file: File = serde_json::from_slice(bytes).map_err(|e| (format!("line {}, column {}", e.line(), e.column()), e.to_string()))?;
+    let file: File = serde_json::from_slice(bytes)
+        .map_err(|e| (format!("line {}, column {}", e.line(), e.column()), e.to_string()))?;
     let count = file.input_data.len();
     let lists = [
         ("input_shapes", file.input_shapes.as_ref().map(Vec::len)),
@@ -47,7 +48,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<(String, Array)>, (String, Strin
             return Err((format!("input_shapes[{k}]"), format!("{shape:?} does not fit {} values", data.len())));
         }
         let dtype = match file.input_dtypes.as_ref().map(|d| d[k].as_str()) {
-            Some(name) => letters(name).ok_or_else(|| (format!("input_dtypes[{k}]"), format!("unknown type '{name}'")))?,
+            Some(name) => {
+                letters(name).ok_or_else(|| (format!("input_dtypes[{k}]"), format!("unknown type '{name}'")))?
+            }
             None if bools => "b1",
             None if data.iter().all(|v| v.fract() == 0.0) => "any",
             None => "f4",

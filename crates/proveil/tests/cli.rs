@@ -1,0 +1,323 @@
+//! The command as a user runs it: files in, files out, exit codes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+
+fn proveil(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_proveil")).args(["--quiet", "--json"]).args(args).output().unwrap()
+}
+
+fn code(args: &[&str]) -> (i32, String) {
+    let out = proveil(args);
+    (out.status.code().unwrap_or(-1), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+fn json(args: &[&str]) -> serde_json::Value {
+    let out = proveil(args);
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+/// A folder with a compiled model.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(extra: &[&str]) -> Self {
+        let b = Self { dir: tempfile::tempdir().unwrap() };
+        let (model, samples) = (format!("{MODELS}/digits_mlp/model.onnx"), format!("{MODELS}/digits_mlp/cases.npz"));
+        let (package, vk) = (b.at("m.pkg"), b.at("m.vk"));
+        let mut args = vec!["compile", &model, "-o", &package, "--vk", &vk, "--samples", &samples];
+        args.extend(["--security", "100"]);
+        args.extend(extra);
+        json(&args);
+        b
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    fn prove(&self, extra: &[&str]) -> (i32, String) {
+        let (package, proof) = (self.at("m.pkg"), self.at("m.proof"));
+        let mut args = vec!["prove", &package, "-o", &proof];
+        args.extend(extra);
+        code(&args)
+    }
+
+    fn verify(&self, extra: &[&str]) -> (i32, String) {
+        let (vk, proof) = (self.at("m.vk"), self.at("m.proof"));
+        let mut args = vec!["verify", "--vk", &vk, "--proof", &proof];
+        args.extend(extra);
+        code(&args)
+    }
+
+    /// Flips one bit of a file and returns the old content.
+    fn flip(&self, name: &str, at: impl Fn(usize) -> usize) -> Vec<u8> {
+        let old = std::fs::read(self.path(name)).unwrap();
+        let mut new = old.clone();
+        new[at(old.len())] ^= 1;
+        std::fs::write(self.path(name), new).unwrap();
+        old
+    }
+}
+
+fn input() -> String {
+    format!("{MODELS}/digits_mlp/input.json")
+}
+
+fn cases() -> String {
+    format!("{MODELS}/digits_mlp/cases.npz")
+}
+
+fn entries(dir: &Path) -> Vec<String> {
+    let mut list: Vec<String> =
+        std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    list.sort();
+    list
+}
+
+#[test]
+fn accepts_demo() {
+    let out = json(&["demo"]);
+    assert_eq!(out["security_bits"], 128);
+    assert!(out["test"]["label_agreement"].as_f64().unwrap() > 0.99);
+    assert!(out["altered_proof"].is_string() && out["wrong_result"].is_string());
+}
+
+#[test]
+fn roundtrips_compile_prove_verify() {
+    let b = Bench::new(&[]);
+    assert_eq!(b.prove(&["--input", &input(), "--context", "0a0b"]), (0, String::new()));
+    assert_eq!(b.verify(&["--context", "0a0b"]).0, 0);
+    assert_eq!(b.verify(&["--context", "0a0c"]).0, 1);
+    let (vk, proof) = (b.at("m.vk"), b.at("m.proof"));
+    let said = json(&["verify", "--vk", &vk, "--proof", &proof]);
+    // The bundled expectation of this case.
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(format!("{MODELS}/digits_mlp/expected.json")).unwrap()).unwrap();
+    assert_eq!(said["outputs"]["label"][0].as_f64(), expected["output_data"][0][0].as_f64());
+    assert_eq!(said["inputs"][0]["visibility"], "private");
+    assert_eq!(said["security_bits"].as_u64().map(|b| b >= 100), Some(true));
+    // The same input from an archive, then another case.
+    assert_eq!(b.prove(&["--input", &cases(), "--case", "1"]).0, 0);
+    assert_eq!(b.verify(&[]).0, 0);
+    assert_eq!(b.prove(&["--input", &cases(), "--case", "99"]).0, 3);
+    for file in ["m.pkg", "m.vk", "m.proof"] {
+        assert!(json(&["inspect", &b.at(file)])["bytes"].as_u64().unwrap() > 100, "{file}");
+    }
+    let rows = json(&["security", "--vk", &vk]);
+    let bits: Vec<f64> = rows["rows"].as_array().unwrap().iter().map(|r| r["bits"].as_f64().unwrap()).collect();
+    assert_eq!(rows["proven_bits"].as_f64().unwrap(), bits.into_iter().fold(f64::MAX, f64::min));
+    for kind in ["dot", "svg", "text"] {
+        json(&["inspect", &b.at("m.pkg"), "--graph", kind, "-o", &b.at("drawing")]);
+        assert!(std::fs::metadata(b.path("drawing")).unwrap().len() > 100);
+    }
+}
+
+#[test]
+fn rejects_wrong_key_and_altered_files() {
+    let b = Bench::new(&[]);
+    assert_eq!(b.prove(&["--input", &input()]).0, 0);
+    let other = Bench::new(&[]);
+    let (vk, proof) = (other.at("m.vk"), b.at("m.proof"));
+    assert_eq!(code(&["verify", "--vk", &vk, "--proof", &proof]).0, 1);
+    for at in [|n: usize| n / 2, |n: usize| n - 1, |n: usize| n / 3, |_| 10] {
+        let old = b.flip("m.proof", at);
+        assert_eq!(b.verify(&[]).0, 1);
+        std::fs::write(b.path("m.proof"), old).unwrap();
+    }
+    let old = b.flip("m.vk", |n| n - 40);
+    assert_ne!(b.verify(&[]).0, 0);
+    std::fs::write(b.path("m.vk"), old).unwrap();
+    assert_eq!(b.verify(&[]).0, 0);
+    b.flip("m.pkg", |n| n / 2);
+    let (code, message) = b.prove(&["--input", &input()]);
+    assert_eq!(code, 3);
+    assert!(message.contains("checksum") && message.contains("m.pkg"), "{message}");
+}
+
+#[test]
+fn rejects_truncated_files() {
+    let b = Bench::new(&[]);
+    assert_eq!(b.prove(&["--input", &input()]).0, 0);
+    let proof = std::fs::read(b.path("m.proof")).unwrap();
+    for n in [0, 7, 8, 41, 60, proof.len() / 2, proof.len() - 1] {
+        std::fs::write(b.path("m.proof"), &proof[..n]).unwrap();
+        let code = b.verify(&[]).0;
+        assert!(code == 1 || code == 3, "{n}: {code}");
+    }
+    let longer = [&proof[..], &[0]].concat();
+    std::fs::write(b.path("m.proof"), longer).unwrap();
+    assert_eq!(b.verify(&[]).0, 1);
+    std::fs::write(b.path("m.proof"), proof).unwrap();
+    let vk = std::fs::read(b.path("m.vk")).unwrap();
+    for n in [0, 8, 27, vk.len() / 2, vk.len() - 1] {
+        std::fs::write(b.path("m.vk"), &vk[..n]).unwrap();
+        assert_eq!(b.verify(&[]).0, 3, "{n}");
+    }
+    let package = std::fs::read(b.path("m.pkg")).unwrap();
+    for n in [0, 8, 39, package.len() / 2, package.len() - 1] {
+        std::fs::write(b.path("m.pkg"), &package[..n]).unwrap();
+        assert_eq!(b.prove(&["--input", &input()]).0, 3, "{n}");
+        assert_eq!(code(&["inspect", &b.at("m.pkg")]).0, 3, "{n}");
+    }
+}
+
+#[test]
+fn rejects_bad_inputs_by_name() {
+    let b = Bench::new(&[]);
+    let cell = |v: &str| vec![v; 64].join(",");
+    let bad = [
+        (format!(r#"{{"input_data": [[{}]]}}"#, vec!["1"; 63].join(",")), "shape"),
+        (format!(r#"{{"input_data": [[{}]], "input_shapes": [[8, 8]]}}"#, cell("1")), "shape"),
+        (format!(r#"{{"input_data": [[{}]]}}"#, cell("true")), "expected float32"),
+        (r#"{"input_data": []}"#.to_string(), "no values for input"),
+        (format!(r#"{{"input_data": [[{}]]}}"#, cell("NaN")), "line 1"),
+        (format!(r#"{{"input_data": [[{}]], "input_names": []}}"#, cell("1")), "input_names"),
+        ("{".to_string(), "line 1"),
+    ];
+    for (text, needle) in bad {
+        std::fs::write(b.path("in.json"), text).unwrap();
+        let (code, message) = b.prove(&["--input", &b.at("in.json")]);
+        assert_eq!(code, 3, "{needle}: {message}");
+        assert!(message.contains(needle) && message.contains("in.json"), "{needle}: {message}");
+    }
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 64), }";
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend((header.len() as u16).to_le_bytes());
+    npy.extend(header.as_bytes());
+    (0..64).for_each(|i| npy.extend(if i == 7 { f32::NAN } else { 0.0 }.to_le_bytes()));
+    std::fs::write(b.path("in.npy"), &npy).unwrap();
+    let (code, message) = b.prove(&["--input", &b.at("in.npy")]);
+    assert_eq!(code, 3);
+    assert!(message.contains("element 7") && message.contains("in.npy"), "{message}");
+    std::fs::write(b.path("in.npy"), &npy[..npy.len() - 1]).unwrap();
+    assert_eq!(b.prove(&["--input", &b.at("in.npy")]).0, 3);
+    assert_eq!(b.prove(&["--input", &b.at("nothing.npy")]).0, 3);
+    assert_eq!(b.prove(&["--input", &b.at("m.vk")]).0, 3);
+    assert!(!b.path("m.proof").exists());
+}
+
+#[test]
+fn rejects_unwritable_outputs_without_leftovers() {
+    let b = Bench::new(&[]);
+    std::fs::create_dir(b.path("full")).unwrap();
+    std::fs::write(b.path("full/keep"), b"x").unwrap();
+    let before = entries(b.dir.path());
+    let package = b.at("m.pkg");
+    for target in [b.at("full"), b.at("no/such/place")] {
+        let (code, message) = code(&["prove", &package, "--input", &input(), "-o", &target]);
+        assert_eq!(code, 5, "{message}");
+        assert!(message.contains("cannot write"), "{message}");
+    }
+    assert_eq!(entries(b.dir.path()), before);
+    assert_eq!(entries(&b.path("full")), ["keep"]);
+}
+
+#[test]
+fn rejects_proofs_beyond_the_budget() {
+    let b = Bench::new(&["--budget", "1"]);
+    let dir = b.path("m.pkg.budget");
+    let count = entries(&dir).into_iter().find(|n| n.ends_with(".budget")).unwrap();
+    let text = std::fs::read_to_string(dir.join(&count)).unwrap();
+    let limit: u32 = text.split(" of ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    assert!(limit >= 1);
+    std::fs::write(dir.join(&count), text.replace("proofs 0 of", &format!("proofs {} of", limit - 1))).unwrap();
+    assert_eq!(b.prove(&["--input", &input()]).0, 0);
+    std::fs::remove_file(b.path("m.proof")).unwrap();
+    let (code, message) = b.prove(&["--input", &input()]);
+    assert_eq!(code, 1);
+    assert!(message.contains(&format!("all {limit} proofs are used")), "{message}");
+    assert!(!b.path("m.proof").exists());
+    std::fs::remove_file(dir.join(&count)).unwrap();
+    assert_eq!(b.prove(&["--input", &input()]).0, 3);
+}
+
+#[test]
+fn roundtrips_commitments_and_rejects_other_data() {
+    let b = Bench::new(&["--visibility", "input=committed"]);
+    let (package, opening, public) = (b.at("m.pkg"), b.at("x.open"), b.at("x.json"));
+    json(&["commit", &package, "--input", &input(), "-o", &opening, "--public", &public]);
+    json(&["open", &package, "--commitment", &opening, "--input", &input(), "--public", &public]);
+    let other = cases();
+    assert_eq!(code(&["open", &package, "--commitment", &opening, "--input", &other, "--case", "1"]).0, 1);
+    assert_eq!(b.prove(&["--input", &other, "--case", "1", "--commitment", &opening]).0, 1);
+    assert_eq!(b.prove(&["--input", &input(), "--commitment", &opening]).0, 0);
+    assert_eq!(b.verify(&["--commitment", &public]).0, 0);
+    // A proof about a commitment of its own.
+    assert_eq!(b.prove(&["--input", &input()]).0, 0);
+    assert_eq!(b.verify(&[]).0, 0);
+    assert_eq!(b.verify(&["--commitment", &public]).0, 1);
+    assert_eq!(json(&["inspect", &opening])["kind"], "commitment");
+    b.flip("x.open", |n| n / 2);
+    assert_eq!(b.prove(&["--input", &input(), "--commitment", &opening]).0, 3);
+}
+
+#[test]
+fn rejects_bad_models_and_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |n: &str| dir.path().join(n).to_string_lossy().into_owned();
+    std::fs::write(dir.path().join("m.onnx"), b"not a model").unwrap();
+    assert_eq!(code(&["compile", &at("m.onnx"), "-o", &at("p")]).0, 3);
+    assert_eq!(code(&["compile", &at("none.onnx"), "-o", &at("p")]).0, 3);
+    let model = format!("{MODELS}/digits_mlp/model.onnx");
+    for extra in
+        [["--visibility", "input=secret"], ["--output-policy", "topk:x"], ["--dim", "n"], ["--security", "300"]]
+    {
+        assert_eq!(code(&["compile", &model, "-o", &at("p"), extra[0], extra[1]]).0, 2, "{extra:?}");
+    }
+    assert_eq!(code(&["nonsense"]).0, 2);
+    assert_eq!(code(&["inspect", &at("m.onnx")]).0, 3);
+    assert_eq!(entries(dir.path()), ["m.onnx"]);
+}
+
+#[test]
+fn accepts_bench_of_a_folder_and_reports_failures() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.onnx");
+    std::fs::write(&bad, b"not a model").unwrap();
+    let out = proveil(&[
+        "bench",
+        &format!("{MODELS}/digits_mlp"),
+        &bad.to_string_lossy(),
+        "--cases",
+        "1",
+        "--security",
+        "100",
+    ]);
+    assert_eq!(out.status.code(), Some(1));
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(out.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[0]["status"], &lines[1]["status"]), (2, &"ok".into(), &"error".into()));
+    for key in [
+        "params",
+        "macs",
+        "lookups",
+        "compile_s",
+        "prove_s",
+        "prove_plain_s",
+        "verify_s",
+        "proof_bytes",
+        "vk_bytes",
+        "package_bytes",
+        "peak_mib",
+        "native_s",
+        "max_abs_error",
+        "rel_error",
+        "label_agreement",
+        "accuracy",
+        "security_bits",
+    ] {
+        assert!(lines[0][key].is_number(), "{key}: {}", lines[0]);
+    }
+    assert!(lines[0]["stages"].is_object());
+    assert!(lines[0]["rel_error"].as_f64().unwrap() < 0.05, "{}", lines[0]);
+}
