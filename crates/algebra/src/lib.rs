@@ -103,13 +103,11 @@ pub fn read_base(bytes: &[u8]) -> Option<F> {
 }
 
 /// An extension element from its three base coordinates.
-#[must_use]
 pub fn ext_from_coords(c: [F; 3]) -> E {
     E::from_basis_coefficients_fn(|i| if i < 3 { c[i] } else { F::ZERO })
 }
 
 /// The three base coordinates.
-#[must_use]
 pub fn ext_coords(e: &E) -> [F; 3] {
     let s = e.as_basis_coefficients_slice();
     [s[0], s[1], s[2]]
