@@ -15,7 +15,7 @@ fn accepts_honest_starting_points() {
     for s in both() {
         assert!(targets::key(&s.key.key.encode()));
         assert!(targets::statement(&s.statement.encode(), &s.key, &s.statement, &s.proof));
-        assert!(targets::proof(&s.proof, &s.key, &s.statement, &s.proof));
+        assert!(targets::proof(&s.proof, &s.key, &s.statement, &[s.proof.clone()]));
     }
 }
 
@@ -45,7 +45,7 @@ fn rejects_changed_proof_bytes() {
     for s in both() {
         let mut seeds = corpus("proof").unwrap();
         seeds.push(s.proof.clone());
-        let target = |b: &[u8]| targets::proof(b, &s.key, &s.statement, &s.proof);
+        let target = |b: &[u8]| targets::proof(b, &s.key, &s.statement, &seeds);
         let seen = run("proof", &seeds, iterations(2_000), target);
         println!("{seen:?}");
         assert!(seen.accepted >= 1 && seen.accepted < seen.tried);
@@ -56,8 +56,8 @@ fn rejects_changed_proof_bytes() {
 #[test]
 fn rejects_proofs_of_the_other_kind() {
     let [plain, hiding] = both();
-    assert!(!targets::proof(&plain.proof, &hiding.key, &hiding.statement, &hiding.proof));
-    assert!(!targets::proof(&hiding.proof, &plain.key, &plain.statement, &plain.proof));
+    assert!(!targets::proof(&plain.proof, &hiding.key, &hiding.statement, &[]));
+    assert!(!targets::proof(&hiding.proof, &plain.key, &plain.statement, &[]));
 }
 
 #[test]
