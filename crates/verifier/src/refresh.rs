@@ -205,6 +205,14 @@ pub fn walk<K: Challenge>(ch: &mut Channel<'_, K>, sizes: &Sizes) -> Result<End<
 /// # Errors
 /// `NoModel`, `Number`, `Plain`, `Proof`.
 pub fn verify(key: &PreparedKey, next: &Epoch, proof: &[u8]) -> Result<(), RefreshError> {
+    verify_with(key, next, proof, begin(key, next))
+}
+
+/// [`verify`] on a transcript that is already bound (tests pass scripted ones).
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(key: &PreparedKey, next: &Epoch, proof: &[u8], transcript: Transcript) -> Result<(), RefreshError> {
     let sizes = Sizes::new(key)?;
     let expected = key.epoch.as_ref().map_or(0, |e| e.number).saturating_add(1);
     let number = next.number;
@@ -216,7 +224,7 @@ pub fn verify(key: &PreparedKey, next: &Epoch, proof: &[u8]) -> Result<(), Refre
     if new.is_plain() {
         return Err(RefreshError::Plain { number });
     }
-    let ch = Channel::<E>::new(begin(key, next), proof, true);
+    let ch = Channel::<E>::new(transcript, proof, true);
     run(ch, key, &sizes, old, new).map_err(|source| RefreshError::Proof { number, source })
 }
 

@@ -2,16 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use proveil_algebra::{Challenge, E, PrimeCharacteristicRing, eq_table};
+use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, TwoAdicField, eq_table, ext_coords, ext_from_coords};
+use proveil_protocol::channel::Channel;
+use proveil_protocol::codec::Writer;
+use proveil_protocol::transcript::{Drawn, Transcript};
 use proveil_prover::budget::{self, FileStore, Store, Use};
 use proveil_prover::coins::Coins;
+use proveil_prover::commit::Tree;
+use proveil_prover::opening;
 use proveil_prover::refresh::{RenewError, prove, prove_with};
 use proveil_prover::{Committed, Inputs, commit_model};
-use proveil_relation::key::{Epoch, IoVisibility};
+use proveil_relation::key::{Epoch, IoVisibility, VerifyingKey};
 use proveil_relation::layout::TreeKind;
-use proveil_verifier::refresh::{RefreshError, Sizes, verify, verify_chain};
+use proveil_verifier::PreparedKey;
+use proveil_verifier::refresh::{RefreshError, Sizes, verify, verify_chain, verify_with, walk};
 
-use crate::replay::HASHES;
+use crate::replay::{HASHES, element, horner, positions};
+use crate::simulator::{SimulatedPads, placeholder, script};
 use crate::toy::{self, Outer, World, folding};
 
 fn world() -> World {
@@ -119,4 +126,88 @@ fn matches_reference_weight_of_the_valid_cells() {
     let (a, b) = (eq_table(&r), eq_table(&tau));
     let direct = a.iter().zip(&b).take(24).fold(E::ZERO, |s, (x, y)| s + *x * *y);
     assert_eq!(sizes.weight_at(&r, &tau), direct);
+}
+
+/// A refresh from sizes and parameters alone: both commitments are sampled too.
+struct Simulator {
+    key: PreparedKey,
+    sizes: Sizes,
+    coins: Coins,
+    /// Old, new, mask.
+    trees: Vec<Tree>,
+    pads: SimulatedPads,
+}
+
+impl Simulator {
+    fn new(key: &PreparedKey) -> Self {
+        let (sizes, coins) = (Sizes::new(key).unwrap(), Coins::from_seed([9; 32], &[]));
+        let height = 1usize << sizes.log_height;
+        let tree = |t: usize| {
+            let mut columns = vec![vec![F::ZERO; height]; if t < 2 { sizes.columns } else { 3 }];
+            if t == 2 {
+                columns.iter_mut().enumerate().for_each(|(k, c)| coins.stream("mask", k).fill(c));
+            }
+            placeholder(columns, 3, [t as u8; 32])
+        };
+        let trees = (0..3).map(tree).collect();
+        let pads = SimulatedPads::new(sizes.shape().pads, &key.key.params, &coins);
+        Self { key: key.clone(), sizes, trees, pads, coins }
+    }
+
+    fn pass(&self, mut transcript: Transcript) -> (Vec<u8>, Vec<E>, Vec<Drawn>, usize) {
+        transcript.record();
+        let mut w = Writer::new();
+        w.bytes("root", &self.trees[2].commitment().to_bytes());
+        w.bytes("root", &self.pads.tree.commitment().to_bytes());
+        let mut s = self.coins.stream("messages", 0);
+        (0..self.sizes.shape().messages).for_each(|_| w.element("message", &s.ext()));
+        let head = w.as_bytes().to_vec();
+        let mut ch = Channel::<E>::new(transcript, &head, true);
+        let end = walk(&mut ch, &self.sizes).unwrap();
+        let coeffs = self.sizes.coefficients(&end.alpha);
+        let trees: Vec<&Tree> = self.trees.iter().collect();
+        let (params, height) = (&self.key.key.params, self.sizes.log_height);
+        let v = opening::prove(&mut ch.transcript, &mut w, params, height, &trees, &coeffs, &end.tau).unwrap();
+        end.tie(&mut ch, v).unwrap();
+        let inner = ch.transcript.drawn().len();
+        self.pads.inner_claim(&mut ch, &mut w);
+        (w.as_bytes().to_vec(), coeffs, ch.transcript.drawn().to_vec(), inner)
+    }
+
+    /// Uniform rows of both models; rows of the mask are what fits.
+    fn fill(&mut self, coeffs: &[E], positions: &[u64]) {
+        let omega = F::two_adic_generator(self.trees[2].log_leaves());
+        let mut rows: Vec<Vec<F>> = Vec::new();
+        for (t, tree) in self.trees.iter().enumerate() {
+            let mut all = vec![F::ZERO; tree.columns().len() << tree.log_leaves()];
+            self.coins.stream("rows", t).fill(&mut all);
+            rows.push(all);
+        }
+        let (n, c) = (self.sizes.columns, self.trees[2].columns());
+        let mask: Vec<E> = (0..c[0].len()).map(|i| ext_from_coords([c[0][i], c[1][i], c[2][i]])).collect();
+        for i in positions {
+            let at = |t: usize| &rows[t][*i as usize * n..][..n];
+            let other = at(0).iter().chain(at(1)).zip(coeffs).fold(E::ZERO, |a, (x, k)| a + *k * *x);
+            let value = ext_coords(&(horner(&mask, omega.exp_u64(*i)) - other));
+            rows[2][3 * *i as usize..][..3].copy_from_slice(&value);
+        }
+        for (t, rows) in rows.into_iter().enumerate() {
+            self.trees[t] = self.trees[t].with_rows(rows, self.trees[t].columns().to_vec(), Some([t as u8; 32]));
+        }
+    }
+}
+
+#[test]
+fn accepts_simulated_refreshes() {
+    let w = world();
+    let mut s = Simulator::new(&w.key);
+    let (_, coeffs, drawn, inner) = s.pass(Transcript::new("programmed oracle"));
+    s.fill(&coeffs, &positions(&drawn));
+    s.pads.fill(&positions(&drawn[inner + 3..]), element(&drawn[inner + 2]));
+    let (proof, ..) = s.pass(script(&drawn));
+    let key = VerifyingKey { model: Some(s.trees[0].commitment()), ..w.key.key.clone() };
+    let c = s.trees[1].commitment();
+    let next = Epoch { number: 1, root: c.root, nonce: c.nonce };
+    verify_with(&PreparedKey::new(key.clone()), &next, &proof, script(&drawn)).unwrap();
+    assert!(verify(&PreparedKey::new(key), &next, &proof).is_err(), "only on the programmed oracle");
 }

@@ -25,7 +25,7 @@ pub struct Challenges {
     pub pad_rows: Vec<u64>,
 }
 
-fn element(d: &Drawn) -> E {
+pub fn element(d: &Drawn) -> E {
     match d {
         Drawn::Element(b) => E::read(b).unwrap(),
         Drawn::Positions(_) => panic!("positions where an element is drawn"),

@@ -8,6 +8,7 @@ use proveil_protocol::channel::Channel;
 use proveil_protocol::codec::Writer;
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::pads;
+use proveil_protocol::params::Params;
 use proveil_protocol::transcript::{Drawn, Transcript};
 use proveil_prover::coins::Coins;
 use proveil_prover::commit::Tree;
@@ -32,13 +33,77 @@ struct Simulator {
     statement: Statement,
     coins: Coins,
     trees: Vec<Tree>,
-    pads: Tree,
+    pads: SimulatedPads,
 }
 
 /// Rows of zeros under `columns`, salted.
-fn placeholder(columns: Vec<Vec<F>>, rate: usize, seed: [u8; 32]) -> Tree {
+pub fn placeholder(columns: Vec<Vec<F>>, rate: usize, seed: [u8; 32]) -> Tree {
     let rows = vec![F::ZERO; (columns[0].len() << rate) * columns.len()];
     Tree::commit(columns.clone(), rate, None).unwrap().with_rows(rows, columns, Some(seed))
+}
+
+/// The simulated pads.
+pub struct SimulatedPads {
+    pub tree: Tree,
+    coins: Coins,
+    params: Params,
+}
+
+impl SimulatedPads {
+    /// For proofs with the given number of pads.
+    pub fn new(pads: usize, params: &Params, coins: &Coins) -> Self {
+        let columns = vec![vec![F::ZERO; 1 << pads::log_height(pads, params)]; pads::WIDTH];
+        let tree = placeholder(columns, usize::from(params.pad_log_inv_rate), coins.bytes("pad salts"));
+        Self { tree, coins: coins.clone(), params: params.clone() }
+    }
+
+    /// Reveals and masked pads are uniform, the mask's part of the inner claim is what fits.
+    pub fn inner_claim(&self, ch: &mut Channel<'_, E>, w: &mut Writer) {
+        let mut s = self.coins.stream("reveals", 0);
+        let reveal = |ch: &mut Channel<'_, E>, _| {
+            let d = s.ext();
+            w.element("triple reveal", &d);
+            ch.transcript.absorb_elements("triple reveal", &[d]);
+            Ok(d)
+        };
+        ch.triples(reveal).unwrap();
+        let (c, t) = ch.combine();
+        let epsilon: E = ch.transcript.challenge("inner claim");
+        let v = self.masked_pads();
+        let mu = c.iter().zip(&v).fold(-epsilon * t, |a, (x, y)| a + *x * *y);
+        w.element("inner claim mask", &mu);
+        v.iter().for_each(|x| w.element("masked pads", x));
+        let params = &self.params;
+        let log_height = pads::log_height(c.len(), params);
+        let round = params.pad_query_round(log_height);
+        if round.grinding_bits > 0 {
+            w.bytes("pad nonce", &[0; 8]);
+        }
+        let log_domain = log_height + usize::from(params.pad_log_inv_rate);
+        let positions = ch.transcript.positions("pad positions", log_domain, round.count);
+        self.tree.open(&positions, w);
+    }
+
+    fn masked_pads(&self) -> Vec<E> {
+        let mut s = self.coins.stream("masked pads", 0);
+        (0..1 << self.tree.log_height()).map(|_| s.ext()).collect()
+    }
+
+    /// Rows of the pads are uniform, rows of their mask are what fits.
+    pub fn fill(&mut self, positions: &[u64], epsilon: E) {
+        let v = self.masked_pads();
+        let omega = F::two_adic_generator(self.tree.log_leaves());
+        let mut rows = vec![F::ZERO; pads::WIDTH << self.tree.log_leaves()];
+        let mut s = self.coins.stream("pad rows", 0);
+        for i in positions {
+            let p = s.ext();
+            let m = horner(&v, omega.exp_u64(*i)) - epsilon * p;
+            let row = &mut rows[*i as usize * pads::WIDTH..][..pads::WIDTH];
+            row[..3].copy_from_slice(&ext_coords(&p));
+            row[3..].copy_from_slice(&ext_coords(&m));
+        }
+        self.tree = self.tree.with_rows(rows, self.tree.columns().to_vec(), Some(self.coins.bytes("pad salts")));
+    }
 }
 
 impl Simulator {
@@ -59,9 +124,7 @@ impl Simulator {
             }
         };
         let trees = key.layout.trees.iter().enumerate().map(tree).collect();
-        let height = 1 << pads::log_height(key.shape().pads, params);
-        let columns = vec![vec![F::ZERO; height]; pads::WIDTH];
-        let pads = placeholder(columns, usize::from(params.pad_log_inv_rate), coins.bytes("pad salts"));
+        let pads = SimulatedPads::new(key.shape().pads, params, &coins);
         Self { key, statement, coins, trees, pads }
     }
 
@@ -76,7 +139,7 @@ impl Simulator {
             }
         };
         roots(&mut w, &[TreeKind::Mask, TreeKind::Trace]);
-        w.bytes("root", &self.pads.commitment().to_bytes());
+        w.bytes("root", &self.pads.tree.commitment().to_bytes());
         roots(&mut w, &[TreeKind::Helper]);
         let mut s = self.coins.stream("messages", 0);
         (0..self.key.shape().messages).for_each(|_| w.element("message", &s.ext()));
@@ -101,7 +164,7 @@ impl Simulator {
             end.tie(&mut ch, group, v).unwrap();
         }
         let inner = ch.transcript.drawn().len();
-        self.inner_claim(&mut ch, &mut w);
+        self.pads.inner_claim(&mut ch, &mut w);
         let all = ch.transcript.drawn().to_vec();
         (w.as_bytes().to_vec(), Challenges::new(end, all, &groups, inner))
     }
@@ -114,38 +177,6 @@ impl Simulator {
             out.1.extend(tree_coefficients(plan, &alpha[t]));
         });
         out
-    }
-
-    /// Reveals and masked pads are uniform, the mask's part of the inner claim is what fits.
-    fn inner_claim(&self, ch: &mut Channel<'_, E>, w: &mut Writer) {
-        let mut s = self.coins.stream("reveals", 0);
-        let reveal = |ch: &mut Channel<'_, E>, _| {
-            let d = s.ext();
-            w.element("triple reveal", &d);
-            ch.transcript.absorb_elements("triple reveal", &[d]);
-            Ok(d)
-        };
-        ch.triples(reveal).unwrap();
-        let (c, t) = ch.combine();
-        let epsilon: E = ch.transcript.challenge("inner claim");
-        let v = self.masked_pads();
-        let mu = c.iter().zip(&v).fold(-epsilon * t, |a, (x, y)| a + *x * *y);
-        w.element("inner claim mask", &mu);
-        v.iter().for_each(|x| w.element("masked pads", x));
-        let params = &self.key.key.params;
-        let log_height = pads::log_height(c.len(), params);
-        let round = params.pad_query_round(log_height);
-        if round.grinding_bits > 0 {
-            w.bytes("pad nonce", &[0; 8]);
-        }
-        let log_domain = log_height + usize::from(params.pad_log_inv_rate);
-        let positions = ch.transcript.positions("pad positions", log_domain, round.count);
-        self.pads.open(&positions, w);
-    }
-
-    fn masked_pads(&self) -> Vec<E> {
-        let mut s = self.coins.stream("masked pads", 0);
-        (0..1 << self.pads.log_height()).map(|_| s.ext()).collect()
     }
 
     /// Puts uniform rows into every hidden tree, and rows of the masks that fit the combination.
@@ -184,22 +215,6 @@ impl Simulator {
         }
     }
 
-    /// Rows of the pads are uniform, rows of their mask are what fits.
-    fn fill_pads(&mut self, drawn: &Challenges) {
-        let v = self.masked_pads();
-        let omega = F::two_adic_generator(self.pads.log_leaves());
-        let mut rows = vec![F::ZERO; pads::WIDTH << self.pads.log_leaves()];
-        let mut s = self.coins.stream("pad rows", 0);
-        for i in &drawn.pad_rows {
-            let p = s.ext();
-            let m = horner(&v, omega.exp_u64(*i)) - drawn.epsilon * p;
-            let row = &mut rows[*i as usize * pads::WIDTH..][..pads::WIDTH];
-            row[..3].copy_from_slice(&ext_coords(&p));
-            row[3..].copy_from_slice(&ext_coords(&m));
-        }
-        self.pads = self.pads.with_rows(rows, self.pads.columns().to_vec(), Some(self.coins.bytes("pad salts")));
-    }
-
     /// Puts the sampled commitments into key and statement.
     fn publish(&mut self) {
         let find = |kind| {
@@ -228,7 +243,7 @@ pub fn simulate(key: VerifyingKey, statement: Statement, public_model: Option<&T
     oracle.absorb("seed", &[seed]);
     let (_, drawn) = s.pass(oracle);
     s.fill_rows(&drawn);
-    s.fill_pads(&drawn);
+    s.pads.fill(&drawn.pad_rows, drawn.epsilon);
     s.publish();
     let (proof, _) = s.pass(script(&drawn.all));
     Simulated { key: s.key, statement: s.statement, proof, script: drawn.all }
