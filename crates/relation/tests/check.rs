@@ -217,6 +217,14 @@ rejects! {
 }
 
 #[test]
+fn accepts_any_height_of_what_is_not_committed() {
+    let mut k = key();
+    k.visibility.outputs[0] = IoVisibility::Public;
+    k.geometry.outputs[0] = 255;
+    k.check(&Limits::default()).unwrap();
+}
+
+#[test]
 fn rejects_more_than_given_limits() {
     let limits = Limits::default();
     let cases = [

@@ -89,16 +89,21 @@ fn columns(
     limits: &Limits,
 ) -> Result<(), KeyError> {
     let height = |home: &Home| match home {
-        Home::Input(k) if visibility.input(*k) == IoVisibility::Committed => {
-            geometry.io_log_height(TreeKind::Input(*k))
-        }
-        Home::Output(k) => geometry.io_log_height(TreeKind::Output(*k)),
-        _ => geometry.log_height,
+        Home::Public(_) => None,
+        Home::Input(k) => match visibility.input(*k) {
+            IoVisibility::Public => None,
+            IoVisibility::Private => Some(geometry.log_height),
+            IoVisibility::Committed => Some(geometry.io_log_height(TreeKind::Input(*k))),
+        },
+        // An output that is not committed is in no tree, and its height is not checked.
+        Home::Output(k) if visibility.output(*k) != IoVisibility::Committed => None,
+        Home::Output(k) => Some(geometry.io_log_height(TreeKind::Output(*k))),
+        Home::Model | Home::Trace => Some(geometry.log_height),
     };
     // At least half of a column is free of random cells; last axes are padded by a third at most.
     let needed = |cells: i128, height: u8| (cells.saturating_mul(4) / 3) >> height.saturating_sub(1);
-    let tensors = relation.tensors.iter().filter(|t| !matches!(t.home, Home::Public(_)));
-    let own = tensors.map(|t| needed(t.cells() as i128, height(&t.home)));
+    let tensors = relation.tensors.iter().filter_map(|t| Some((t, height(&t.home)?)));
+    let own = tensors.map(|(t, height)| needed(t.cells() as i128, height));
     // Multiplicities, and helpers of one address for two fractions.
     let total = own.fold(needed(fractions.saturating_mul(2), geometry.log_height), i128::saturating_add);
     range("columns", "all trees", total, 0, limits.columns.into())
