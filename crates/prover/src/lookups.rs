@@ -118,12 +118,7 @@ pub fn fractions(
     Fractions { den, num }
 }
 
-fn fill_block(
-    block: &Block,
-    den: &mut [Vec<E>; 2],
-    num: &mut [Vec<F>; 2],
-    cell: impl Fn(usize) -> (E, F) + Sync,
-) {
+fn fill_block(block: &Block, den: &mut [Vec<E>; 2], num: &mut [Vec<F>; 2], cell: impl Fn(usize) -> (E, F) + Sync) {
     let d = &block.dims;
     let (g, chunks) = (d.granule, d.chunks());
     for s in &block.segments {
@@ -174,6 +169,7 @@ fn proveil_algebra_inverse(x: E) -> Option<E> {
     x.try_inverse()
 }
 
+/// `lo + r (hi - lo)` of each pair; a missing upper cell counts as `pad`.
 fn fold_into(v: &[E], r: E, pad: E) -> Vec<E> {
     v.par_chunks(2)
         .with_min_len(1 << 10)
@@ -182,6 +178,46 @@ fn fold_into(v: &[E], r: E, pad: E) -> Vec<E> {
             p[0] + r * (hi - p[0])
         })
         .collect()
+}
+
+/// Numerators: base-field elements until the first challenge.
+enum Numerators {
+    Base(Vec<F>),
+    Ext(Vec<E>),
+}
+
+impl Numerators {
+    /// Lower value and difference of pair `x`.
+    fn line(&self, x: usize) -> (E, E) {
+        match self {
+            Self::Base(v) => {
+                let (lo, hi) = (v[2 * x], v.get(2 * x + 1).copied().unwrap_or(F::ZERO));
+                (E::from(lo), E::from(hi - lo))
+            }
+            Self::Ext(v) => {
+                let (lo, hi) = (v[2 * x], v.get(2 * x + 1).copied().unwrap_or(E::ZERO));
+                (lo, hi - lo)
+            }
+        }
+    }
+
+    fn fold(self, r: E) -> Self {
+        Self::Ext(match self {
+            Self::Ext(v) => fold_into(&v, r, E::ZERO),
+            Self::Base(v) => v
+                .par_chunks(2)
+                .with_min_len(1 << 10)
+                .map(|p| r * (p.get(1).copied().unwrap_or(F::ZERO) - p[0]) + p[0])
+                .collect(),
+        })
+    }
+
+    fn first(&self) -> E {
+        match self {
+            Self::Base(v) => E::from(v[0]),
+            Self::Ext(v) => v[0],
+        }
+    }
 }
 
 /// Runs the zerocheck; returns the point and `h, D0, D1, N0, N1` there. Vectors may be shorter than `2^rounds`: the
@@ -195,9 +231,9 @@ pub fn zerocheck(
     f: Fractions,
 ) -> (Vec<E>, [E; 5]) {
     let Fractions { den: [d0, d1], num } = f;
-    let [n0, n1] = num.map(|v| v.into_par_iter().map(E::from).collect::<Vec<E>>());
-    let mut v = [helper, d0, d1, n0, n1];
-    let pads = [E::ZERO, alpha, alpha, E::ZERO, E::ZERO];
+    let mut n = num.map(Numerators::Base);
+    let mut v = [helper, d0, d1];
+    let pads = [E::ZERO, alpha, alpha];
     let mut point = Vec::with_capacity(rho0.len());
     for i in 0..rho0.len() {
         let eq = eq_table(&rho0[i + 1..]);
@@ -211,13 +247,7 @@ pub fn zerocheck(
                     let hi = v[k].get(2 * x + 1).copied().unwrap_or(pads[k]);
                     (lo, hi - lo)
                 };
-                let [h, d0, d1, n0, n1] = [line(0), line(1), line(2), line(3), line(4)];
-                let at = |h: E, d0: E, d1: E, n0: E, n1: E| d1 * (h * d0 - n0) - n1 * d0;
-                let step = |p: (E, E), t: E| p.0 + p.1 * t;
-                let (two, three) = (E::TWO, E::TWO + E::ONE);
-                let e = eq[x];
-                let q = |t: E| e * at(step(h, t), step(d0, t), step(d1, t), step(n0, t), step(n1, t));
-                [e * at(h.0, d0.0, d1.0, n0.0, n1.0), q(two), q(three)]
+                round_values(eq[x], [line(0), line(1), line(2), n[0].line(x), n[1].line(x)])
             })
             .reduce(|| [E::ZERO; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
         for x in s {
@@ -227,7 +257,26 @@ pub fn zerocheck(
         for (k, v) in v.iter_mut().enumerate() {
             *v = fold_into(v, r, pads[k]);
         }
+        n = n.map(|n| n.fold(r));
         point.push(r);
     }
-    (point, v.map(|v| v[0]))
+    let [h, d0, d1] = v.map(|v| v[0]);
+    let [n0, n1] = n.map(|n| n.first());
+    (point, [h, d0, d1, n0, n1])
+}
+
+/// `e (h D0 D1 - N0 D1 - N1 D0)` at 0, 2 and 3, from the lines of the five factors.
+#[inline]
+fn round_values(e: E, mut lines: [(E, E); 5]) -> [E; 3] {
+    let value = |l: &[(E, E); 5]| {
+        let [h, d0, d1, n0, n1] = l.map(|p| p.0);
+        e * (d1 * (h * d0 - n0) - n1 * d0)
+    };
+    let advance = |l: &mut [(E, E); 5]| l.iter_mut().for_each(|p| p.0 += p.1);
+    let at0 = value(&lines);
+    advance(&mut lines);
+    advance(&mut lines);
+    let at2 = value(&lines);
+    advance(&mut lines);
+    [at0, at2, value(&lines)]
 }
