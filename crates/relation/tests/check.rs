@@ -280,3 +280,26 @@ fn rejects_damaged_key_bytes_without_panicking() {
         }
     }
 }
+
+#[test]
+fn matches_reference_number_of_groups() {
+    use proveil_relation::groups::{Source, count, split};
+    use proveil_relation::layout::Dims;
+    let mut seen = std::collections::BTreeSet::new();
+    // Every way in which two operands may use three axes, over spaces with and without axes of length 1.
+    for shape in [[3u32, 4, 5], [4, 3, 70], [1, 6, 2], [5, 1, 1], [2, 2, 33]] {
+        let dims = Dims::new(&shape, 4);
+        for uses in 0..64u32 {
+            let operand = |bits: u32| {
+                let used = |v: &u32| bits >> v & 1 == 1;
+                let axes = (0..3).map(|v| if used(&v) { Affine::var(v) } else { Affine::constant(0) }).collect();
+                Access { tensor: 0, axes, guards: vec![] }
+            };
+            let p = Product { coef: Coef::int(1), sum: vec![2], lhs: operand(uses & 7), rhs: operand(uses >> 3) };
+            let made = split(Source::Output(0), &dims, &p).len() as u64;
+            assert_eq!(count(&dims, &p), made, "{shape:?} {uses:b}");
+            seen.insert(made);
+        }
+    }
+    assert!(seen.len() > 4, "{seen:?}");
+}

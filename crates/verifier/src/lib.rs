@@ -50,7 +50,8 @@ pub struct PreparedKey {
 }
 
 impl PreparedKey {
-    /// Derives layout and digest.
+    /// Derives layout and digest of a key that was checked: [`VerifyingKey::decode`] does so, a key made in memory
+    /// needs [`VerifyingKey::check`] before it is trusted to be small and well-formed.
     #[must_use]
     pub fn new(key: VerifyingKey) -> Self {
         let layout = Layout::new(&key.relation, &key.geometry, &key.visibility);
