@@ -14,6 +14,7 @@ pub mod opening;
 mod pads;
 pub mod products;
 pub mod reduce;
+pub mod reference;
 pub mod refresh;
 pub mod registration;
 pub mod talk;
@@ -516,8 +517,7 @@ impl<'a> Run<'a> {
                 self.talk.message(label::MASK_VALUE, x);
             }
         }
-        let alpha =
-            layout.trees.iter().map(|t| self.talk.transcript.challenges(label::ALPHA, t.columns)).collect();
+        let alpha = layout.trees.iter().map(|t| self.talk.transcript.challenges(label::ALPHA, t.columns)).collect();
         End { tau, alpha }
     }
 

@@ -67,9 +67,10 @@ fn round(line: &Line) -> [E; 2] {
     if line.omega.is_empty() {
         return [E::ZERO; 2];
     }
-    line.omega.chunks_exact(2).zip(line.cells.chunks_exact(2)).fold([E::ZERO; 2], |acc, (w, f)| {
-        [acc[0] + w[0] * f[0], acc[1] + (w[1] + w[1] - w[0]) * (f[1] + f[1] - f[0])]
-    })
+    line.omega
+        .chunks_exact(2)
+        .zip(line.cells.chunks_exact(2))
+        .fold([E::ZERO; 2], |acc, (w, f)| [acc[0] + w[0] * f[0], acc[1] + (w[1] + w[1] - w[0]) * (f[1] + f[1] - f[0])])
 }
 
 fn fold(v: &mut Vec<E>, r: E) {

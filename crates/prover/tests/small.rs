@@ -1,12 +1,14 @@
 //! A two-layer net written by hand as a relation: accepted in every visibility, plain and hiding.
 
+use proveil_protocol::params::Params;
 use proveil_prover::coins::Coins;
 use proveil_prover::{Inputs, Witness, commit_io, commit_model, prove};
-use proveil_protocol::params::Params;
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, VerifyingKey, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
 use proveil_relation::table::{Column, Part, Table};
-use proveil_relation::{Access, Affine, Coef, Expr, Home, Input, Linear, Lookup, Output, Product, Relation, TensorDecl};
+use proveil_relation::{
+    Access, Affine, Coef, Expr, Home, Input, Linear, Lookup, Output, Product, Relation, TensorDecl,
+};
 use proveil_verifier::{PreparedKey, verify};
 
 const N_IN: usize = 6;
