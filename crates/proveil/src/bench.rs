@@ -7,6 +7,8 @@ mod measure;
 mod print;
 pub mod testset;
 
+pub use folder::name_of;
+
 use serde_json::Value;
 
 use crate::cli::args::{Args, BenchArgs};

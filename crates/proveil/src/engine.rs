@@ -85,6 +85,12 @@ impl Engine {
         Ok(Self { package, key, plan, model })
     }
 
+    /// The model's commitment with its coins.
+    #[must_use]
+    pub fn model(&self) -> Option<&Committed> {
+        self.model.as_ref()
+    }
+
     /// Integer values of every tensor of the graph.
     ///
     /// # Errors

@@ -66,6 +66,12 @@ pub enum Error {
     /// A commitment has no use left, or its count cannot be kept.
     #[error("budget: {0}")]
     Budget(#[from] BudgetError),
+    /// The registration cannot be made.
+    #[error("registration: {0}")]
+    Register(#[from] proveil_prover::registration::RegisterError),
+    /// The registration is not accepted.
+    #[error("not accepted: {0}")]
+    Registration(#[from] proveil_verifier::registration::RegistrationError),
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] crate::io::IoError),

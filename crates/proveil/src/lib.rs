@@ -14,6 +14,7 @@ pub mod onnx;
 pub mod package;
 pub mod profile;
 pub mod proof;
+pub mod registration;
 pub mod security;
 
 pub use budget::Budget;
@@ -24,3 +25,4 @@ pub use meta::{IoMeta, Meta};
 pub use onnx::{Compiled, compile_onnx};
 pub use package::{CompileOptions, Package, compile_graph};
 pub use proof::{ProofFile, Results, verify};
+pub use registration::{RegistrationFile, verify_registration};

@@ -24,6 +24,9 @@ pub struct Meta {
     pub inputs: Vec<IoMeta>,
     /// Outputs in order.
     pub outputs: Vec<IoMeta>,
+    /// Digest of the registration key in hexadecimal, if the model has weights.
+    #[serde(default)]
+    pub registration: Option<String>,
 }
 
 impl IoMeta {

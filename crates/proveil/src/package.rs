@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::meta::Meta;
 use crate::profile::{Profile, choose};
+use crate::proof::hex;
+use crate::registration::registration_key;
 
 /// Bytes that open a package: name and format version.
 pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x01";
@@ -109,7 +111,7 @@ pub fn compile_graph(
     let tensors = model_tensors(&graph, &relation, &params);
     let model = commit(&layout, &tensors, &options.params, seed)?;
     let commitment = model.as_ref().map(Committed::commitment);
-    let key = VerifyingKey {
+    let mut key = VerifyingKey {
         params: options.params.clone(),
         geometry,
         visibility,
@@ -117,6 +119,11 @@ pub fn compile_graph(
         model: commitment,
         meta: meta.to_bytes(),
     };
+    // The registration key does not depend on the description, which can therefore name it.
+    if let Some(registration) = registration_key(&graph, &key, options.limb_bits)? {
+        let registration = Some(hex(&registration.digest()));
+        key.meta = Meta { registration, ..meta.clone() }.to_bytes();
+    }
     let package = Package { key, graph, params, seed, limb_bits: options.limb_bits };
     Ok((package, model))
 }

@@ -282,11 +282,13 @@ fn rejects_bad_models_and_usage() {
 #[test]
 fn accepts_bench_of_a_folder_and_reports_failures() {
     let dir = tempfile::tempdir().unwrap();
+    let bare = format!("{MODELS}/digits_cnn/model.onnx");
     let bad = dir.path().join("bad.onnx");
     std::fs::write(&bad, b"not a model").unwrap();
     let out = proveil(&[
         "bench",
         &format!("{MODELS}/digits_mlp"),
+        &bare,
         &bad.to_string_lossy(),
         "--cases",
         "1",
@@ -296,7 +298,9 @@ fn accepts_bench_of_a_folder_and_reports_failures() {
     assert_eq!(out.status.code(), Some(1));
     let lines: Vec<serde_json::Value> =
         String::from_utf8(out.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!((lines.len(), &lines[0]["status"], &lines[1]["status"]), (2, &"ok".into(), &"error".into()));
+    assert_eq!((lines.len(), &lines[0]["status"], &lines[2]["status"]), (3, &"ok".into(), &"error".into()));
+    assert_eq!((&lines[1]["name"], &lines[1]["expected_by"]), (&"digits_cnn".into(), &"tract".into()));
+    assert!(lines[1]["rel_error"].as_f64().unwrap() < 0.05, "{}", lines[1]);
     for key in [
         "params",
         "macs",

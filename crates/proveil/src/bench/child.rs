@@ -33,7 +33,12 @@ fn spawn(path: &Path, a: &BenchArgs, args: &Args) -> Result<(String, String, Str
     let mut err = tempfile::tempfile().map_err(|e| told("temporary file", &e))?;
     let handle = |f: &std::fs::File| f.try_clone().map(Stdio::from).map_err(|e| told("temporary file", &e));
     let mut command = Command::new(program);
-    command.args(arguments(path, a, args)).stdin(Stdio::null()).stdout(handle(&out)?).stderr(handle(&err)?);
+    command
+        .args(arguments(path, a, args))
+        .stdin(Stdio::null())
+        .env("RUST_BACKTRACE", "0")
+        .stdout(handle(&out)?)
+        .stderr(handle(&err)?);
     let mut child = command.spawn().map_err(|e| told("starting a process", &e))?;
     let deadline = Instant::now() + Duration::from_secs(a.timeout);
     let status = loop {
@@ -81,6 +86,7 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
     put("--weight-bits", b.weight_bits.map(|n| n.to_string()));
     put("--activation-bits", b.activation_bits.map(|n| n.to_string()));
     put("--max-error", b.max_error.map(|n| n.to_string()));
+    put("--margin", b.margin.map(|n| n.to_string()));
     put("--output-policy", Some(b.output_policy.clone()));
     b.dims.iter().for_each(|d| put("--dim", Some(d.clone())));
     let flags = [("--unique-decoding", b.unique_decoding), ("--plain", b.plain), ("--no-plain", a.no_plain)];

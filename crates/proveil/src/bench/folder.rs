@@ -30,10 +30,11 @@ pub struct Subject {
     pub test: Option<(TestSet, usize)>,
 }
 
-/// Name of a path in reports.
+/// Name of a path in reports: of the file, or of the folder where the file is just `model.onnx`.
 pub fn name_of(path: &Path) -> String {
     let stem = if path.extension().is_some_and(|e| e == "onnx") { path.file_stem() } else { path.file_name() };
-    stem.map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    let folder = path.parent().and_then(Path::file_name).filter(|_| stem.is_some_and(|s| s == "model"));
+    folder.or(stem).map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
 /// Reads a path; `batch` cases are stacked along the first axis.
@@ -68,7 +69,7 @@ pub fn read(path: &Path, cases: usize, batch: usize) -> Result<Subject, Failure>
     Ok(subject)
 }
 
-/// Rows of the test set that are not judged, else cases that are not judged, else all there is.
+/// Rows of the test set and cases that are not judged, or all cases where there are no others.
 fn calibration(s: &mut Subject, all: &Cases, n: usize) {
     let Some((first, _)) = all.first() else { return };
     if let Some((test, used)) = &mut s.test {
@@ -83,7 +84,8 @@ fn calibration(s: &mut Subject, all: &Cases, n: usize) {
                 let one = |(t, c): (&Tensor, &Tensor)| Tensor { shape: c.shape.clone(), ..t.clone() };
                 r.iter().zip(first).map(one).collect()
             };
-            s.samples = test.rows[..*used].iter().filter(fresh).map(shaped).collect();
+            let others = all[n..].iter().map(|(i, _)| i.clone());
+            s.samples = test.rows[..*used].iter().filter(fresh).map(shaped).chain(others).collect();
         } else {
             s.test = None;
         }

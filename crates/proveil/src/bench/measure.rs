@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use proveil::io::{Cases, encode, input_specs};
 use proveil::onnx::describe;
-use proveil::{CompileOptions, Engine, Error, Meta, Package, compile_graph};
+use proveil::{CompileOptions, Engine, Error, IoMeta, Meta, Package, compile_graph};
 use proveil_frontend::{FrontendError, InputSpec, Kind, Model, Native, Tensor};
 use serde_json::{Map, Value, json};
 
 use super::folder::{Subject, name_of, read};
 use crate::cli::args::BenchArgs;
 use crate::cli::demo::output_specs;
-use crate::cli::failure::{Failure, UNSUPPORTED};
+use crate::cli::failure::{Failure, INTERNAL, UNSUPPORTED};
 
 /// Runs of anything that takes less than [`SHORT`] seconds.
 const RUNS: usize = 3;
@@ -44,8 +44,8 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     describe_model(&engine, &subject, compile_s + build_s, out)?;
     let times = prove_all(&engine, &specs, &judged, out)?;
     out.insert("peak_mib".into(), json!(peak_mib()));
-    let native = native(&subject.onnx, &judged);
-    errors(&times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
+    let native = guarded(|| native(&subject.onnx, &judged));
+    errors(&meta.outputs, &times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
     match native {
         Ok((_, s)) => out.insert("native_s".into(), json!(s)),
         Err(e) => out.insert("native_message".into(), json!(e.message)),
@@ -135,7 +135,7 @@ fn prove_all(
         prove_s.push(s);
         let (results, s) = timed(|| Ok(proveil::verify(&engine.key, &proved.file)?))?;
         verify_s.push(s);
-        let real = |k: usize, m: &proveil::IoMeta| {
+        let real = |k: usize, m: &IoMeta| {
             let public = results.outputs.get(k).and_then(|o| o.1.clone());
             public.unwrap_or_else(|| m.real(proved.outputs.get(k).map_or(&[][..], Vec::as_slice)))
         };
@@ -152,30 +152,41 @@ fn prove_all(
 }
 
 /// Errors of proven outputs: largest absolute, and largest absolute over the largest expected value of that output.
-fn errors(got: &[Vec<Vec<f64>>], judged: &Cases, native: Option<&Vec<Vec<Tensor>>>, out: &mut Map<String, Value>) {
+fn errors(
+    names: &[IoMeta],
+    got: &[Vec<Vec<f64>>],
+    judged: &Cases,
+    native: Option<&Vec<Vec<Tensor>>>,
+    out: &mut Map<String, Value>,
+) {
     let given = judged.iter().all(|(_, o)| !o.is_empty());
     let expected: Option<Vec<&Vec<Tensor>>> =
         if given { Some(judged.iter().map(|c| &c.1).collect()) } else { native.map(|n| n.iter().collect()) };
     let Some(expected) = expected else { return };
     let (mut largest, mut relative) = (0f64, 0f64);
-    for k in 0..got.first().map_or(0, Vec::len) {
-        let (mut error, mut top) = (0f64, 0f64);
+    let mut outputs = Vec::new();
+    for (k, m) in names.iter().enumerate() {
+        let (mut error, mut top, mut wrong, mut cells) = (0f64, 0f64, 0usize, 0usize);
         for (g, e) in got.iter().zip(&expected) {
-            let Some(e) = e.get(k).filter(|e| e.data.len() == g[k].len()) else {
-                out.insert(
-                    "error_message".into(),
-                    json!(format!("output {k} has {} values, expected another number", g[k].len())),
-                );
+            let (g, Some(e)) = (&g[k], e.get(k).filter(|e| e.data.len() == g[k].len())) else {
+                let message = format!("output '{}' has {} values, expected another number", m.name, g[k].len());
+                out.insert("error_message".into(), json!(message));
                 return;
             };
-            for (g, e) in g[k].iter().zip(&e.data).filter(|(_, e)| e.is_finite()) {
+            for (g, e) in g.iter().zip(&e.data).filter(|(_, e)| e.is_finite()) {
                 error = error.max((g - e).abs());
                 top = top.max(e.abs());
+                cells += 1;
+                wrong += usize::from((g - e).abs() > 0.01 * e.abs().max(1e-3));
             }
         }
-        largest = largest.max(error);
-        relative = relative.max(if top > 0.0 { error / top } else { error });
+        let rel = if top > 0.0 { error / top } else { error };
+        (largest, relative) = (largest.max(error), relative.max(rel));
+        let off = wrong as f64 / cells.max(1) as f64;
+        outputs
+            .push(json!({ "name": m.name, "max_abs_error": error, "rel_error": rel, "cells_off_by_1_percent": off }));
     }
+    out.insert("outputs".into(), outputs.into());
     out.insert("max_abs_error".into(), json!(largest));
     out.insert("rel_error".into(), json!(relative));
     out.insert("expected_by".into(), json!(if given { "cases" } else { "tract" }));
@@ -213,6 +224,12 @@ fn native(onnx: &[u8], judged: &Cases) -> Result<(Vec<Vec<Tensor>>, f64), Failur
         times.push(s);
     }
     Ok((outputs, median(times)))
+}
+
+/// Runs something whose panics are not ours to prevent.
+fn guarded<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+        .unwrap_or_else(|_| Err(Failure::new(INTERNAL, "the float engine panicked")))
 }
 
 /// The last result and the median time of one run, or of three short ones.

@@ -100,7 +100,14 @@ impl TestSet {
         })
     }
 
-    /// The label that outputs name: given, the largest score, or one score against one half.
+    /// Where a single score becomes the label 1: one half for probabilities, zero for logits.
+    fn threshold(&self) -> f64 {
+        let scores = self.outputs.get(self.score_output);
+        let probabilities = scores.is_none_or(|o| o.data.iter().all(|v| (0.0..=1.0).contains(v)));
+        if probabilities { 0.5 } else { 0.0 }
+    }
+
+    /// The label that outputs name: given, the largest score, or one score against a threshold.
     fn label(&self, output: &dyn Fn(usize) -> Option<Vec<f64>>) -> Option<f64> {
         if let Some(k) = self.label_output {
             return output(k).and_then(|v| v.first().map(|x| x.round()));
@@ -108,7 +115,7 @@ impl TestSet {
         let scores = output(self.score_output)?;
         if scores.len() == 1 {
             let binary = self.labels.as_ref()?.data.iter().all(|v| *v == 0.0 || *v == 1.0);
-            return binary.then(|| f64::from(u8::from(scores[0] >= 0.5)));
+            return binary.then(|| f64::from(u8::from(scores[0] >= self.threshold())));
         }
         let best = (0..scores.len()).rev().reduce(|b, i| if scores[i] >= scores[b] { i } else { b })?;
         Some(best as f64)

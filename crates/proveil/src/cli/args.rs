@@ -110,6 +110,9 @@ pub struct Building {
     /// Relative error that the choice of bits aims at.
     #[arg(long)]
     pub max_error: Option<f64>,
+    /// Calibrated ranges are widened by this factor.
+    #[arg(long)]
+    pub margin: Option<f64>,
     /// What is revealed of the first output: full, argmax, topk:K, threshold:T or bucket:a,b,c.
     #[arg(long, default_value = "full")]
     pub output_policy: String,
@@ -331,6 +334,7 @@ impl Building {
         let mut o = Options::default();
         (o.batch, o.weight_bits, o.activation_bits) = (self.batch, self.weight_bits, self.activation_bits);
         o.max_error = self.max_error.unwrap_or(o.max_error);
+        o.margin = self.margin.unwrap_or(o.margin);
         for d in &self.dims {
             let parsed = d.split_once('=').and_then(|(n, l)| Some((n.to_string(), l.parse().ok()?)));
             let (name, len) = parsed.ok_or_else(|| Failure::usage(format!("--dim: '{d}' is not name=length")))?;

@@ -12,12 +12,16 @@ use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
 use super::args::CompileArgs;
-use super::failure::Failure;
+use super::failure::{BAD_FILE, Failure};
 use super::ui::{Ui, seconds, size};
+use crate::bench::{name_of, testset::TestSet};
+
+/// Rows of a test set that calibrate.
+const MAX_SAMPLES: usize = 256;
 
 /// Runs the command.
 pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
-    let name = a.model.file_stem().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
+    let name = name_of(&a.model);
     let options = a.building.package(&name)?;
     let mut front = a.building.front()?;
     let onnx = read_limited(&a.model, FILE_LIMIT)?;
@@ -65,12 +69,17 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Calibration inputs: all cases of an archive, or one input.
+/// Calibration inputs: all cases of an archive, the first rows of a test set (`X`, `X1`, ..), or one input.
 pub fn read_samples(path: &Path) -> Result<Vec<Vec<Tensor>>, Failure> {
     if path.extension().is_some_and(|e| e == "npz") {
         let cases = read_cases(path)?;
         if !cases.is_empty() {
             return Ok(cases.into_iter().map(|(i, _)| i).collect());
+        }
+        let bad = |e| Failure::new(BAD_FILE, e).at(path);
+        let test = TestSet::read(read_limited(path, FILE_LIMIT)?, None).map_err(bad)?;
+        if !test.rows.is_empty() {
+            return Ok(test.rows.into_iter().take(MAX_SAMPLES).collect());
         }
     }
     Ok(vec![InputFile::read(path, 0)?.tensors()])
