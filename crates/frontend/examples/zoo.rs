@@ -3,6 +3,7 @@
 //!
 //!     cargo run --release -p proveil-frontend --example zoo -- FOLDER...
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -28,10 +29,20 @@ fn judge(folder: &Path) -> Result<String, String> {
     // Calibrate on the second half, judge on the first.
     let cut = if cases.len() >= 6 { cases.len() / 2 } else { 0 };
     let samples: Vec<Vec<Tensor>> = cases[cut..].iter().map(|(i, _)| i.clone()).collect();
-    let samples = if samples.len() < 8 { [samples, labelled(folder, &cases)].concat() } else { samples };
+    let drawn = std::env::var("DRAWN").is_ok();
+    let samples = if drawn {
+        Vec::new()
+    } else if samples.len() < 8 {
+        [samples, labelled(folder, &cases)].concat()
+    } else {
+        samples
+    };
     let mut options = Options::default();
-    if cases.is_empty() {
+    if cases.is_empty() || drawn {
         options.batch = Some(1);
+    }
+    if let Some(bits) = std::env::var("BITS").ok().and_then(|b| b.parse().ok()) {
+        (options.weight_bits, options.activation_bits, options.table_bits) = (Some(bits), Some(bits), Some(bits));
     }
     let model = compile(&onnx, &samples, &options).map_err(|e| e.to_string())?;
     if std::env::var("LAYERS").is_ok() {
@@ -44,13 +55,21 @@ fn judge(folder: &Path) -> Result<String, String> {
     let own = model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
     let rows: usize = model.graph.tables.iter().map(|t| t.values.len()).sum();
     let (mut lookups, mut others) = (0, 0);
+    let mut by_part: BTreeMap<String, usize> = BTreeMap::new();
     for node in &model.graph.nodes {
         let cells = model.graph.tensors[node.out.0 as usize].cells();
         match node.op {
-            proveil_graph::Op::Lookup { .. } => lookups += cells,
+            proveil_graph::Op::Lookup { .. } => {
+                lookups += cells;
+                let short = node.name.rsplit('/').next().unwrap_or_default().split(['~', '_']).next();
+                *by_part.entry(short.unwrap_or_default().to_string()).or_default() += cells;
+            }
             proveil_graph::Op::Linear { .. } | proveil_graph::Op::Reshape(_) | proveil_graph::Op::Contract(_) => {}
             _ => others += cells,
         }
+    }
+    if std::env::var("LOOKUPS").is_ok() {
+        println!("    look-ups by last part of the name: {by_part:?}");
     }
     Ok(format!(
         "rel {error:.5} (own {own:.5}) agree {agree:.2} bits {:?} rows {rows} lookups {lookups} others {others}",

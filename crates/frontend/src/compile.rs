@@ -13,15 +13,21 @@ use crate::tensor::{Kind, Tensor};
 
 /// Widths that the search tries, cheapest first: weights, activations, tables.
 const SEARCH: [(u32, u32, u32); 5] = [(8, 8, 9), (10, 10, 11), (12, 12, 12), (14, 13, 13), (16, 14, 14)];
+/// A model with at least this many products starts at the third entry: rounding errors add up along the way.
+const DEEP: usize = 30;
+/// Wider numbers replace narrower ones that miss the target as well, unless they are worse by this factor.
+const NO_WORSE: f64 = 1.1;
 /// Samples drawn when none are given.
-const DRAWN: usize = 8;
+const DRAWN: usize = 16;
+/// Standard deviation of every other drawn sample: real inputs have longer tails than a few normal draws.
+const WIDE_DRAW: f64 = 1.6;
 /// Cells of all tensors of all samples that calibration may hold.
 const CELL_BUDGET: usize = 40_000_000;
 
 /// Compiles an ONNX file to an integer model.
 ///
 /// `samples` are typical inputs, one tensor for each input of the file; without any, random ones are drawn
-/// (standard normal, or 0 and 1 for whole numbers that are no indices).
+/// (normal, or 0 and 1 for whole numbers that are no indices).
 ///
 /// # Errors
 /// Everything in [`FrontendError`]; never panics on hostile bytes.
@@ -29,10 +35,10 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     let imported = load(onnx, samples, options)?;
     let g = &imported.graph;
     let live = g.live();
-    let drawn;
-    let samples = if samples.is_empty() {
-        drawn = draw(g, options.seed);
-        &drawn
+    let random = samples.is_empty();
+    let drawn = if random { draw(g, options.seed) } else { Vec::new() };
+    let samples = if random {
+        &drawn[..]
     } else {
         check_samples(g, samples)?;
         samples
@@ -40,17 +46,20 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     let per_sample: usize = g.tensors.iter().zip(&live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
     let count = samples.len().min((CELL_BUDGET / per_sample.max(1)).max(2));
     let samples = &samples[..count.min(samples.len())];
-    // The last quarter is held out to measure, as soon as there are enough.
-    let held = if samples.len() >= 8 { samples.len() / 4 } else { 0 };
+    // The last quarter is held out to measure, as soon as there are enough; nothing is learnt from holding out noise.
+    let held = if samples.len() >= 8 && !random { samples.len() / 4 } else { 0 };
     let mut spans = vec![Span::EMPTY; g.tensors.len()];
     let mut measured = Vec::new();
+    let rows = g.softmax_operands();
     for (i, sample) in samples.iter().enumerate() {
         let inputs: Vec<&[f64]> = sample.iter().map(|t| t.data.as_slice()).collect();
         let values = eval::run(g, &live, &inputs);
         if i < samples.len() - held {
             for (j, span) in spans.iter_mut().enumerate() {
                 let row = g.tensors[j].shape.last().copied().unwrap_or(1);
-                *span = span.join(Span::of(eval::cells(g, &values, TensorId(j as u32)), row));
+                let cells = eval::cells(g, &values, TensorId(j as u32));
+                let own = Span::of(cells, row);
+                *span = span.join(if rows[j] { own.with_log_sums(cells, row) } else { own });
             }
         }
         if (held == 0 || i >= samples.len() - held) && measured.len() < 4 {
@@ -115,6 +124,14 @@ fn check_samples(g: &RealGraph, samples: &[Vec<Tensor>]) -> Result<()> {
 fn apply_policy(imported: &mut Imported, policy: &OutputPolicy) -> Result<()> {
     let g = &mut imported.graph;
     let Some(&x) = g.outputs.first() else { return Ok(()) };
+    let numbers: &[f64] = match policy {
+        OutputPolicy::Threshold(t) | OutputPolicy::PrivateThreshold(t) => std::slice::from_ref(t),
+        OutputPolicy::Bucket(edges) => edges,
+        _ => &[],
+    };
+    if let Some(v) = numbers.iter().find(|v| !v.is_finite()) {
+        return Err(FrontendError::malformed("output policy", format!("{v} is no threshold; give finite numbers")));
+    }
     g.scope = "output_policy".into();
     let out = match policy {
         OutputPolicy::Full => return Ok(()),
@@ -130,6 +147,7 @@ fn apply_policy(imported: &mut Imported, policy: &OutputPolicy) -> Result<()> {
             crate::import::top_k(g, x, *k)
         }
         OutputPolicy::Threshold(t) => crate::import::reaches(g, x, &[*t]),
+        OutputPolicy::PrivateThreshold(t) => crate::import::reaches_hidden(g, x, *t),
         OutputPolicy::Bucket(edges) => crate::import::reaches(g, x, edges),
     };
     g.outputs[0] = out;
@@ -137,7 +155,7 @@ fn apply_policy(imported: &mut Imported, policy: &OutputPolicy) -> Result<()> {
     Ok(())
 }
 
-/// Random samples: standard normal for floats, any row for indices, 0 and 1 (masks, counts) otherwise.
+/// Random samples: normal for floats, any row for indices, 0 and 1 (masks, counts) otherwise.
 fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut uniform = move || {
@@ -152,18 +170,19 @@ fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
             _ => None,
         })
     };
-    let mut one = |id: TensorId| {
+    let mut one = |id: TensorId, deviation: f64| {
         let t = g.get(id);
         let top = depth(id).unwrap_or(2) as f64;
         let data = (0..t.cells())
             .map(|_| match t.kind {
-                Kind::Float => (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos(),
+                Kind::Float => deviation * (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos(),
                 _ => (uniform() * top).floor(),
             })
             .collect();
         Tensor { shape: t.shape.clone(), kind: t.kind, data }
     };
-    (0..DRAWN).map(|_| g.inputs.iter().map(|&id| one(id)).collect()).collect()
+    let deviation = |i: usize| if i % 2 == 1 { WIDE_DRAW } else { 1.0 };
+    (0..DRAWN).map(|i| g.inputs.iter().map(|&id| one(id, deviation(i))).collect()).collect()
 }
 
 /// A sample with the float value of every tensor.
@@ -179,7 +198,7 @@ fn search(
     let mut best: Option<(f64, Model)> = None;
     let mut last_error = None;
     let mut tried = Vec::new();
-    for (w, a, t) in SEARCH {
+    for (w, a, t) in widths(&imported.graph, live) {
         let a = options.activation_bits.unwrap_or(a).clamp(8, 14);
         let set = Setting {
             weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),
@@ -196,7 +215,7 @@ fn search(
         match model {
             Ok(model) => {
                 let error = model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
-                if best.as_ref().is_none_or(|(e, _)| error < *e) {
+                if best.as_ref().is_none_or(|(e, _)| error < *e * NO_WORSE) {
                     best = Some((error, model));
                 }
                 if error <= options.max_error {
@@ -213,6 +232,14 @@ fn search(
     }
 }
 
+/// The settings worth trying for a model.
+fn widths(g: &RealGraph, live: &[bool]) -> impl Iterator<Item = (u32, u32, u32)> {
+    let products =
+        g.tensors.iter().zip(live).filter(|(t, l)| **l && matches!(t.source, Source::Op(RealOp::Contract(_))));
+    SEARCH.into_iter().skip(if products.count() >= DEEP { 2 } else { 0 })
+}
+
+/// The model for one setting with its measured accuracy; a setting that fails the first sample meets no other.
 fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured], options: &Options) -> Result<Model> {
     let g = &imported.graph;
     let inputs: Vec<InputSpec> = q.inputs.into_iter().map(|p| InputSpec::new(p, options.refuse_beyond)).collect();
@@ -223,7 +250,7 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
         .map(|(p, (name, kind))| OutputSpec::new(p, name.clone(), *kind))
         .collect();
     let mut pairs = vec![Vec::new(); outputs.len()];
-    let mut layers = Vec::new();
+    let (mut errors, mut layers): (Vec<OutputError>, _) = (Vec::new(), Vec::new());
     let mut saturated = 0;
     for (i, (sample, values)) in measured.iter().enumerate() {
         let mut cells = Vec::new();
@@ -247,17 +274,16 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
             let got = spec.dequantise(&tensors[q.graph.outputs[k].0 as usize]);
             pairs[k].push((got, eval::cells(g, values, g.outputs[k]).to_vec()));
         }
+        errors = outputs.iter().zip(&pairs).map(OutputError::of).collect();
         if i == 0 {
             layers = layer_errors(g, &q.reps, &tensors, values);
+            if errors.iter().any(|e| e.relative > options.max_error) {
+                break;
+            }
         }
     }
-    let errors = outputs
-        .iter()
-        .zip(&pairs)
-        .map(|(o, p)| OutputError::measure(&o.name, o.shape.last().copied().unwrap_or(1), p))
-        .collect();
     let bits = (set.weight_bits, set.activation_bits, set.table_bits);
-    let report = Report { samples: measured.len(), bits, outputs: errors, layers, saturated };
+    let report = Report { samples: pairs.first().map_or(0, Vec::len), bits, outputs: errors, layers, saturated };
     Ok(Model { graph: q.graph, params: q.params, inputs, outputs, report })
 }
 

@@ -12,7 +12,7 @@ mod reduce;
 mod select;
 mod shape;
 
-pub(crate) use policy::{reaches, top_k};
+pub(crate) use policy::{reaches, reaches_hidden, top_k};
 use std::collections::HashMap;
 
 use proveil_graph::TensorId;

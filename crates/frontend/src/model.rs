@@ -153,6 +153,11 @@ impl OutputSpec {
 }
 
 impl OutputError {
+    /// Error of an output from its pairs of decoded and expected values.
+    pub(crate) fn of((spec, pairs): (&OutputSpec, &Vec<(Vec<f64>, Vec<f64>)>)) -> Self {
+        Self::measure(&spec.name, spec.shape.last().copied().unwrap_or(1), pairs)
+    }
+
     /// Compares decoded with expected values.
     pub fn measure(name: &str, row: usize, pairs: &[(Vec<f64>, Vec<f64>)]) -> Self {
         let (mut max, mut sum, mut top, mut cells, mut rows, mut same) = (0f64, 0.0, 0f64, 0usize, 0usize, 0usize);

@@ -20,6 +20,8 @@ pub enum OutputPolicy {
     Bucket(Vec<f64>),
     /// For each cell, 1 if it is at least the public threshold.
     Threshold(f64),
+    /// As `Threshold`, with a threshold that is part of the hidden model.
+    PrivateThreshold(f64),
 }
 
 /// Settings of [`crate::compile`].

@@ -4,6 +4,7 @@
 //! one step. `step` is the real value of one unit of a tensor; it is a power of two wherever the file has no
 //! other factor.
 
+mod attention;
 mod emit;
 mod linear;
 mod narrow;
@@ -34,24 +35,40 @@ pub(crate) struct Span {
     pub hi: f64,
     /// Smallest of the row maxima (along the last axis): what a row-wise maximum has to tell apart.
     pub row_top: f64,
+    /// Smallest and largest logarithm of the sum of a row's exponentials; infinite unless a soft-max reads it.
+    pub log_sum: (f64, f64),
 }
 
 impl Span {
-    pub const EMPTY: Span = Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY, row_top: f64::INFINITY };
+    const NO_ROWS: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
+    pub const EMPTY: Span =
+        Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY, row_top: f64::INFINITY, log_sum: Self::NO_ROWS };
 
     pub fn new(lo: f64, hi: f64) -> Self {
-        Self { lo, hi, row_top: lo }
+        Self { lo, hi, row_top: lo, log_sum: Self::NO_ROWS }
     }
 
     pub fn of(data: &[f64], row: usize) -> Self {
         data.chunks(row.max(1)).fold(Self::EMPTY, |s, r| {
             let (lo, hi) = r.iter().fold((s.lo, f64::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
-            Self { lo, hi: s.hi.max(hi), row_top: s.row_top.min(hi) }
+            Self { lo, hi: s.hi.max(hi), row_top: s.row_top.min(hi), log_sum: s.log_sum }
         })
     }
 
+    /// With the logarithms of the sums of exponentials of its rows.
+    pub fn with_log_sums(self, data: &[f64], row: usize) -> Self {
+        let sums = data.chunks(row.max(1)).map(crate::real::eval::log_sum_exp);
+        let log_sum = sums.fold(self.log_sum, |(lo, hi), v| (lo.min(v), hi.max(v)));
+        Self { log_sum, ..self }
+    }
+
     pub fn join(self, other: Self) -> Self {
-        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi), row_top: self.row_top.min(other.row_top) }
+        Self {
+            lo: self.lo.min(other.lo),
+            hi: self.hi.max(other.hi),
+            row_top: self.row_top.min(other.row_top),
+            log_sum: (self.log_sum.0.min(other.log_sum.0), self.log_sum.1.max(other.log_sum.1)),
+        }
     }
 
     /// Largest absolute value.
@@ -99,6 +116,14 @@ pub(crate) struct Quantiser<'a> {
     weights: HashMap<(u32, u32), Rep>,
     used: HashMap<String, usize>,
     scope: String,
+    /// Tensors that a step function reads, directly or through sums and views.
+    sharp: Vec<bool>,
+    /// Operands of up to this many bits are taken as they are, whatever width is asked for.
+    slack: u32,
+    /// Soft-max tensors that exist only inside products.
+    deferred: Vec<bool>,
+    /// Exponentials by soft-max operand.
+    rows: HashMap<u32, softmax::Row>,
 }
 
 /// Builds the integer graph for one setting.
@@ -116,13 +141,17 @@ pub(crate) fn quantise(g: &RealGraph, live: &[bool], spans: &[Span], set: Settin
         weights: HashMap::new(),
         used: HashMap::new(),
         scope: String::new(),
+        sharp: g.sharp(live),
+        slack: 0,
+        deferred: attention::deferred(g, live, spans),
+        rows: HashMap::new(),
     };
     let mut inputs = Vec::new();
     for &id in &g.inputs {
         inputs.push(q.input(id)?);
     }
     for (i, t) in g.tensors.iter().enumerate() {
-        if let (true, Source::Op(op)) = (live[i], &t.source) {
+        if let (true, false, Source::Op(op)) = (live[i], q.deferred[i], &t.source) {
             q.scope = t.name.clone();
             let rep = q.emit(TensorId(i as u32), op)?;
             q.reps[i] = Some(rep);
@@ -201,11 +230,11 @@ impl Quantiser<'_> {
                     _ => None,
                 });
                 let top = depth.map_or(span.reach() * self.set.margin + 1.0, |d| d as f64);
-                let signed = signed && depth.is_none();
                 ((exponent(top) as u32 + u32::from(signed)).max(1), signed, 1.0)
             }
             Kind::Float => {
-                let bits = self.set.activation_bits;
+                // Rounding an operand of a comparison can turn its result: differences are kept as far as possible.
+                let bits = if self.sharp[id.0 as usize] { 16 } else { self.set.activation_bits };
                 let room = f64::from(if signed { 1u32 << (bits - 1) } else { 1 << bits }) - 1.0;
                 let top = span.reach() * self.set.margin;
                 (bits, signed, 2f64.powi(exponent(if top > 0.0 { top } else { 1.0 } / room)))

@@ -42,6 +42,7 @@ pub(crate) enum RealOp {
     /// Cell by cell, equal shapes.
     Max(TensorId, TensorId),
     ArgMaxOneHot(TensorId),
+    /// Negative indices count from the end; a row of zeros for indices outside.
     OneHot {
         x: TensorId,
         depth: usize,
@@ -138,6 +139,34 @@ impl RealGraph {
         let data = self.as_const(id)?;
         let first = *data.first()?;
         data.iter().all(|&v| v == first).then_some(first)
+    }
+
+    /// Which tensors a soft-max reads.
+    pub fn softmax_operands(&self) -> Vec<bool> {
+        let mut out = vec![false; self.tensors.len()];
+        for t in &self.tensors {
+            if let Source::Op(RealOp::Softmax(x)) = &t.source {
+                out[x.0 as usize] = true;
+            }
+        }
+        out
+    }
+
+    /// Which tensors a step function reads, directly or through sums, views and maxima.
+    pub fn sharp(&self, live: &[bool]) -> Vec<bool> {
+        let mut sharp = vec![false; self.tensors.len()];
+        for i in (0..self.tensors.len()).rev() {
+            let (true, Source::Op(op)) = (live[i], &self.tensors[i].source) else { continue };
+            let reads = match op {
+                RealOp::Map { f, .. } => f.jumps(),
+                RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Max(..) => sharp[i],
+                _ => false,
+            };
+            if reads {
+                op.operands().iter().for_each(|x| sharp[x.0 as usize] = true);
+            }
+        }
+        sharp
     }
 
     /// Which tensors the outputs depend on (inputs always count).

@@ -2,6 +2,7 @@
 
 use proveil_graph::{Access, Contract, TensorId};
 
+use super::table::Image;
 use super::{Quantiser, Rep, Span, bits_of, exponent};
 use crate::error::Result;
 use crate::real::expr::{Bin, Expr, Un};
@@ -33,6 +34,9 @@ impl Quantiser<'_> {
     }
 
     fn contraction(&mut self, c: &Contract) -> Result<Rep> {
+        if let Some(rep) = self.attend(c)? {
+            return Ok(rep);
+        }
         let bits = self.set.activation_bits;
         let lhs = self.operand(c.lhs.tensor, bits)?;
         let rhs = self.operand(c.rhs.tensor, bits)?;
@@ -70,8 +74,9 @@ impl Quantiser<'_> {
         if let Some(out) = self.exact(rep, span, f)? {
             return Ok(out);
         }
-        let (from, to, kind) = (self.span(x), self.span(id), self.g.kind(id));
-        self.table_of(rep, from, to, kind, &|v| f.at(v))
+        let kind = self.g.kind(id);
+        let image = Image { to: self.span(id), kind, sharp: kind != Kind::Float || f.jumps() };
+        self.table_of(rep, span, image, &|v| f.at(v))
     }
 
     /// Square roots and reciprocals by exact operators, whatever their dynamic range.
@@ -238,15 +243,29 @@ impl Quantiser<'_> {
     fn one_hot(&mut self, x: TensorId, depth: usize) -> Result<Rep> {
         let mut ids = self.rep(x)?;
         let r = self.range(ids.id);
-        if r.lo < 0 || r.hi >= depth as i64 {
-            let len = depth.next_power_of_two() as i64;
-            let table =
-                self.b.table(&format!("index{depth}"), 0, (0..len).map(|v| v.min(depth as i64 - 1)).collect())?;
-            let name = self.name("index");
-            ids = Rep { id: self.b.lookup(&name, ids.id, 0, table, 0)?, step: 1.0 };
+        let end = depth as i64;
+        if r.lo >= 0 && r.hi < end {
+            let name = self.name("");
+            return Ok(Rep { id: self.b.one_hot(&name, ids.id, depth)?, step: 1.0 });
         }
+        // One more column takes the indices outside, and is cut off: the table saturates at an index outside.
+        let len = (depth + 1).next_power_of_two() as i64;
+        let (lo, len) = if r.lo < 0 { (-len, 2 * len) } else { (0, len) };
+        if len > 1 << 16 {
+            return Err(self.refuse(format!("indices from {} to {} into {depth} rows", r.lo, r.hi)));
+        }
+        let place = |v: i64| if v < -end || v >= end { end } else { v.rem_euclid(end) };
+        let sign = if lo < 0 { "s" } else { "u" };
+        let table = self.b.table(&format!("index_{sign}{depth}"), lo, (lo..lo + len).map(place).collect())?;
+        let name = self.name("index");
+        ids.id = self.b.lookup(&name, ids.id, 0, table, 0)?;
+        let name = self.name("wide");
+        let wide = self.b.one_hot(&name, ids.id, depth + 1)?;
+        let mut shape = self.b.tensor(ids.id)?.shape.clone();
+        shape.push(depth);
         let name = self.name("");
-        Ok(Rep { id: self.b.one_hot(&name, ids.id, depth)?, step: 1.0 })
+        let steps = vec![1; shape.len()];
+        Ok(Rep { id: self.b.slice(&name, wide, &vec![0; shape.len()], &shape, &steps)?, step: 1.0 })
     }
 
     /// Quotient rounded towards zero: signs apart, then the exact floor of absolute values.

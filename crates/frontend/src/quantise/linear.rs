@@ -34,6 +34,7 @@ impl Quantiser<'_> {
         if reps.iter().all(Option::is_none) {
             unit = 2f64.powi(exponent(reach) - 15);
         }
+        unit = self.settled(unit, reach, &used, constant);
         let mut out = Vec::new();
         for (p, rep) in used.iter().zip(&reps) {
             let terms = match rep {
@@ -54,6 +55,27 @@ impl Quantiser<'_> {
         let shape = &self.g.get(id).shape;
         let constant = (constant / unit).round() as i64;
         Ok(Rep { id: self.b.linear(&name, shape, out, constant, Self::scale_of(unit))?, step: unit })
+    }
+}
+
+impl Quantiser<'_> {
+    /// A finer unit if the constants are no multiples of this one: 3 x - 1 has unit 1, not 3.
+    fn settled(&self, unit: f64, reach: f64, pieces: &[&RealPiece], constant: f64) -> f64 {
+        let enough = reach * 2f64.powi(-16);
+        let fits = |unit: f64| {
+            let whole = |v: f64| (v / unit - (v / unit).round()).abs() < 1e-9 * (v / unit).abs().max(1.0);
+            let cells = |p: &&RealPiece| {
+                self.g.as_const(p.access.tensor).is_none_or(|data| data.iter().all(|&v| whole(v * p.coef)))
+            };
+            whole(constant) && pieces.iter().all(cells)
+        };
+        if unit <= enough || fits(unit) {
+            return unit;
+        }
+        let halves = (1..=20).map(|k| 2f64.powi(-k));
+        let parts = (2..=12).map(|d| 1.0 / f64::from(d));
+        let finer = parts.chain(halves).map(|f| unit * f).find(|&u| fits(u));
+        finer.filter(|&u| u > enough).unwrap_or_else(|| unit * 2f64.powi(exponent(enough / unit)))
     }
 }
 

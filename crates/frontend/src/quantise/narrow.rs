@@ -9,8 +9,10 @@ use crate::tensor::Kind;
 
 /// Bits of the head digit of a look-up on a wide operand.
 const HEAD_BITS: u32 = 15;
+/// Bits of a factor that is not worth a look-up to shorten.
+const PRODUCT_BITS: u32 = 16;
 /// Largest shift of a look-up.
-pub(super) const MAX_SHIFT: u32 = 24;
+pub(super) const MAX_SHIFT: u32 = 32;
 
 impl Quantiser<'_> {
     /// Identity table of `bits` bits, signed or not.
@@ -34,7 +36,10 @@ impl Quantiser<'_> {
     /// At most `bits` bits of an integer tensor whose real values reach `span`.
     pub(super) fn requantise(&mut self, rep: Rep, span: Span, bits: u32, whole: bool) -> Result<Rep> {
         let range = self.range(rep.id);
-        if bits_of(range) <= bits || (range.lo >= 0 && bits_of(range) <= bits + 1) || (whole && bits_of(range) <= 17) {
+        if bits_of(range) <= bits.max(self.slack)
+            || (range.lo >= 0 && bits_of(range) <= bits + 1)
+            || (whole && bits_of(range) <= 17)
+        {
             return Ok(rep);
         }
         let signed = span.lo < 0.0;
@@ -50,7 +55,7 @@ impl Quantiser<'_> {
     /// A real tensor with at most `bits` bits; views are taken of the narrow source.
     pub(super) fn narrow(&mut self, id: TensorId, bits: u32) -> Result<Rep> {
         let key = (id.0, bits);
-        if let Some(rep) = self.narrowed.get(&key) {
+        if let Some(rep) = (bits..=bits.max(self.slack)).find_map(|b| self.narrowed.get(&(id.0, b))) {
             return Ok(*rep);
         }
         let t = self.g.get(id);
@@ -96,7 +101,14 @@ impl Quantiser<'_> {
 
     /// Operand of a product: weights become parameters, everything else is narrowed.
     pub(super) fn operand(&mut self, id: TensorId, bits: u32) -> Result<Rep> {
-        if self.g.as_const(id).is_some() { self.weight(id) } else { self.narrow(id, bits) }
+        if self.g.as_const(id).is_some() {
+            return self.weight(id);
+        }
+        // What is narrow enough already, or was rounded for another consumer, is not rounded again.
+        self.slack = PRODUCT_BITS;
+        let rep = self.narrow(id, bits);
+        self.slack = 0;
+        rep
     }
 
     fn weight(&mut self, id: TensorId) -> Result<Rep> {

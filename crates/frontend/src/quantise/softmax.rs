@@ -7,22 +7,75 @@ use crate::error::Result;
 use crate::real::{broadcast_axes, identity};
 
 /// Bits of the exponentials after the point.
-const EXP_BITS: u32 = 15;
+pub(super) const EXP_BITS: i32 = 15;
 /// Arguments below minus this have an exponential of 0.
 const EXP_DOMAIN: f64 = 10.5;
+/// Logarithm of the factor by which rows may leave their calibrated range before they saturate.
+const HEADROOM: f64 = 1.0;
+
+/// How far the row maxima, and the sums of exponentials, may spread (as logarithms) before every row needs its own
+/// largest cell subtracted.
+const FLAT: f64 = 4.0;
 
 /// Parts that soft-max and log-sum-exp share.
-struct Row {
-    /// `exp(x - max)`, with 15 bits after the point.
-    exps: TensorId,
+#[derive(Clone)]
+pub(crate) struct Row {
+    /// `exp(x - top)`, with 15 bits after the point.
+    pub exps: TensorId,
     /// Their sums, last axis of length 1.
-    sums: TensorId,
-    /// Largest cells, last axis of length 1.
-    max: Rep,
-    shape: Vec<usize>,
+    pub sums: TensorId,
+    /// What is subtracted: the largest cells, last axis of length 1.
+    max: Option<Rep>,
+    pub shape: Vec<usize>,
+    /// Range of the sums.
+    pub reach: Span,
+}
+
+/// Whether exponentials are safe with one constant for all rows.
+pub(super) fn is_flat(span: Span) -> bool {
+    let (lo, hi) = span.log_sum;
+    lo.is_finite() && hi - lo <= FLAT && span.hi - span.row_top <= FLAT
 }
 
 impl Quantiser<'_> {
+    /// Exponentials less one constant for all rows, which calibration shows to be safe.
+    pub(super) fn flat_exponentials(&mut self, x: TensorId) -> Result<Row> {
+        if let Some(row) = self.rows.get(&x.0) {
+            return Ok(row.clone());
+        }
+        let (acc, span) = (self.rep(x)?, self.span(x));
+        let shape = self.g.get(x).shape.clone();
+        // Rows that calibration did not see may reach a little higher; beyond that they saturate.
+        let top = span.hi + HEADROOM;
+        let units = (top / acc.step).round() as i64;
+        let name = self.name("below");
+        let below = self.b.combine(&name, &[(-1, acc.id)], units, Self::scale_of(acc.step))?;
+        let exps = self.exp_table(Rep { id: below, step: acc.step }, EXP_DOMAIN + FLAT)?;
+        let name = self.name("sum");
+        let sums = self.b.sum(&name, exps, &[shape.len() - 1], true)?;
+        let (lo, hi) = span.log_sum;
+        let reach = Span::new((lo - top - HEADROOM).exp(), (hi - top + HEADROOM).exp());
+        let row = Row { exps, sums, max: None, shape, reach };
+        self.rows.insert(x.0, row.clone());
+        Ok(row)
+    }
+
+    /// `exp(-x)` on `0 .. domain`, 0 beyond.
+    fn exp_table(&mut self, x: Rep, domain: f64) -> Result<TensorId> {
+        let bits = self.set.table_bits;
+        let shift = self.shift_for(x, domain, bits, false)?;
+        let unit = x.step * 2f64.powi(shift as i32);
+        let r = bit_range(bits, false);
+        let one = f64::from(1u32 << EXP_BITS);
+        let mut values: Vec<i64> = (r.lo..=r.hi).map(|u| ((-(u as f64) * unit).exp() * one).round() as i64).collect();
+        if let Some(end) = values.last_mut() {
+            *end = 0;
+        }
+        let table = self.b.table(&format!("exp{}", self.b.graph().tables.len()), 0, values)?;
+        let name = self.name("exp");
+        Ok(self.b.lookup(&name, x.id, shift, table, EXP_BITS)?)
+    }
+
     fn exponentials(&mut self, x: TensorId) -> Result<Row> {
         let acc = self.rep(x)?;
         let shape = self.g.get(x).shape.clone();
@@ -39,22 +92,11 @@ impl Quantiser<'_> {
         let own = (acc.step / fine).round() as i64;
         let name = self.name("below");
         let below = self.b.combine(&name, &[(k, max.id), (-own, acc.id)], 0, Self::scale_of(fine))?;
-        let bits = self.set.table_bits;
-        let rep = Rep { id: below, step: fine };
-        let shift = self.shift_for(rep, EXP_DOMAIN, bits, false)?;
-        let unit = fine * 2f64.powi(shift as i32);
-        let r = bit_range(bits, false);
-        let one = f64::from(1u32 << EXP_BITS);
-        let mut values: Vec<i64> = (r.lo..=r.hi).map(|u| ((-(u as f64) * unit).exp() * one).round() as i64).collect();
-        if let Some(end) = values.last_mut() {
-            *end = 0;
-        }
-        let table = self.b.table(&format!("exp{}", self.b.graph().tables.len()), 0, values)?;
-        let name = self.name("exp");
-        let exps = self.b.lookup(&name, below, shift, table, EXP_BITS as i32)?;
+        let exps = self.exp_table(Rep { id: below, step: fine }, EXP_DOMAIN)?;
         let name = self.name("sum");
         let sums = self.b.sum(&name, exps, &[last], true)?;
-        Ok(Row { exps, sums, max, shape })
+        let reach = Span::new(0.98, shape[last] as f64);
+        Ok(Row { exps, sums, max: Some(max), shape, reach })
     }
 
     /// Largest cell along the last axis by a tree of `a + max(b - a, 0)`.
@@ -90,10 +132,9 @@ impl Quantiser<'_> {
     }
 
     pub(super) fn softmax(&mut self, x: TensorId) -> Result<Rep> {
-        let row = self.exponentials(x)?;
-        let one = 2f64.powi(-(EXP_BITS as i32));
-        let len = row.shape[row.shape.len() - 1] as f64;
-        let inverse = self.reciprocal(Rep { id: row.sums, step: one }, Span::new(0.98, len))?;
+        let row = if is_flat(self.span(x)) { self.flat_exponentials(x)? } else { self.exponentials(x)? };
+        let one = 2f64.powi(-EXP_BITS);
+        let inverse = self.reciprocal(Rep { id: row.sums, step: one }, row.reach)?;
         let vars: Vec<usize> = (0..row.shape.len()).collect();
         let mut ones = row.shape.clone();
         if let Some(l) = ones.last_mut() {
@@ -108,16 +149,18 @@ impl Quantiser<'_> {
 
     pub(super) fn log_sum_exp(&mut self, id: TensorId, x: TensorId) -> Result<Rep> {
         let row = self.exponentials(x)?;
-        let one = 2f64.powi(-(EXP_BITS as i32));
+        let max = row.max.ok_or_else(|| self.refuse("a row without its largest cell".into()))?;
+        let one = 2f64.powi(-EXP_BITS);
         let len = row.shape[row.shape.len() - 1] as f64;
         let sums = Rep { id: row.sums, step: one };
         let (from, to) = (Span::new(1.0, len.max(1.5)), Span::new(0.0, len.ln().max(0.5)));
-        let log = self.table_of(sums, from, to, crate::Kind::Float, &|v| v.max(0.5).ln())?;
+        let image = super::table::Image { to, kind: crate::Kind::Float, sharp: false };
+        let log = self.table_of(sums, from, image, &|v| v.max(0.5).ln())?;
         debug_assert_eq!(self.b.tensor(log.id)?.shape, self.g.get(id).shape);
-        let step = log.step.min(row.max.step);
-        let (a, b) = ((log.step / step).round() as i64, (row.max.step / step).round() as i64);
+        let step = log.step.min(max.step);
+        let (a, b) = ((log.step / step).round() as i64, (max.step / step).round() as i64);
         let name = self.name("");
-        let sum = self.b.combine(&name, &[(a, log.id), (b, row.max.id)], 0, Self::scale_of(step))?;
+        let sum = self.b.combine(&name, &[(a, log.id), (b, max.id)], 0, Self::scale_of(step))?;
         Ok(Rep { id: sum, step })
     }
 }

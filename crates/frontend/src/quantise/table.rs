@@ -7,9 +7,19 @@ use crate::tensor::Kind;
 /// Points at which a function is tested for saturation.
 const PROBES: usize = 256;
 
+/// What is known of the results of a function.
+pub(super) struct Image {
+    /// Calibrated range.
+    pub to: Span,
+    pub kind: Kind,
+    /// Whether it jumps, so that its arguments must not be rounded without need.
+    pub sharp: bool,
+}
+
 impl Quantiser<'_> {
-    /// A look-up of `f` on values that reach `from`, with results that reach `to`.
-    pub(super) fn table_of(&mut self, x: Rep, from: Span, to: Span, kind: Kind, f: &dyn Fn(f64) -> f64) -> Result<Rep> {
+    /// A look-up of `f` on values that reach `from`.
+    pub(super) fn table_of(&mut self, x: Rep, from: Span, image: Image, f: &dyn Fn(f64) -> f64) -> Result<Rep> {
+        let Image { to, kind, sharp } = image;
         if self.is_relu(from, kind, f) {
             let bits = self.set.activation_bits;
             let reach = from.hi.max(0.0) * self.set.margin;
@@ -21,13 +31,15 @@ impl Quantiser<'_> {
         }
         let margin = self.set.margin;
         let wide = Span::new(from.lo.min(from.lo * margin), from.hi.max(from.hi * margin));
-        let domain = trim(wide, to, f);
+        // Between two probes a step function can do anything.
+        let domain = if sharp { wide } else { trim(wide, to, f) };
+        let most = if sharp { 16 } else { self.set.table_bits };
         let signed = domain.lo < 0.0;
         let declared = self.range(x.id);
         let own = bits_of(declared) - u32::from(declared.lo >= 0);
         let needed = exponent(domain.reach() / x.step + 1.0).max(0) as u32 + u32::from(signed);
-        let whole_domain = own <= self.set.table_bits.max(8) && (declared.lo >= 0) != signed;
-        let bits = if whole_domain { own } else { self.set.table_bits.min(needed) }.max(1);
+        let whole_domain = own <= most.max(8) && (declared.lo >= 0) != signed;
+        let bits = if whole_domain { own } else { most.min(needed) }.max(1);
         let signed = if whole_domain { declared.lo < 0 } else { signed };
         let shift = if whole_domain { 0 } else { self.shift_for(x, domain.reach(), bits, signed)? };
         let unit = x.step * 2f64.powi(shift as i32);

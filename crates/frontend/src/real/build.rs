@@ -33,6 +33,11 @@ impl RealGraph {
         self.push(t.shape.clone(), t.kind, source)
     }
 
+    /// A constant that counts as a weight whatever its size.
+    pub fn weight(&mut self, shape: Vec<usize>, data: Vec<f64>) -> TensorId {
+        self.push(shape, Kind::Float, Source::Const { data: Arc::new(data), secret: true })
+    }
+
     pub fn scalar(&mut self, value: f64, kind: Kind) -> TensorId {
         self.constant(&Tensor::scalar(value, kind))
     }
@@ -264,6 +269,9 @@ impl RealGraph {
             }
             c.out = c.out.iter().filter_map(|&v| place(v)).collect();
             c.extents = keep.iter().map(|&v| c.extents[v]).collect();
+        }
+        if let Some(out) = self.absorb_affine(&c) {
+            return out;
         }
         let whole = self.kind(c.lhs.tensor) != Kind::Float && self.kind(c.rhs.tensor) != Kind::Float;
         let shape = c.out.iter().map(|&v| c.extents[v]).collect();

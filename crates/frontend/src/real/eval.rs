@@ -45,7 +45,8 @@ pub(crate) fn apply<'a>(
         RealOp::IntDiv { num, den } => get(*num).iter().zip(get(*den)).map(|(a, b)| (a / b).trunc()).collect(),
         RealOp::ArgMaxOneHot(x) => get(*x).chunks(row(*x)).flat_map(one_hot_row).collect(),
         RealOp::OneHot { x, depth } => {
-            get(*x).iter().flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(v == d as f64)))).collect()
+            let wrap = |v: f64| if v < 0.0 { v + *depth as f64 } else { v };
+            get(*x).iter().flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(wrap(v) == d as f64)))).collect()
         }
         RealOp::Softmax(x) => get(*x)
             .chunks(row(*x))
@@ -68,7 +69,7 @@ fn one_hot_row(row: &[f64]) -> Vec<f64> {
     (0..row.len()).map(|i| f64::from(u8::from(i == best))).collect()
 }
 
-fn log_sum_exp(row: &[f64]) -> f64 {
+pub(crate) fn log_sum_exp(row: &[f64]) -> f64 {
     let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     max + row.iter().map(|v| (v - max).exp()).sum::<f64>().ln()
 }

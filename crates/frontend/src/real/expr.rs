@@ -138,6 +138,19 @@ impl Expr {
         }
     }
 
+    /// Whether the function compares. A choice between two arms counts as continuous if the arms are: activations
+    /// are written that way.
+    pub fn jumps(&self) -> bool {
+        match self {
+            Self::X | Self::Const(_) => false,
+            Self::Un(f, e) => {
+                let step = matches!(f, Un::Sign | Un::NonNegative | Un::IsZero);
+                step || e.jumps()
+            }
+            Self::Bin(_, a, b) | Self::Select(_, a, b) => a.jumps() || b.jumps(),
+        }
+    }
+
     /// Number of nodes, to keep fused expressions small.
     pub fn size(&self) -> usize {
         match self {
