@@ -95,12 +95,14 @@ fn matches_reference_sums_in_limbs() {
         let t = Trial::new("tall", &relation, 16, false, &[], &[Public], 3, size);
         pool.install(|| products(&t));
     }
-    // All limbs and all integers as large as they get.
-    let relation = cases::tall(66_000);
+    // Integers and a limb of every weight, `delta^2 / 2^18 = -1`, as large as they get, and more rows than a machine
+    // integer holds then, for each of the four parts that one thread makes of them.
+    let relation = cases::tall(132_000);
     let mut t = Trial::new("tall", &relation, 16, false, &[], &[Public], 3, 1);
+    assert_eq!(t.layout.out_vars, 18);
     t.values.iter_mut().flatten().for_each(|v| *v = -(1 << 16));
     t.point.rho.iter_mut().for_each(|x| *x = E::TWO.inverse());
-    t.point.delta = E::from(F::NEG_ONE);
+    t.point.delta = E::from(F::from_u64(1 << 57));
     t.lift();
     pool.install(|| products(&t));
 }
