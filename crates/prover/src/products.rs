@@ -207,7 +207,6 @@ pub fn operands(layout: &Layout, p: &Point<E>, weights: &AddressWeights<E>, cell
 }
 
 /// `sum over entries of <weights, cells>`.
-#[must_use]
 pub fn linear_value(layout: &Layout, entries: &[Entry<E>], cells: &[Cells<'_>]) -> E {
     entries
         .par_iter()

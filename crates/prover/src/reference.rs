@@ -67,7 +67,6 @@ pub struct Combination {
 }
 
 /// `eq(pt, x)`; 0 when `x` has more bits than the point.
-#[must_use]
 pub fn eq(pt: &[E], x: usize) -> E {
     if pt.len() < usize::BITS as usize && x >> pt.len() != 0 {
         return E::ZERO;
@@ -76,7 +75,6 @@ pub fn eq(pt: &[E], x: usize) -> E {
 }
 
 /// The multilinear extension of `2^pt.len()` values.
-#[must_use]
 pub fn extension(values: &[E], pt: &[E]) -> E {
     values.iter().enumerate().fold(E::ZERO, |a, (x, v)| a + eq(pt, x) * *v)
 }
@@ -532,7 +530,6 @@ impl<'a> Reference<'a> {
 
 impl Combination {
     /// The value itself.
-    #[must_use]
     pub fn total(&self) -> E {
         self.public + self.linear + self.products
     }

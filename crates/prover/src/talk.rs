@@ -62,7 +62,6 @@ impl<'a> Talk<'a> {
     }
 
     /// Messages without their pads, for the explanation test.
-    #[must_use]
     pub fn raw(&self) -> &[E] {
         &self.raw
     }
