@@ -61,6 +61,9 @@ fn judge(folder: &Path) -> Result<String, String> {
         match node.op {
             proveil_graph::Op::Lookup { .. } => {
                 lookups += cells;
+                if std::env::var("LOOKUPS").is_ok_and(|v| v == "all") {
+                    println!("    {cells:8} {}", node.name);
+                }
                 let short = node.name.rsplit('/').next().unwrap_or_default().split(['~', '_']).next();
                 *by_part.entry(short.unwrap_or_default().to_string()).or_default() += cells;
             }

@@ -113,7 +113,7 @@ pub(crate) struct Quantiser<'a> {
     b: Builder,
     reps: Vec<Option<Rep>>,
     narrowed: HashMap<(u32, u32), Rep>,
-    weights: HashMap<(u32, u32), Rep>,
+    weights: HashMap<(u32, u64), Rep>,
     used: HashMap<String, usize>,
     scope: String,
     /// Tensors that a step function reads, directly or through sums and views.

@@ -60,7 +60,7 @@ impl Quantiser<'_> {
             return Ok(None);
         };
         let row = self.flat_exponentials(x)?;
-        let value = self.operand(other.tensor, self.set.activation_bits)?;
+        let value = self.operand(other.tensor, self.set.activation_bits, None)?;
         let one = 2f64.powi(-super::softmax::EXP_BITS);
         let mut product = c.clone();
         product.lhs = Access { tensor: value.id, axes: other.axes.clone() };

@@ -38,8 +38,8 @@ impl Quantiser<'_> {
             return Ok(rep);
         }
         let bits = self.set.activation_bits;
-        let lhs = self.operand(c.lhs.tensor, bits)?;
-        let rhs = self.operand(c.rhs.tensor, bits)?;
+        let rhs = self.operand(c.rhs.tensor, bits, None)?;
+        let lhs = self.operand(c.lhs.tensor, bits, Some(rhs))?;
         let mut int = c.clone();
         (int.lhs.tensor, int.rhs.tensor) = (lhs.id, rhs.id);
         let name = self.name("");
@@ -270,7 +270,7 @@ impl Quantiser<'_> {
 
     /// Quotient rounded towards zero: signs apart, then the exact floor of absolute values.
     fn int_div(&mut self, num: TensorId, den: TensorId) -> Result<Rep> {
-        let (n, d) = (self.operand(num, 16)?, self.operand(den, 16)?);
+        let (n, d) = (self.operand(num, 16, None)?, self.operand(den, 16, None)?);
         let mut parts = Vec::new();
         for rep in [n, d] {
             let bits = bits_of(self.range(rep.id)).min(12);

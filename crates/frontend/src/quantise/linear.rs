@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::real::RealPiece;
 
 /// Calibrated values of an accumulator stay below this many units, so that one look-up can round it.
-const ACC_BITS: i32 = 33;
+const ACC_BITS: i32 = 36;
 
 impl Quantiser<'_> {
     pub(super) fn linear(&mut self, id: TensorId, pieces: &[RealPiece], constant: f64) -> Result<Rep> {
@@ -20,17 +20,18 @@ impl Quantiser<'_> {
         let reach = self.span(id).reach().max(constant.abs()) * self.set.margin;
         let fine = 2f64.powi(exponent(reach) - ACC_BITS);
         let mut unit = common_unit(&used, &reps);
-        if unit < fine {
-            // Too fine: round the wide operands first.
-            for (p, rep) in used.iter().zip(&mut reps) {
-                if let Some(r) = rep
-                    && bits_of(self.range(r.id)) > 17
-                {
-                    *rep = Some(self.narrow(p.access.tensor, self.set.table_bits)?);
-                }
-            }
-            unit = common_unit(&used, &reps).max(fine);
+        // Too fine: round wide operands, the finest first, until it is not.
+        let mut rounded = vec![false; used.len()];
+        while unit < fine {
+            let wide = |i: &usize| !rounded[*i] && reps[*i].is_some_and(|r| bits_of(self.range(r.id)) > 17);
+            let size = |i: usize| reps[i].map_or(f64::INFINITY, |r| (used[i].coef * r.step).abs());
+            let finest = (0..used.len()).filter(wide).min_by(|&i, &j| size(i).total_cmp(&size(j)));
+            let Some(i) = finest else { break };
+            let rep = self.narrow(used[i].access.tensor, self.set.table_bits)?;
+            (reps[i], rounded[i]) = (Some(rep), true);
+            unit = common_unit(&used, &reps);
         }
+        unit = unit.max(fine);
         if reps.iter().all(Option::is_none) {
             unit = 2f64.powi(exponent(reach) - 15);
         }

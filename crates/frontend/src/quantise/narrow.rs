@@ -100,9 +100,9 @@ impl Quantiser<'_> {
     }
 
     /// Operand of a product: weights become parameters, everything else is narrowed.
-    pub(super) fn operand(&mut self, id: TensorId, bits: u32) -> Result<Rep> {
+    pub(super) fn operand(&mut self, id: TensorId, bits: u32, other: Option<Rep>) -> Result<Rep> {
         if self.g.as_const(id).is_some() {
-            return self.weight(id);
+            return self.weight(id, other.map_or(1.0, |r| r.step));
         }
         // What is narrow enough already, or was rounded for another consumer, is not rounded again.
         self.slack = PRODUCT_BITS;
@@ -111,8 +111,10 @@ impl Quantiser<'_> {
         rep
     }
 
-    fn weight(&mut self, id: TensorId) -> Result<Rep> {
-        let key = (id.0, self.set.weight_bits);
+    /// Weights for a product with an operand of the given unit. Their own unit makes the product's a power of two,
+    /// so that sums of products need no common multiple.
+    fn weight(&mut self, id: TensorId, other: f64) -> Result<Rep> {
+        let key = (id.0, other.to_bits());
         if let Some(rep) = self.weights.get(&key) {
             return Ok(*rep);
         }
@@ -124,7 +126,7 @@ impl Quantiser<'_> {
         let step = if whole && (!secret || reach < f64::from(1u32 << (bits - 1))) {
             1.0
         } else {
-            2f64.powi(exponent(reach / f64::from((1u32 << (bits - 1)) - 1)))
+            2f64.powi(exponent(reach / f64::from((1u32 << (bits - 1)) - 1) * other)) / other
         };
         let cells: Vec<i64> = data.iter().map(|v| (v / step).round() as i64).collect();
         let scale = Self::scale_of(step);

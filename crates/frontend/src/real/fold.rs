@@ -99,7 +99,8 @@ impl RealGraph {
     fn times_row(&self, x: TensorId) -> Option<(TensorId, TensorId)> {
         let Source::Op(RealOp::Contract(c)) = &self.get(x).source else { return None };
         let (shape, rank) = (self.shape(x), c.extents.len());
-        let own = c.out.iter().copied().eq(0..rank) && c.rhs.axes == super::identity(rank);
+        let vars: Vec<usize> = (0..rank).collect();
+        let own = c.out == vars && c.rhs.axes == super::build::broadcast_axes(shape, &vars);
         let row = rank > 0 && c.lhs.axes == [Affine::var(rank - 1)];
         (own && row && self.is_row(c.lhs.tensor, shape) && self.shape(c.rhs.tensor) == shape)
             .then_some((c.lhs.tensor, c.rhs.tensor))
