@@ -33,7 +33,7 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         dtype: kind_name(s.dtype).into(),
         scale: s.scale,
     });
-    Meta { name: name.into(), inputs: inputs.collect(), outputs: outputs.collect() }
+    Meta { name: name.into(), inputs: inputs.collect(), outputs: outputs.collect(), registration: None }
 }
 
 /// Compiles an ONNX file.

@@ -98,6 +98,7 @@ fn roundtrips_compile_prove_verify() {
     assert_eq!(b.prove(&["--input", &input(), "--context", "0a0b"]), (0, String::new()));
     assert_eq!(b.verify(&["--context", "0a0b"]).0, 0);
     assert_eq!(b.verify(&["--context", "0a0c"]).0, 1);
+    assert_eq!(b.verify(&["--min-security", "128"]).0, 1);
     let (vk, proof) = (b.at("m.vk"), b.at("m.proof"));
     let said = json(&["verify", "--vk", &vk, "--proof", &proof]);
     // The bundled expectation of this case.

@@ -85,7 +85,8 @@ fn calibration(s: &mut Subject, all: &Cases, n: usize) {
                 r.iter().zip(first).map(one).collect()
             };
             let others = all[n..].iter().map(|(i, _)| i.clone());
-            s.samples = test.rows[..*used].iter().filter(fresh).map(shaped).chain(others).collect();
+            // The front end holds out the last ones: the other cases, which may be of another kind, go first.
+            s.samples = others.chain(test.rows[..*used].iter().filter(fresh).map(shaped)).collect();
         } else {
             s.test = None;
         }

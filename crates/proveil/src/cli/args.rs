@@ -209,6 +209,9 @@ pub struct VerifyArgs {
     /// Context that the proof must be bound to, in hexadecimal.
     #[arg(long)]
     pub context: Option<String>,
+    /// Least proven security, in bits, that is accepted.
+    #[arg(long, default_value_t = 100)]
+    pub min_security: u32,
     /// Public commitment (JSON) that the proof must be about.
     #[arg(long)]
     pub commitment: Option<PathBuf>,

@@ -6,7 +6,7 @@ use proveil::io::{Npz, encode, input_specs};
 use proveil::{CompileOptions, Engine, Error, Meta, ProofFile, compile_onnx};
 use proveil_frontend::{Kind, Options, OutputSpec};
 use proveil_relation::key::IoValue;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{DemoArgs, DemoModel};
 use super::compile::{accuracy_json, accuracy_text};
@@ -91,38 +91,47 @@ pub fn run(a: &DemoArgs, ui: &Ui) -> Result<(), Failure> {
     let forged = forgeries(&engine, &proved.file)?;
     let bits = proveil::security::proven_bits(&engine.key).map_err(Error::from)?;
     let stats = proveil_graph::Stats::of(&engine.package.graph);
-    let percent = |v: Option<f64>| v.map_or("unknown".into(), |v| format!("{:.2} %", v * 100.0));
-    let mut text =
-        format!("model            {}: {} parameters, {} multiplications\n", bundle.name, stats.params, stats.macs);
-    text += &accuracy_text(&report, false);
-    text += &format!(
-        "test set         {} rows: accuracy {} (float {}), same label as float {}\n",
-        score.rows,
-        percent(score.accuracy),
-        percent(score.float_accuracy),
-        percent(score.label_agreement)
-    );
-    text += &format!(
-        "compile, commit  {}; package {}, verifying key {}\n",
-        seconds(compile_s),
-        size(package_bytes),
-        size(vk_bytes)
-    );
-    text += &format!("prove            {}; proof {}\n", seconds(prove_s), size(bytes.len()));
-    text += &format!("verify           {}: accepted, {bits} bits of proven security\n", seconds(verify_s));
-    for (name, v) in &results.outputs {
-        text += &format!("proven output    '{name}' {}\n", values(v.as_deref().unwrap_or_default()));
-    }
-    text += "hidden           the weights (committed) and the input; public: architecture, output, sizes\n";
-    text += &format!("altered proof    rejected: {}\nwrong result     rejected: {}\n", forged[0], forged[1]);
     let value = json!({
         "model": bundle.name, "params": stats.params, "macs": stats.macs, "accuracy_report": accuracy_json(&report),
         "test": score, "compile_s": compile_s, "prove_s": prove_s, "verify_s": verify_s, "proof_bytes": bytes.len(),
         "package_bytes": package_bytes, "vk_bytes": vk_bytes, "security_bits": bits, "outputs": results.outputs,
         "hidden": ["weights", "input"], "altered_proof": forged[0], "wrong_result": forged[1],
     });
-    ui.result(&text, &value);
+    ui.result(&text(&value, &accuracy_text(&report, false)), &value);
     Ok(())
+}
+
+/// The result in words.
+fn text(v: &Value, accuracy: &str) -> String {
+    let percent = |key: &str| v["test"][key].as_f64().map_or("unknown".into(), |v| format!("{:.2} %", v * 100.0));
+    let time = |key: &str| seconds(v[key].as_f64().unwrap_or_default());
+    let bytes = |key: &str| size(v[key].as_u64().unwrap_or_default() as usize);
+    let word = |key: &str| v[key].as_str().unwrap_or_default();
+    let mut text = format!(
+        "model            {}: {} parameters, {} multiplications\n{accuracy}",
+        word("model"),
+        v["params"],
+        v["macs"]
+    );
+    text += &format!(
+        "test set         {} rows: accuracy {} (float {}), same label as float {}\n",
+        v["test"]["rows"],
+        percent("accuracy"),
+        percent("float_accuracy"),
+        percent("label_agreement")
+    );
+    let (package, vk) = (bytes("package_bytes"), bytes("vk_bytes"));
+    text += &format!("compile, commit  {}; package {package}, verifying key {vk}\n", time("compile_s"));
+    text += &format!("prove            {}; proof {}\n", time("prove_s"), bytes("proof_bytes"));
+    text +=
+        &format!("verify           {}: accepted, {} bits of proven security\n", time("verify_s"), v["security_bits"]);
+    for o in v["outputs"].as_array().into_iter().flatten() {
+        let cells: Vec<f64> = o[1].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
+        text += &format!("proven output    {} {}\n", o[0], values(&cells));
+    }
+    text += "hidden           the weights (committed) and the input; public: architecture, output, sizes\n";
+    let (altered, wrong) = (word("altered_proof"), word("wrong_result"));
+    text + &format!("altered proof    rejected: {altered}\nwrong result     rejected: {wrong}\n")
 }
 
 /// Reasons for which an altered proof and a wrong result are rejected.

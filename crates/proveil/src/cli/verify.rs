@@ -33,6 +33,14 @@ pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
     let key = load_key(&a.vk)?;
     let file = load_proof(&a.proof)?;
     ui.stage("verify");
+    let bits = proveil::security::proven_bits(&key).map_err(Error::from)?;
+    if bits < a.min_security {
+        let message = format!(
+            "proofs under this key have {bits} bits of proven security, {} are asked for; see --min-security",
+            a.min_security
+        );
+        return Err(Failure::new(NOT_ACCEPTED, message).at(&a.vk));
+    }
     let start = Instant::now();
     let results = proveil::verify(&key, &file).map_err(|e| Failure::from(e).at(&a.proof))?;
     let took = start.elapsed().as_secs_f64();
@@ -50,7 +58,6 @@ pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
             }
         }
     }
-    let bits = proveil::security::proven_bits(&key).map_err(Error::from)?;
     let mut text = format!(
         "accepted         in {}\nmodel id         {}\nsecurity         {bits} bits proven\n",
         seconds(took),
