@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: path.clone(),
         inputs: model.inputs.iter().map(|i| io(&i.name, &i.shape, i.scale)).collect(),
         outputs: model.outputs.iter().map(|o| io(&o.name, &o.shape, o.scale)).collect(),
+        registration: None,
     };
     let inputs: Vec<Vec<i64>> = model
         .inputs

@@ -157,3 +157,42 @@ fn accepts_embedding_and_sqrt() {
         b.output(d).unwrap();
     });
 }
+
+#[test]
+fn accepts_and_rejects_registrations() {
+    use proveil::budget::FileStore;
+    use proveil::{RegistrationFile, verify_registration};
+    let dir = tempfile::tempdir().unwrap();
+    let make = |seed: u64, folder: &str| {
+        let mut rng = Rng(seed);
+        let mut b = Builder::new();
+        let x = b.input("x", &[2, 6], BYTE, 0).unwrap();
+        let w = param(&mut b, &mut rng, "w", &[6, 5]).unwrap();
+        let y = b.matmul("y", x, w).unwrap();
+        b.output(y).unwrap();
+        let (graph, params) = b.finish().unwrap();
+        let options = CompileOptions {
+            params: Params::standard(30).with_grinding(0),
+            budget: Some(4),
+            ..CompileOptions::default()
+        };
+        let (package, model) = compile_graph(graph, params, &Meta::default(), &options).unwrap();
+        let engine = Engine::with_model(package, model).unwrap();
+        let store = FileStore::new(dir.path().join(folder)).unwrap();
+        engine.open_budget(&store).unwrap();
+        let file = engine.register(&store).unwrap();
+        assert!(engine.register(&store).is_err(), "a model is registered once");
+        (engine, file)
+    };
+    let (engine, file) = make(5, "a");
+    let (_, other) = make(6, "b");
+    let read = RegistrationFile::from_bytes(&file.to_bytes()).unwrap();
+    verify_registration(&engine.key, &read).unwrap();
+    assert!(verify_registration(&engine.key, &other).is_err(), "another model's registration");
+    for at in [0, file.proof.len() / 2, file.proof.len() - 1] {
+        let mut forged = file.clone();
+        forged.proof[at] ^= 1;
+        assert!(verify_registration(&engine.key, &forged).is_err(), "bit flipped at {at}");
+    }
+    assert!(RegistrationFile::from_bytes(&file.to_bytes()[..20]).is_err());
+}
