@@ -71,6 +71,9 @@ fn judge(folder: &Path) -> Result<String, String> {
             _ => others += cells,
         }
     }
+    if std::env::var("LABELS").is_ok() {
+        label_accuracy(&model, &onnx, folder)?;
+    }
     if std::env::var("LOOKUPS").is_ok() {
         println!("    look-ups by last part of the name: {by_part:?}");
     }
@@ -116,6 +119,51 @@ fn compare(model: &Model, cases: &[(Vec<Tensor>, Vec<Tensor>)]) -> Result<(f64, 
 
 fn first_largest(row: &[f64]) -> usize {
     (0..row.len()).rev().fold(row.len() - 1, |best, i| if row[i] >= row[best] { i } else { best })
+}
+
+/// Prints the share of right labels over the labelled test set: integer model, float model; and how often they agree.
+fn label_accuracy(model: &Model, onnx: &[u8], folder: &Path) -> Result<(), String> {
+    let Ok(file) = std::fs::File::open(folder.join("test.npz")) else { return Ok(()) };
+    let mut npz = NpzReader::new(file).map_err(|e| e.to_string())?;
+    let x = tensor(&mut npz, "X")?;
+    let labels = tensor(&mut npz, "y").ok();
+    let outputs: Vec<Tensor> =
+        (0..model.outputs.len()).map_while(|i| tensor(&mut npz, &format!("out{i}")).ok()).collect();
+    let (spec, rows) = (&model.inputs[0], x.shape[0]);
+    let label = |row: &[f64], kind: Kind| match (kind, row) {
+        (Kind::Float, [score]) => f64::from(u8::from(*score > 0.5)),
+        (Kind::Float, row) => first_largest(row) as f64,
+        (_, row) => row[0],
+    };
+    let at = outputs.iter().position(|o| o.kind != Kind::Float).unwrap_or(0);
+    let width = outputs[at].data.len() / rows;
+    let (mut right, mut float_right, mut same, mut square, mut float_square) = (0, 0, 0, 0.0, 0.0);
+    for (i, row) in x.data.chunks(x.data.len() / rows).enumerate() {
+        let cells = spec.quantise(row).map_err(|e| e.to_string())?;
+        let all = proveil_graph::eval::run_fast(&model.graph, &model.params, &[cells]).map_err(|e| e.to_string())?;
+        let got = model.outputs[at].dequantise(&all[model.graph.outputs[at].0 as usize]);
+        let want = &outputs[at].data[i * width..(i + 1) * width];
+        let (a, b) = (label(&got, outputs[at].kind), label(want, outputs[at].kind));
+        same += usize::from(a == b);
+        if let Some(y) = labels.as_ref().map(|y| y.data[i]) {
+            right += usize::from(a == y);
+            float_right += usize::from(b == y);
+            square += (got[0] - y).powi(2);
+            float_square += (want[0] - y).powi(2);
+        }
+    }
+    let share = |n: usize| 100.0 * n as f64 / rows as f64;
+    let root = |s: f64| (s / rows as f64).sqrt();
+    println!(
+        "    labels right: {:.2} % (float {:.2} %), same as float {:.2} %; root mean square {:.4} (float {:.4}) [{rows} rows, {} bytes]",
+        share(right),
+        share(float_right),
+        share(same),
+        root(square),
+        root(float_square),
+        onnx.len()
+    );
+    Ok(())
 }
 
 /// Rows of the labelled test set in the shape of the first case, for calibration.

@@ -17,6 +17,8 @@ const SEARCH: [(u32, u32, u32); 5] = [(8, 8, 9), (10, 10, 11), (12, 12, 12), (14
 const DEEP: usize = 30;
 /// Wider numbers replace narrower ones that miss the target as well, unless they are worse by this factor.
 const NO_WORSE: f64 = 1.1;
+/// Samples that every setting is measured on.
+const MEASURED: usize = 8;
 /// Samples drawn when none are given.
 const DRAWN: usize = 16;
 /// Standard deviation of every other drawn sample: real inputs have longer tails than a few normal draws.
@@ -62,7 +64,7 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
                 *span = span.join(if rows[j] { own.with_log_sums(cells, row) } else { own });
             }
         }
-        if (held == 0 || i >= samples.len() - held) && measured.len() < 4 {
+        if (held == 0 || i >= samples.len() - held) && measured.len() < MEASURED {
             measured.push((sample.clone(), values));
         }
     }
@@ -252,6 +254,9 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
     let mut pairs = vec![Vec::new(); outputs.len()];
     let (mut errors, mut layers): (Vec<OutputError>, _) = (Vec::new(), Vec::new());
     let mut saturated = 0;
+    let top =
+        |id: &TensorId| measured.iter().map(|(_, v)| Span::of(eval::cells(g, v, *id), 1).reach()).fold(0.0, f64::max);
+    let tops: Vec<f64> = g.outputs.iter().map(top).collect();
     for (i, (sample, values)) in measured.iter().enumerate() {
         let mut cells = Vec::new();
         for (spec, t) in inputs.iter().zip(sample) {
@@ -274,7 +279,7 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
             let got = spec.dequantise(&tensors[q.graph.outputs[k].0 as usize]);
             pairs[k].push((got, eval::cells(g, values, g.outputs[k]).to_vec()));
         }
-        errors = outputs.iter().zip(&pairs).map(OutputError::of).collect();
+        errors = outputs.iter().zip(&pairs).zip(&tops).map(|((o, p), top)| OutputError::of(o, p, *top)).collect();
         if i == 0 {
             layers = layer_errors(g, &q.reps, &tensors, values);
             if errors.iter().any(|e| e.relative > options.max_error) {

@@ -153,9 +153,11 @@ impl OutputSpec {
 }
 
 impl OutputError {
-    /// Error of an output from its pairs of decoded and expected values.
-    pub(crate) fn of((spec, pairs): (&OutputSpec, &Vec<(Vec<f64>, Vec<f64>)>)) -> Self {
-        Self::measure(&spec.name, spec.shape.last().copied().unwrap_or(1), pairs)
+    /// Error of an output from its pairs of decoded and expected values, relative to `top`.
+    pub(crate) fn of(spec: &OutputSpec, pairs: &[(Vec<f64>, Vec<f64>)], top: f64) -> Self {
+        let error = Self::measure(&spec.name, spec.shape.last().copied().unwrap_or(1), pairs);
+        let relative = if top > 0.0 { error.max / top } else { error.max };
+        Self { relative, ..error }
     }
 
     /// Compares decoded with expected values.

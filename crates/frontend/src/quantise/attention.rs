@@ -10,12 +10,15 @@ use crate::real::{RealGraph, RealOp, Source};
 
 /// Bits of an accumulator that one look-up can still round: table, head and shift together.
 const WIDEST: u32 = 54;
+/// Sums of exponentials below 1 of this many cells still have a reciprocal of enough bits.
+const LONG_ROW: usize = 128;
 
 /// Which soft-max tensors are read by such products only.
 pub(super) fn deferred(g: &RealGraph, live: &[bool], spans: &[Span]) -> Vec<bool> {
+    let row = |x: &TensorId| g.shape(*x).last().copied().unwrap_or(1);
     let mut out: Vec<bool> = (0..g.tensors.len())
         .map(|i| match &g.tensors[i].source {
-            Source::Op(RealOp::Softmax(x)) => live[i] && is_flat(spans[x.0 as usize]),
+            Source::Op(RealOp::Softmax(x)) => live[i] && (is_flat(spans[x.0 as usize]) || row(x) <= LONG_ROW),
             _ => false,
         })
         .collect();
@@ -59,7 +62,7 @@ impl Quantiser<'_> {
         }) else {
             return Ok(None);
         };
-        let row = self.flat_exponentials(x)?;
+        let row = self.row_of(x)?;
         let value = self.operand(other.tensor, self.set.activation_bits, None)?;
         let one = 2f64.powi(-super::softmax::EXP_BITS);
         let mut product = c.clone();

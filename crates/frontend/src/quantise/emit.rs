@@ -9,6 +9,9 @@ use crate::real::expr::{Bin, Expr, Un};
 use crate::real::{RealOp, identity};
 use crate::tensor::Kind;
 
+/// Bits by which an operand of a maximum may exceed an activation.
+const MAX_GROWTH: u32 = 4;
+
 impl Quantiser<'_> {
     pub(super) fn emit(&mut self, id: TensorId, op: &RealOp) -> Result<Rep> {
         match op {
@@ -198,6 +201,14 @@ impl Quantiser<'_> {
     }
 
     fn maximum(&mut self, id: TensorId, a: TensorId, b: TensorId) -> Result<Rep> {
+        // The bound of a maximum of maxima grows although its values do not.
+        self.slack = self.set.activation_bits + MAX_GROWTH;
+        let out = self.maximum_of(id, a, b);
+        self.slack = 0;
+        out
+    }
+
+    fn maximum_of(&mut self, id: TensorId, a: TensorId, b: TensorId) -> Result<Rep> {
         let bits = self.set.activation_bits;
         let shape = self.g.get(id).shape.clone();
         let whole = self.g.kind(id) != Kind::Float;

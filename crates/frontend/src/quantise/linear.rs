@@ -4,6 +4,7 @@ use proveil_graph::{Access, Piece, TensorId};
 
 use super::{Quantiser, Rep, bits_of, exponent};
 use crate::error::Result;
+use crate::onnx::MASK;
 use crate::real::RealPiece;
 
 /// Calibrated values of an accumulator stay below this many units, so that one look-up can round it.
@@ -17,7 +18,12 @@ impl Quantiser<'_> {
             let x = p.access.tensor;
             reps.push(if self.g.as_const(x).is_some() { None } else { Some(self.rep(x)?) });
         }
-        let reach = self.span(id).reach().max(constant.abs()) * self.set.margin;
+        let mut span = self.span(id);
+        if span.lo <= MASK / 2.0 && span.row_top > MASK / 2.0 {
+            // How far masked cells are pushed down says nothing about the others.
+            span.lo = span.row_top.min(0.0);
+        }
+        let reach = span.reach().max(constant.abs()) * self.set.margin;
         let fine = 2f64.powi(exponent(reach) - ACC_BITS);
         let mut unit = common_unit(&used, &reps);
         // Too fine: round wide operands, the finest first, until it is not.

@@ -38,11 +38,18 @@ pub(super) fn is_flat(span: Span) -> bool {
 }
 
 impl Quantiser<'_> {
-    /// Exponentials less one constant for all rows, which calibration shows to be safe.
-    pub(super) fn flat_exponentials(&mut self, x: TensorId) -> Result<Row> {
+    /// The exponentials of a tensor, once for all that read them.
+    pub(super) fn row_of(&mut self, x: TensorId) -> Result<Row> {
         if let Some(row) = self.rows.get(&x.0) {
             return Ok(row.clone());
         }
+        let row = if is_flat(self.span(x)) { self.flat_exponentials(x)? } else { self.exponentials(x)? };
+        self.rows.insert(x.0, row.clone());
+        Ok(row)
+    }
+
+    /// Exponentials less one constant for all rows, which calibration shows to be safe.
+    fn flat_exponentials(&mut self, x: TensorId) -> Result<Row> {
         let (acc, span) = (self.rep(x)?, self.span(x));
         let shape = self.g.get(x).shape.clone();
         // Rows that calibration did not see may reach a little higher; beyond that they saturate.
@@ -55,9 +62,7 @@ impl Quantiser<'_> {
         let sums = self.b.sum(&name, exps, &[shape.len() - 1], true)?;
         let (lo, hi) = span.log_sum;
         let reach = Span::new((lo - top - HEADROOM).exp(), (hi - top + HEADROOM).exp());
-        let row = Row { exps, sums, max: None, shape, reach };
-        self.rows.insert(x.0, row.clone());
-        Ok(row)
+        Ok(Row { exps, sums, max: None, shape, reach })
     }
 
     /// `exp(-x)` on `0 .. domain`, 0 beyond.
@@ -132,7 +137,7 @@ impl Quantiser<'_> {
     }
 
     pub(super) fn softmax(&mut self, x: TensorId) -> Result<Rep> {
-        let row = if is_flat(self.span(x)) { self.flat_exponentials(x)? } else { self.exponentials(x)? };
+        let row = self.row_of(x)?;
         let one = 2f64.powi(-EXP_BITS);
         let inverse = self.reciprocal(Rep { id: row.sums, step: one }, row.reach)?;
         let vars: Vec<usize> = (0..row.shape.len()).collect();
