@@ -7,6 +7,7 @@ pub mod demo;
 pub mod failure;
 mod inspect;
 mod prove;
+mod register;
 mod security;
 pub mod ui;
 mod verify;
@@ -53,6 +54,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Commit(a) => commit::commit(a, ui),
         Command::Open(a) => commit::open(a, ui),
         Command::Prove(a) => prove::run(a, ui),
+        Command::Register(a) => register::run(a, ui),
         Command::Verify(a) => verify::run(a, ui),
         Command::Security(a) => security::run(a, ui),
         Command::Inspect(a) => inspect::run(a, ui),

@@ -47,6 +47,8 @@ pub enum Command {
     Open(OpenArgs),
     /// Run a model on an input and prove the result.
     Prove(ProveArgs),
+    /// Prove once that a hidden model's weights are in their declared ranges.
+    Register(RegisterArgs),
     /// Check a proof with the verifying key.
     Verify(VerifyArgs),
     /// Print the security table of a key.
@@ -215,6 +217,19 @@ pub struct VerifyArgs {
     /// Public commitment (JSON) that the proof must be about.
     #[arg(long)]
     pub commitment: Option<PathBuf>,
+    /// Registration of the key's model; a hidden model's weights are in range only if it is accepted too.
+    #[arg(long)]
+    pub registration: Option<PathBuf>,
+}
+
+/// Options of `register`.
+#[derive(clap::Args)]
+pub struct RegisterArgs {
+    /// The package.
+    pub package: PathBuf,
+    /// Where the registration goes.
+    #[arg(short, long)]
+    pub output: PathBuf,
 }
 
 /// Options of `security`.
@@ -351,7 +366,7 @@ impl Building {
 fn policy(text: &str) -> Result<OutputPolicy, Failure> {
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     let bad = || {
-        let kinds = "full, argmax, topk:K, threshold:T or bucket:a,b,c";
+        let kinds = "full, argmax, topk:K, threshold:T, private-threshold:T or bucket:a,b,c";
         Failure::usage(format!("--output-policy: '{text}' is not {kinds}"))
     };
     let number = |s: &str| s.trim().parse::<f64>().ok().filter(|v| v.is_finite()).ok_or_else(bad);
@@ -360,6 +375,7 @@ fn policy(text: &str) -> Result<OutputPolicy, Failure> {
         ("argmax", "") => OutputPolicy::ArgMax,
         ("topk", k) => OutputPolicy::TopK(k.parse().map_err(|_| bad())?),
         ("threshold", t) => OutputPolicy::Threshold(number(t)?),
+        ("private-threshold", t) => OutputPolicy::PrivateThreshold(number(t)?),
         ("bucket", list) => OutputPolicy::Bucket(list.split(',').map(number).collect::<Result<_, _>>()?),
         _ => return Err(bad()),
     })

@@ -44,7 +44,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         let code = match &e {
-            Error::Verify(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
+            Error::Verify(_) | Error::Registration(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
             Error::Budget(proveil_prover::budget::BudgetError::Exhausted { .. }) => NOT_ACCEPTED,
             Error::Budget(_) | Error::Eval(_) | Error::Decode { .. } | Error::Meta(_) => BAD_FILE,
             Error::Frontend(e) => frontend(e),

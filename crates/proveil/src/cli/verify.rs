@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use proveil::io::read_limited;
 use proveil::proof::{hex, read_key};
-use proveil::{Error, ProofFile};
+use proveil::{Error, ProofFile, RegistrationFile};
 use proveil_relation::key::IoValue;
 use proveil_verifier::PreparedKey;
 use serde_json::{Value, json};
@@ -47,6 +47,11 @@ pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
     if context.is_some_and(|c| c != file.statement.context) {
         let got = hex(&file.statement.context);
         return Err(Failure::new(NOT_ACCEPTED, format!("the proof is bound to the context '{got}'")).at(&a.proof));
+    }
+    if let Some(path) = &a.registration {
+        let read = read_limited(path, FILE_LIMIT)?;
+        let check = |bytes: &[u8]| proveil::verify_registration(&key, &RegistrationFile::from_bytes(bytes)?);
+        check(&read).map_err(|e| Failure::from(e).at(path))?;
     }
     if let Some(path) = &a.commitment {
         for c in read_public(path)? {
