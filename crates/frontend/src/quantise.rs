@@ -6,6 +6,7 @@
 
 mod attention;
 mod emit;
+mod hidden;
 mod linear;
 mod narrow;
 mod softmax;

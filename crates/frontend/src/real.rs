@@ -51,6 +51,11 @@ pub(crate) enum RealOp {
     Softmax(TensorId),
     /// `max + ln sum exp(x - max)` along the last axis, which keeps length 1.
     LogSumExp(TensorId),
+    /// 1 where a cell reaches a hidden threshold.
+    Reaches {
+        x: TensorId,
+        threshold: f64,
+    },
     /// Quotient of whole numbers rounded towards zero, equal shapes.
     IntDiv {
         num: TensorId,
@@ -69,6 +74,7 @@ impl RealOp {
             | Self::Map { x, .. }
             | Self::ArgMaxOneHot(x)
             | Self::OneHot { x, .. }
+            | Self::Reaches { x, .. }
             | Self::Softmax(x)
             | Self::LogSumExp(x) => vec![*x],
         }

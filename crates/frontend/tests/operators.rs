@@ -4,7 +4,7 @@ mod common;
 
 use common::infer;
 use prost::Message;
-use proveil_frontend::{FrontendError, Kind, Options, Result, Tensor, compile};
+use proveil_frontend::{FrontendError, Kind, Options, OutputPolicy, Result, Tensor, compile};
 use tract_onnx::pb;
 
 enum Attr {
@@ -232,4 +232,160 @@ fn rejects_samples_of_another_shape_or_with_fractions() {
     let none = compile(&bytes, &[vec![]], &Options::default());
     assert!(matches!(none, Err(FrontendError::InputCount { expected: 1, got: 0 })));
     assert_eq!(Tensor::new(vec![2], Kind::Int, vec![1.0]), None);
+}
+
+#[test]
+fn matches_reference_comparisons_exactly() {
+    let a = [-1.5, 0.25, 2.0, 3.0, 1.0 / 3.0, -0.7, 0.0, 1.001];
+    let b = [-1.5, 0.5, -2.0, 2.999, 0.34, -0.7, -0.001, 1.0];
+    for (op, f) in [
+        ("Equal", (|a, b| a == b) as fn(f64, f64) -> bool),
+        ("Greater", |a, b| a > b),
+        ("GreaterOrEqual", |a, b| a >= b),
+        ("Less", |a, b| a < b),
+        ("LessOrEqual", |a, b| a <= b),
+    ] {
+        let file = File::new(&[("a", &[1, 8]), ("b", &[1, 8])]).node(op, &["a", "b"], "y", &[]);
+        let want: Vec<f64> = a.iter().zip(b).map(|(&a, b)| f64::from(u8::from(f(a, b)))).collect();
+        assert_eq!(file.run(&[row(&a), row(&b)]).expect(op), want, "{op}");
+    }
+}
+
+#[test]
+fn matches_reference_equality_with_a_rounded_value() {
+    let file = File::new(&[("x", &[1, 6])]).node("Round", &["x"], "r", &[]).node("Equal", &["x", "r"], "y", &[]);
+    let y = file.run(&[row(&[-1.5, 1.0, 0.0, 0.25, -3.0, 2.5])]).expect("runs");
+    assert_eq!(y, [0.0, 1.0, 1.0, 0.0, 1.0, 0.0]);
+}
+
+#[test]
+fn matches_reference_one_hot_with_negative_and_outside_indices() {
+    let file = File::new(&[("x", &[1, 4])])
+        .weight("depth", &[1], &[3.0])
+        .weight("values", &[2], &[-1.0, 2.0])
+        .node("Cast", &["x"], "i", &[("to", Attr::Int(7))])
+        .node("OneHot", &["i", "depth", "values"], "y", &[]);
+    let y = file.run(&[row(&[1.0, -1.0, 5.0, -4.0])]).expect("runs");
+    let off = -1.0;
+    assert_eq!(y, [off, 2.0, off, off, off, 2.0, off, off, off, off, off, off]);
+}
+
+#[test]
+fn matches_reference_normalisation_before_a_product() {
+    let gamma = [0.5, 2.0, -1.0, 1.5];
+    let beta = [0.25, -0.5, 1.0, 0.0];
+    let w = [1.0, 0.5, -1.0, 2.0, 0.0, 1.0, 0.25, -0.5];
+    let build = || {
+        File::new(&[("x", &[1, 4])])
+            .weight("g", &[4], &gamma)
+            .weight("b", &[4], &beta)
+            .weight("w", &[4, 2], &w)
+            .node("LayerNormalization", &["x", "g", "b"], "n", &[("axis", Attr::Int(-1))])
+            .node("MatMul", &["n", "w"], "y", &[])
+    };
+    let mean = X.iter().sum::<f64>() / 4.0;
+    let deviation = (X.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 4.0 + 1e-5).sqrt();
+    let n: Vec<f64> = (0..4).map(|i| (X[i] - mean) / deviation * f64::from(gamma[i]) + f64::from(beta[i])).collect();
+    let want: Vec<f64> = (0..2).map(|j| (0..4).map(|i| n[i] * f64::from(w[2 * i + j])).sum()).collect();
+    close(&build().run(&[row(&X)]).expect("runs"), &want);
+    // The affine end is part of the weights: only the centred and the normalised row are rounded.
+    let model = compile(&build().bytes(), &[vec![row(&X)]], &Options::default()).expect("compiles");
+    let rounded = model.graph.nodes.iter().filter(|n| matches!(n.op, proveil_graph::Op::Lookup { .. }));
+    let wide = rounded.filter(|n| model.graph.tensors[n.out.0 as usize].cells() == 4).count();
+    assert!(wide <= 2, "{wide} look-ups of a whole row");
+}
+
+fn attention(rows: &[[f64; 3]]) -> (Vec<f64>, Vec<f64>) {
+    let flat: Vec<f64> = rows.iter().flatten().copied().collect();
+    let x = Tensor::floats(vec![rows.len(), 3], flat).expect("dense");
+    let v = Tensor::floats(vec![3, 2], vec![1.0, -2.0, 0.5, 3.0, -1.5, 0.25]).expect("dense");
+    let file = File::new(&[("x", &[rows.len() as i64, 3]), ("v", &[3, 2])])
+        .node("Softmax", &["x"], "p", &[("axis", Attr::Int(-1))])
+        .node("MatMul", &["p", "v"], "y", &[]);
+    let mut want = Vec::new();
+    for row in rows {
+        let total: f64 = row.iter().map(|s| s.exp()).sum();
+        for j in 0..2 {
+            want.push((0..3).map(|i| row[i].exp() / total * v.data[2 * i + j]).sum());
+        }
+    }
+    (file.run(&[x, v]).expect("runs"), want)
+}
+
+#[test]
+fn matches_reference_attention_with_even_and_uneven_rows() {
+    let (got, want) = attention(&[[0.1, 0.5, -0.3], [0.0, 0.2, 0.4]]);
+    close(&got, &want);
+    // Row maxima that are far apart need to be subtracted row by row.
+    let (got, want) = attention(&[[20.0, 19.0, 5.0], [-20.0, -21.0, -19.5]]);
+    close(&got, &want);
+}
+
+#[test]
+fn accepts_open_dimensions_closed_by_samples_or_batch() {
+    let bytes = || File::new(&[("x", &[-1, 4])]).node("Relu", &["x"], "y", &[]).bytes();
+    let two = Tensor::floats(vec![2, 4], [X, X].concat()).expect("dense");
+    let model = compile(&bytes(), &[vec![two]], &Options::default()).expect("samples close it");
+    assert_eq!(model.inputs[0].shape, [2, 4]);
+    let mut options = Options::default();
+    options.batch = Some(5);
+    assert_eq!(compile(&bytes(), &[], &options).expect("batch closes it").inputs[0].shape, [5, 4]);
+}
+
+#[test]
+fn accepts_a_hidden_threshold_that_is_a_parameter() {
+    let with = |threshold: f64| {
+        let mut options = Options::default();
+        options.output = OutputPolicy::PrivateThreshold(threshold);
+        let bytes = File::new(&[("x", &[1, 4])]).node("Tanh", &["x"], "y", &[]).bytes();
+        compile(&bytes, &[vec![row(&X)]], &options).expect("compiles")
+    };
+    let (low, high) = (with(0.1), with(0.97));
+    assert_eq!(infer(&low, &[row(&X)])[0], [0.0, 1.0, 1.0, 1.0]);
+    assert_eq!(infer(&high, &[row(&X)])[0], [0.0, 0.0, 0.0, 1.0]);
+    assert_eq!(low.graph, high.graph);
+    assert_ne!(low.params, high.params);
+}
+
+#[test]
+fn rejects_thresholds_and_samples_that_are_not_numbers() {
+    let bytes = File::new(&[("x", &[1, 4])]).node("Tanh", &["x"], "y", &[]).bytes();
+    for policy in [
+        OutputPolicy::Threshold(f64::NAN),
+        OutputPolicy::PrivateThreshold(f64::INFINITY),
+        OutputPolicy::Bucket(vec![0.0, f64::NAN]),
+    ] {
+        let mut options = Options::default();
+        options.output = policy;
+        assert!(matches!(compile(&bytes, &[], &options), Err(FrontendError::Malformed { .. })));
+    }
+    let bad = row(&[0.0, f64::INFINITY, 0.0, 0.0]);
+    let got = compile(&bytes, &[vec![bad]], &Options::default());
+    assert!(matches!(got, Err(FrontendError::NotFinite { index: 1, .. })));
+}
+
+#[test]
+fn rejects_hostile_graphs_without_panic() {
+    let huge = File::new(&[("x", &[1 << 20, 1 << 20, 1 << 20])]).node("Relu", &["x"], "y", &[]);
+    assert!(matches!(compile(&huge.bytes(), &[], &Options::default()), Err(FrontendError::TooLarge { .. })));
+    let cycle = File::new(&[("x", &[1, 4])]).node("Add", &["x", "y"], "y", &[]);
+    assert!(cycle.run(&[row(&X)]).is_err());
+    let short = File::new(&[("x", &[1, 4])]).weight("w", &[2, 4], &[1.0]).node("Add", &["x", "w"], "y", &[]);
+    assert!(short.run(&[row(&X)]).is_err());
+    let negative = File::new(&[("x", &[1, 4])]).weight("w", &[-4], &[1.0]).node("Add", &["x", "w"], "y", &[]);
+    assert!(negative.run(&[row(&X)]).is_err());
+    let axis = File::new(&[("x", &[1, 4])]).node("Softmax", &["x"], "y", &[("axis", Attr::Int(i64::MIN))]);
+    assert!(axis.run(&[row(&X)]).is_err());
+    let perm = File::new(&[("x", &[1, 4])]).node("Transpose", &["x"], "y", &[("perm", Attr::Ints(vec![0, 0]))]);
+    assert!(perm.run(&[row(&X)]).is_err());
+    // A slope that is not a number, and a division by zero, have some answer; what counts is that there is one.
+    for slope in [f32::NAN, f32::INFINITY, f32::MAX] {
+        let _ = File::new(&[("x", &[1, 4])])
+            .node("LeakyRelu", &["x"], "y", &[("alpha", Attr::Float(slope))])
+            .run(&[row(&X)]);
+    }
+    let zero = File::new(&[("x", &[1, 4])]).weight("z", &[1], &[0.0]).node("Div", &["x", "z"], "y", &[]);
+    let _ = zero.run(&[row(&X)]);
+    let log = File::new(&[("x", &[1, 4])]).node("Log", &["x"], "l", &[]).node("Exp", &["l"], "y", &[]);
+    let _ = log.run(&[row(&X)]);
 }

@@ -45,9 +45,7 @@ pub(crate) fn largest(g: &mut RealGraph, x: TensorId, k: usize) -> (TensorId, Te
 /// 1 where a cell reaches a threshold that counts as a weight.
 pub(crate) fn reaches_hidden(g: &mut RealGraph, x: TensorId, threshold: f64) -> TensorId {
     let shape = g.shape(x).to_vec();
-    let edge = g.weight(vec![1; shape.len()], vec![threshold]);
-    let above = g.combine(&shape, Kind::Float, &[(1.0, x), (-1.0, edge)], 0.0);
-    g.map(above, Expr::un(Un::NonNegative, Expr::X), Kind::Bool)
+    g.op(shape, Kind::Bool, RealOp::Reaches { x, threshold })
 }
 
 /// How many of the edges each cell reaches.

@@ -72,7 +72,7 @@ impl Quantiser<'_> {
         let weighted = self.b.contract(&name, product)?;
         let bits = bits_of(self.range(weighted));
         let inverse = self.reciprocal(Rep { id: row.sums, step: one }, row.reach)?;
-        let room = WIDEST.saturating_sub(bits).clamp(10, 18);
+        let room = WIDEST.saturating_sub(bits).clamp(10, 16);
         let inverse = self.requantise(inverse, Span::new(0.0, 1.0 / row.reach.lo), room, false)?;
         let extents: Vec<usize> = c.out.iter().map(|&v| c.extents[v]).collect();
         let mut axes: Vec<Affine> = own.axes.iter().map(|form| renumbered(form, &c.out)).collect();

@@ -30,6 +30,7 @@ impl Quantiser<'_> {
                 Ok(Rep { id: self.b.arg_max_one_hot(&name, row.id)?, step: 1.0 })
             }
             RealOp::OneHot { x, depth } => self.one_hot(*x, *depth),
+            RealOp::Reaches { x, threshold } => self.reaches(*x, *threshold),
             RealOp::Softmax(x) => self.softmax(*x),
             RealOp::LogSumExp(x) => self.log_sum_exp(id, *x),
             RealOp::IntDiv { num, den } => self.int_div(*num, *den),
@@ -169,7 +170,7 @@ impl Quantiser<'_> {
     }
 
     /// 1 where `a x + c >= 0`, or where it is 0; exact for the integers that stand for `x`.
-    fn compare(&mut self, rep: Rep, a: f64, c: f64, zero: bool) -> Result<Rep> {
+    pub(super) fn compare(&mut self, rep: Rep, a: f64, c: f64, zero: bool) -> Result<Rep> {
         if zero && bits_of(self.range(rep.id)) > 16 {
             // x = 0 exactly where both x >= 0 and -x >= 0.
             let (up, down) = (self.compare(rep, a, c, false)?, self.compare(rep, -a, -c, false)?);

@@ -5,7 +5,7 @@ use proveil_graph::{Access, Piece, TensorId};
 use super::{Quantiser, Rep, bits_of, exponent};
 use crate::error::Result;
 use crate::onnx::MASK;
-use crate::real::RealPiece;
+use crate::real::{RealPiece, Source};
 
 /// Calibrated values of an accumulator stay below this many units, so that one look-up can round it.
 const ACC_BITS: i32 = 36;
@@ -66,13 +66,15 @@ impl Quantiser<'_> {
 }
 
 impl Quantiser<'_> {
-    /// A finer unit if the constants are no multiples of this one: 3 x - 1 has unit 1, not 3.
+    /// A finer unit if the constants are no multiples of this one: 3 x - 1 has unit 1, not 3. Weights have no say,
+    /// since the unit is public: next to them it is always fine.
     fn settled(&self, unit: f64, reach: f64, pieces: &[&RealPiece], constant: f64) -> f64 {
         let enough = reach * 2f64.powi(-16);
         let fits = |unit: f64| {
             let whole = |v: f64| (v / unit - (v / unit).round()).abs() < 1e-9 * (v / unit).abs().max(1.0);
-            let cells = |p: &&RealPiece| {
-                self.g.as_const(p.access.tensor).is_none_or(|data| data.iter().all(|&v| whole(v * p.coef)))
+            let cells = |p: &&RealPiece| match &self.g.get(p.access.tensor).source {
+                Source::Const { data, secret } => !secret && data.iter().all(|&v| whole(v * p.coef)),
+                _ => true,
             };
             whole(constant) && pieces.iter().all(cells)
         };

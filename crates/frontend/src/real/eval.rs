@@ -48,6 +48,7 @@ pub(crate) fn apply<'a>(
             let wrap = |v: f64| if v < 0.0 { v + *depth as f64 } else { v };
             get(*x).iter().flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(wrap(v) == d as f64)))).collect()
         }
+        RealOp::Reaches { x, threshold } => get(*x).iter().map(|v| f64::from(u8::from(v >= threshold))).collect(),
         RealOp::Softmax(x) => get(*x)
             .chunks(row(*x))
             .flat_map(|r| {

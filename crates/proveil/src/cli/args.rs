@@ -115,7 +115,7 @@ pub struct Building {
     /// Calibrated ranges are widened by this factor.
     #[arg(long)]
     pub margin: Option<f64>,
-    /// What is revealed of the first output: full, argmax, topk:K, threshold:T or bucket:a,b,c.
+    /// What is revealed of the first output: full, argmax, topk:K, threshold:T, private-threshold:T or bucket:a,b,c.
     #[arg(long, default_value = "full")]
     pub output_policy: String,
 }
