@@ -72,22 +72,14 @@ impl Challenge for E {
 /// The integer modulo `p`.
 #[inline]
 pub fn base_from_i64(v: i64) -> F {
-    if v >= 0 {
-        F::from_u64(v as u64)
-    } else {
-        -F::from_u64(v.unsigned_abs())
-    }
+    if v >= 0 { F::from_u64(v as u64) } else { -F::from_u64(v.unsigned_abs()) }
 }
 
 /// The representative of least absolute value, if it fits 63 bits.
 #[must_use]
 pub fn base_to_i64(v: F) -> Option<i64> {
     let x = v.as_canonical_u64();
-    if x <= F::ORDER_U64 / 2 {
-        i64::try_from(x).ok()
-    } else {
-        i64::try_from(F::ORDER_U64 - x).ok().map(|y| -y)
-    }
+    if x <= F::ORDER_U64 / 2 { i64::try_from(x).ok() } else { i64::try_from(F::ORDER_U64 - x).ok().map(|y| -y) }
 }
 
 /// Appends 8 little-endian bytes of the canonical representative.
@@ -151,9 +143,7 @@ pub fn eq_index<K: Field>(pt: &[K], k: u64) -> K {
     if pt.len() < 64 && k >> pt.len() != 0 {
         return K::ZERO;
     }
-    pt.iter().enumerate().fold(K::ONE, |acc, (i, x)| {
-        acc * if i < 64 && k >> i & 1 == 1 { *x } else { K::ONE - *x }
-    })
+    pt.iter().enumerate().fold(K::ONE, |acc, (i, x)| acc * if i < 64 && k >> i & 1 == 1 { *x } else { K::ONE - *x })
 }
 
 /// Value at `pt` of the multilinear extension of `table` (`2^pt.len()` cells; missing cells count as 0).

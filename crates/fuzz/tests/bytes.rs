@@ -15,7 +15,7 @@ fn accepts_honest_starting_points() {
     for s in both() {
         assert!(targets::key(&s.key.key.encode()));
         assert!(targets::statement(&s.statement.encode(), &s.key, &s.statement, &s.proof));
-        assert!(targets::proof(&s.proof, &s.key, &s.statement, &[s.proof.clone()]));
+        assert!(targets::proof(&s.proof, &s.key, &s.statement, std::slice::from_ref(&s.proof)));
     }
 }
 

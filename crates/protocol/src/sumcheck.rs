@@ -30,9 +30,9 @@ pub fn lagrange<E: Challenge>(degree: usize, r: E) -> Vec<E> {
     let node = |i: usize| E::from_int(i as i64);
     (0..=degree)
         .map(|i| {
-            let (num, den) = (0..=degree).filter(|j| *j != i).fold((E::ONE, E::ONE), |(n, d), j| {
-                (n * (r - node(j)), d * (node(i) - node(j)))
-            });
+            let (num, den) = (0..=degree)
+                .filter(|j| *j != i)
+                .fold((E::ONE, E::ONE), |(n, d), j| (n * (r - node(j)), d * (node(i) - node(j))));
             num * den.try_inverse().unwrap_or(E::ZERO)
         })
         .collect()

@@ -135,6 +135,15 @@ pub struct Inputs<'a> {
     pub context: Vec<u8>,
 }
 
+/// Alters multiplicities: `[table][row]`.
+pub type AlterCounts<'a> = &'a dyn Fn(&mut Vec<Vec<i64>>);
+/// Alters the columns of a tree.
+pub type AlterColumns<'a> = &'a dyn Fn(TreeKind, &mut Vec<Vec<F>>);
+/// Alters the helpers, given the fingerprint challenges.
+pub type AlterHelper<'a> = &'a dyn Fn(E, E, &mut Vec<E>);
+/// Alters the helper columns.
+pub type AlterHelperColumns<'a> = &'a dyn Fn(&mut Vec<Vec<E>>);
+
 /// Test hooks: how a cheating prover deviates. The honest prover uses the default.
 #[derive(Clone, Copy, Default)]
 pub struct Deviation<'a> {
@@ -145,13 +154,13 @@ pub struct Deviation<'a> {
     /// Keep going when a tuple is in no table row.
     pub forgive: bool,
     /// Alters the multiplicities: `[table][row]`.
-    pub multiplicities: Option<&'a dyn Fn(&mut Vec<Vec<i64>>)>,
+    pub multiplicities: Option<AlterCounts<'a>>,
     /// Alters the columns of a tree of this proof, before random cells and masks are put in.
-    pub columns: Option<&'a dyn Fn(TreeKind, &mut Vec<Vec<F>>)>,
+    pub columns: Option<AlterColumns<'a>>,
     /// Alters the helpers, given with the fingerprint challenges.
-    pub helper: Option<&'a dyn Fn(E, E, &mut Vec<E>)>,
+    pub helper: Option<AlterHelper<'a>>,
     /// Alters the helper columns, cells that no claim reads among them.
-    pub helper_columns: Option<&'a dyn Fn(&mut Vec<Vec<E>>)>,
+    pub helper_columns: Option<AlterHelperColumns<'a>>,
     /// Replaces the bound transcript.
     pub transcript: Option<&'a Transcript>,
     /// Replaces the statement before proving.

@@ -153,7 +153,9 @@ fn commitment(plan: &TreePlan, tree: usize, public: &PublicValues<'_>, end: &pha
         TreeKind::Model => public.model().unwrap_or(none),
         TreeKind::Input(k) => public.input_commitment(k).unwrap_or(none),
         TreeKind::Output(k) => public.output_commitment(k).unwrap_or(none),
-        TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => end.commitments.get(tree).copied().flatten().unwrap_or(none),
+        TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => {
+            end.commitments.get(tree).copied().flatten().unwrap_or(none)
+        }
     }
 }
 
@@ -162,7 +164,8 @@ fn commitment(plan: &TreePlan, tree: usize, public: &PublicValues<'_>, end: &pha
 #[must_use]
 pub fn tree_coefficients(plan: &TreePlan, alpha: &[E]) -> Vec<E> {
     use proveil_algebra::F;
-    let basis = [[F::ONE, F::ZERO, F::ZERO], [F::ZERO, F::ONE, F::ZERO], [F::ZERO, F::ZERO, F::ONE]].map(ext_from_coords);
+    let basis =
+        [[F::ONE, F::ZERO, F::ZERO], [F::ZERO, F::ONE, F::ZERO], [F::ZERO, F::ZERO, F::ONE]].map(ext_from_coords);
     let mut out = Vec::with_capacity(plan.base_columns());
     for a in alpha {
         if plan.kind == TreeKind::Helper {

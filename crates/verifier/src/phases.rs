@@ -28,7 +28,8 @@ pub mod label {
     /// Rounds of phase 1.
     pub const PHASE1: &str = "look-up round";
     /// Look-up values at the point.
-    pub const VALUES: [&str; 6] = ["helper", "denominator 0", "denominator 1", "numerator 0", "numerator 1", "denominators"];
+    pub const VALUES: [&str; 6] =
+        ["helper", "denominator 0", "denominator 1", "numerator 0", "numerator 1", "denominators"];
     /// More coordinates for wide outputs.
     pub const OUTPUT_POINT: &str = "output point";
     /// Lane and output weight.
@@ -210,8 +211,7 @@ fn collect_claims<E: Challenge>(
 ) -> (Vec<Claim<E>>, Vec<Value<E>>) {
     let [h, _, _, n0, n1, _] = &values.messages;
     let [a, b] = operands;
-    let targets =
-        vec![h.value(), Value::known(E::ZERO), n0.value(), n1.value(), a.value(), b.value()];
+    let targets = vec![h.value(), Value::known(E::ZERO), n0.value(), n1.value(), a.value(), b.value()];
     let list = match weights {
         Some(w) if !ch.is_dry() => linear_claims(key, public, point, w, kappa),
         _ => Vec::new(),

@@ -96,10 +96,8 @@ impl<'a> PublicValues<'a> {
     /// `Count`, `Visibility`, `Length`, `OutOfRange`, `Epoch`, `Model`.
     pub fn new(key: &'a PreparedKey, statement: &'a Statement) -> Result<Self, StatementError> {
         let r = &key.key.relation;
-        let counts = [
-            ("inputs", r.inputs.len(), statement.inputs.len()),
-            ("outputs", r.outputs.len(), statement.outputs.len()),
-        ];
+        let counts =
+            [("inputs", r.inputs.len(), statement.inputs.len()), ("outputs", r.outputs.len(), statement.outputs.len())];
         for (what, expected, got) in counts {
             if expected != got {
                 return Err(StatementError::Count { what, expected, got });

@@ -25,8 +25,12 @@ pub fn run(a: &RegisterArgs, ui: &Ui) -> Result<(), Failure> {
     proveil::verify_registration(&engine.key, &file)?;
     let bytes = file.to_bytes();
     write_atomic(&a.output, &bytes, false)?;
-    let text =
-        format!("registration     {} ({})\nproved in        {}\n", a.output.display(), size(bytes.len()), seconds(took));
+    let text = format!(
+        "registration     {} ({})\nproved in        {}\n",
+        a.output.display(),
+        size(bytes.len()),
+        seconds(took)
+    );
     ui.result(&text, &json!({ "registration": a.output, "registration_bytes": bytes.len(), "prove_s": took }));
     Ok(())
 }
