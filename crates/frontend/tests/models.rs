@@ -1,8 +1,11 @@
 //! Bundled models: accuracy against expected floats, output policies, refusals.
 
+#[path = "common/bundled.rs"]
+mod bundled;
 mod common;
 
-use common::{bytes, cases, infer, relative_error};
+use bundled::{bytes, cases};
+use common::{infer, relative_error};
 use proveil_frontend::{FrontendError, Native, Options, OutputPolicy, Tensor, compile};
 
 fn samples(name: &str) -> Vec<Vec<Tensor>> {
