@@ -155,7 +155,8 @@ fn label_accuracy(model: &Model, onnx: &[u8], folder: &Path) -> Result<(), Strin
     let share = |n: usize| 100.0 * n as f64 / rows as f64;
     let root = |s: f64| (s / rows as f64).sqrt();
     println!(
-        "    labels right: {:.2} % (float {:.2} %), same as float {:.2} %; root mean square {:.4} (float {:.4}) [{rows} rows, {} bytes]",
+        "    labels right: {:.2} % (float {:.2} %), same as float {:.2} %; \
+         root mean square {:.4} (float {:.4}) [{rows} rows, {} bytes]",
         share(right),
         share(float_right),
         share(same),
