@@ -2,8 +2,8 @@
 //! so every index is checked, every size is bounded, and nothing here is needed twice: layout, claims and opening may
 //! take a checked key's numbers at face value.
 //!
-//! Three steps, each of which makes the next one safe to run: declarations ([`terms`]), geometry and parameters
-//! ([`sizes`]), and what the layout then costs a verifier.
+//! Three steps, each of which makes the next one safe to run: declarations (`terms`), geometry and parameters
+//! (`sizes`), and what the layout then costs a verifier.
 
 use alloc::string::String;
 

@@ -279,7 +279,7 @@ fn whole(t: &Trial, r: &Reference<'_>, weights: &AddressWeights<E>, linear: E, s
         assert_eq!(output_at(&t.layout, o, fast, &shown), expected, "{name}, output {o}");
         for (i, tensor) in t.relation.tensors.iter().enumerate() {
             if tensor.home == Home::Output(o as u32) && t.visibility.outputs[o] == IoVisibility::Committed {
-                committed += inner(&[slow.clone()], &t.cells[i..]);
+                committed += inner(std::slice::from_ref(&slow), &t.cells[i..]);
             }
         }
     }
@@ -361,7 +361,8 @@ pub fn reduction(t: &Trial) {
     let claims = both(t, &r, &mut rng);
     let gamma: Vec<E> = claims.iter().map(|_| rng.element()).collect();
     let weighted: Vec<(E, &Claim<E>)> = gamma.iter().copied().zip(claims.iter().map(|c| &c.0)).collect();
-    let (mut base, mut ext): (Vec<Vec<Vec<F>>>, Vec<Vec<Vec<E>>>) = (Vec::new(), Vec::new());
+    let mut base: Vec<Vec<Vec<F>>> = Vec::new();
+    let mut ext: Vec<Vec<Vec<E>>> = Vec::new();
     for ((kind, height), n) in r.trees.iter().zip(&r.columns) {
         let mut column = || (0..1 << height).map(|_| rng.element()).collect::<Vec<E>>();
         let elements: Vec<Vec<E>> = (0..*n).map(|_| column()).collect();
