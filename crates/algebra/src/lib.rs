@@ -82,6 +82,13 @@ pub fn base_to_i64(v: F) -> Option<i64> {
     if x <= F::ORDER_U64 / 2 { i64::try_from(x).ok() } else { i64::try_from(F::ORDER_U64 - x).ok().map(|y| -y) }
 }
 
+/// The canonical representative.
+#[must_use]
+#[inline]
+pub fn canonical(v: &F) -> u64 {
+    v.as_canonical_u64()
+}
+
 /// Appends 8 little-endian bytes of the canonical representative.
 pub fn write_base(v: F, out: &mut Vec<u8>) {
     out.extend_from_slice(&v.as_canonical_u64().to_le_bytes());

@@ -1,10 +1,16 @@
-//! Proves one ONNX file on inputs drawn at random: `prove_onnx MODEL.onnx`.
+//! Proves one ONNX file on inputs drawn at random, for profiling: `prove_onnx MODEL.onnx [TIMES] [zk|plain]`.
 
 use proveil::{CompileOptions, Engine, IoMeta, Meta, compile_graph, verify};
 use proveil_frontend::Options;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: prove_onnx MODEL.onnx")?;
+    let path = std::env::args().nth(1).ok_or("usage: prove_onnx MODEL.onnx [TIMES] [zk|plain]")?;
+    let times: usize = std::env::args().nth(2).map_or(Ok(3), |t| t.parse())?;
+    let kinds: &[bool] = match std::env::args().nth(3).as_deref() {
+        Some("zk") => &[true],
+        Some("plain") => &[false],
+        _ => &[true, false],
+    };
     let bytes = std::fs::read(&path)?;
     let clock = std::time::Instant::now();
     let mut import = Options::default();
@@ -35,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             (0..n).map(|k| (k as i64 * 7919 % 101 - 50).clamp(i.range.lo, i.range.hi)).collect()
         })
         .collect();
-    for zero_knowledge in [true, false] {
+    for &zero_knowledge in kinds {
         let options = CompileOptions { zero_knowledge, ..CompileOptions::default() };
         let (package, tree) = compile_graph(model.graph.clone(), model.params.clone(), &meta, &options)?;
         println!("zero knowledge {zero_knowledge}: compile {:.3} s", clock.elapsed().as_secs_f64());
@@ -46,11 +52,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for t in &l.trees {
             println!("  tree {:?}: {} base columns", t.kind, t.base_columns());
         }
-        for _ in 0..3 {
+        for _ in 0..times {
             let clock = std::time::Instant::now();
             let p = engine.prove(&inputs, b"")?;
             let t = clock.elapsed().as_secs_f64();
-            let stages: Vec<String> = p.stages.iter().map(|(n, s)| format!("{n} {:.0}", s * 1e3)).collect();
+            let stages: Vec<String> = p.stages.iter().map(|(n, s)| format!("{n} {:.2}", s * 1e3)).collect();
             let clock = std::time::Instant::now();
             verify(&engine.key, &p.file)?;
             println!(

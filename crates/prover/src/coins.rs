@@ -26,7 +26,13 @@ impl std::fmt::Debug for Coins {
 pub struct Stream {
     chosen: std::vec::IntoIter<F>,
     uniform: blake3::OutputReader,
+    /// Output not yet used, from `at` on: the reader hashes whole blocks, many at a time.
+    buffer: [u8; BUFFER],
+    at: usize,
 }
+
+/// Bytes taken from the hash at a time.
+const BUFFER: usize = 1024;
 
 impl Coins {
     /// Fresh coins bound to `context` (witness and statement).
@@ -74,7 +80,7 @@ impl Coins {
             true => Vec::new(),
             false => self.chosen.get(&(label.to_string(), index)).cloned().unwrap_or_default(),
         };
-        Stream { chosen: chosen.into_iter(), uniform: self.reader(label, index) }
+        Stream { chosen: chosen.into_iter(), uniform: self.reader(label, index), buffer: [0; BUFFER], at: BUFFER }
     }
 
     /// 32 bytes for one purpose.
@@ -93,9 +99,13 @@ impl Stream {
             return x;
         }
         loop {
-            let mut b = [0; 8];
-            self.uniform.fill(&mut b);
-            if let Some(x) = proveil_algebra::read_base(&b) {
+            if self.at == BUFFER {
+                self.uniform.fill(&mut self.buffer);
+                self.at = 0;
+            }
+            let bytes = &self.buffer[self.at..self.at + 8];
+            self.at += 8;
+            if let Some(x) = proveil_algebra::read_base(bytes) {
                 return x;
             }
         }

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod coins;
 pub mod columns;
 pub mod commit;
+mod grind;
 pub mod lookups;
 pub mod merkle;
 pub mod opening;

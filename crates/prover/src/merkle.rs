@@ -2,18 +2,30 @@
 //!
 //! Of the salts only a seed is kept: nonce and salts are a keyed hash of it, one salt for each leaf.
 
-use proveil_algebra::{F, write_base};
+use proveil_algebra::{F, canonical, write_base};
 use proveil_protocol::codec::Writer;
-use proveil_protocol::merkle::{Commitment, LEAF_HEADER_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_header};
+use proveil_protocol::merkle::{
+    Commitment, LEAF_HEADER_BYTES, NODE_KEY, SALT_BYTES, hash_leaf, hash_node, leaf_header,
+};
 use proveil_protocol::transcript::Digest;
 use rayon::prelude::*;
 
-mod lanes;
+pub(crate) mod lanes;
 
 use lanes::LANES;
 
 /// Leaves or nodes hashed by one task.
 const TASK: usize = 256;
+
+/// Bytes that a salt is the keyed hash of.
+const SALT_MESSAGE: usize = 12;
+
+fn salt_message(index: u64) -> [u8; SALT_MESSAGE] {
+    let mut message = [0; SALT_MESSAGE];
+    message[..4].copy_from_slice(b"salt");
+    message[4..].copy_from_slice(&index.to_le_bytes());
+    message
+}
 
 /// A Merkle tree that keeps its rows.
 #[derive(Clone, Debug)]
@@ -48,35 +60,67 @@ impl MerkleTree {
     }
 
     fn hash_leaves(&self, leaves: &mut [Digest]) {
-        let len = LEAF_HEADER_BYTES + 8 * self.width;
         leaves.par_chunks_mut(TASK).enumerate().for_each(|(task, chunk)| {
-            let mut preimages = Vec::with_capacity(LANES * len);
             for (group, out) in chunk.chunks_mut(LANES).enumerate() {
-                preimages.clear();
                 let first = task * TASK + group * LANES;
-                (first..first + out.len()).for_each(|index| self.write_preimage(index, &mut preimages));
                 if out.len() == LANES {
-                    out.copy_from_slice(&lanes::hash(&preimages, len));
+                    out.copy_from_slice(&self.hash_group(first));
                 } else {
-                    let single = preimages.chunks_exact(len).map(|p| *blake3::hash(p).as_bytes());
-                    out.iter_mut().zip(single).for_each(|(o, digest)| *o = digest);
+                    out.iter_mut().zip(first..).for_each(|(o, index)| *o = self.hash_one(index));
                 }
             }
         });
     }
 
-    fn write_preimage(&self, index: usize, out: &mut Vec<u8>) {
-        out.extend(leaf_header(&self.nonce, index as u64, &self.salt(index as u64)));
-        self.row(index).iter().for_each(|x| write_base(*x, out));
+    fn hash_one(&self, index: usize) -> Digest {
+        let mut row = Vec::with_capacity(8 * self.width);
+        self.row(index).iter().for_each(|x| write_base(*x, &mut row));
+        hash_leaf(&self.nonce, index as u64, &self.salt(index as u64), &row)
+    }
+
+    /// Leaves `first .. first + LANES`, whose blocks are put together word by word: first the header, then the row.
+    fn hash_group(&self, first: usize) -> [Digest; LANES] {
+        let salts = self.salts(first as u64);
+        let header: [_; LANES] =
+            std::array::from_fn(|lane| leaf_header(&self.nonce, (first + lane) as u64, &salts[lane]));
+        let rows = &self.rows[first * self.width..(first + LANES) * self.width];
+        lanes::hash_blocks(LEAF_HEADER_BYTES + 8 * self.width, |block| {
+            let mut out = [[0; LANES]; 16];
+            let Some(block) = block.checked_sub(LEAF_HEADER_BYTES / lanes::BLOCK_BYTES) else {
+                for (lane, h) in header.iter().enumerate() {
+                    let words = h.as_chunks::<4>().0;
+                    out.iter_mut().zip(words).for_each(|(w, bytes)| w[lane] = u32::from_le_bytes(*bytes));
+                }
+                return out;
+            };
+            let from = block * (lanes::BLOCK_BYTES / 8);
+            for (lane, row) in rows.chunks_exact(self.width).enumerate() {
+                for (pair, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(&row[from..]) {
+                    let v = canonical(x);
+                    (pair[0][lane], pair[1][lane]) = (v as u32, (v >> 32) as u32);
+                }
+            }
+            out
+        })
+    }
+
+    /// Salts of the leaves `first .. first + LANES`.
+    fn salts(&self, first: u64) -> [[u8; SALT_BYTES]; LANES] {
+        let mut salts = [[0; SALT_BYTES]; LANES];
+        if let Some(seed) = &self.seed {
+            let mut messages = [0; LANES * SALT_MESSAGE];
+            let each = messages.chunks_exact_mut(SALT_MESSAGE).zip(first..);
+            each.for_each(|(m, index)| m.copy_from_slice(&salt_message(index)));
+            let digests = lanes::keyed_hash(seed, &messages, SALT_MESSAGE);
+            salts.iter_mut().zip(&digests).for_each(|(s, d)| s.copy_from_slice(&d[..SALT_BYTES]));
+        }
+        salts
     }
 
     fn salt(&self, index: u64) -> [u8; SALT_BYTES] {
         let mut salt = [0; SALT_BYTES];
         if let Some(seed) = &self.seed {
-            let mut message = [0; 12];
-            message[..4].copy_from_slice(b"salt");
-            message[4..].copy_from_slice(&index.to_le_bytes());
-            salt.copy_from_slice(&blake3::keyed_hash(seed, &message).as_bytes()[..SALT_BYTES]);
+            salt.copy_from_slice(&blake3::keyed_hash(seed, &salt_message(index)).as_bytes()[..SALT_BYTES]);
         }
         salt
     }
@@ -183,6 +227,17 @@ mod tests {
                 reader.finish().unwrap();
                 let expected: Vec<_> = positions.iter().map(|p| tree.row(*p as usize).to_vec()).collect();
                 assert_eq!(rows, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn matches_reference_leaves() {
+        for (log_leaves, width, seed) in [(3, 5, Some([4; 32])), (4, 1, None), (5, 131, Some([5; 32])), (6, 8, None)] {
+            let rows = (0..(width as u64) << log_leaves).map(|i| F::from_u64(i * i * 77 + 3)).collect();
+            let tree = MerkleTree::build(rows, width, seed);
+            for index in 0..1 << log_leaves {
+                assert_eq!(tree.nodes[(1 << log_leaves) + index], tree.hash_one(index), "width {width}, leaf {index}");
             }
         }
     }

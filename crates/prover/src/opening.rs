@@ -8,9 +8,9 @@ use proveil_protocol::codec::Writer;
 use proveil_protocol::opening::{OpeningError, absorb_statement, check_shape, label};
 use proveil_protocol::params::{Level, Params, Queries, Schedule};
 use proveil_protocol::transcript::Transcript;
-use rayon::prelude::*;
 
 use crate::commit::{Tree, encode};
+use crate::grind::grind;
 use crate::merkle::MerkleTree;
 
 mod kernel;
@@ -184,13 +184,6 @@ fn encode_leaves(level: &Level, table: &[E]) -> Vec<F> {
         let cells = rows.chunks_exact_mut(3).zip(&table[first << level.folds..]);
         cells.for_each(|(row, x)| row.copy_from_slice(&ext_coords(x)));
     })
-}
-
-/// The least nonce with `bits` bits of proof of work.
-pub(crate) fn grind(t: &Transcript, bits: u32) -> u64 {
-    const BLOCK: u64 = 1 << 14;
-    let find = |start: u64| (start..start + BLOCK).into_par_iter().find_first(|n| t.check_nonce(*n, bits));
-    (0..u64::MAX / BLOCK).find_map(|block| find(block * BLOCK)).unwrap_or_default()
 }
 
 /// The polynomial and the weight of the running claim.

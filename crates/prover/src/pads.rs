@@ -68,7 +68,7 @@ impl Pads {
         ch.transcript.absorb_elements("masked pads", &v);
         let round = params.pad_query_round(log_height(c.len(), params));
         if round.grinding_bits > 0 {
-            let nonce = crate::opening::grind(&ch.transcript, round.grinding_bits);
+            let nonce = crate::grind::grind(&ch.transcript, round.grinding_bits);
             w.bytes("pad nonce", &nonce.to_le_bytes());
             let _ = ch.transcript.absorb_nonce(nonce, round.grinding_bits);
         }

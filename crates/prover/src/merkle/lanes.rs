@@ -10,13 +10,14 @@
 use proveil_protocol::transcript::Digest;
 
 /// Messages hashed at a time.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 type Lane = [u32; LANES];
 type Chaining = [Lane; 8];
-type Block = [Lane; 16];
+/// The sixteen words of a block of every message.
+pub(crate) type Block = [Lane; 16];
 
-const BLOCK_BYTES: usize = 64;
+pub(crate) const BLOCK_BYTES: usize = 64;
 const CHUNK_BYTES: usize = 1024;
 
 const CHUNK_START: u32 = 1;
@@ -35,8 +36,14 @@ const PERMUTATION: [usize; 16] = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14,
 ///
 /// # Shapes
 /// `messages.len() == LANES * len`, `len > 0`.
-pub(super) fn hash(messages: &[u8], len: usize) -> [Digest; LANES] {
-    Hasher { messages, len, key: IV, flags: 0 }.run()
+pub(crate) fn hash(messages: &[u8], len: usize) -> [Digest; LANES] {
+    hash_blocks(len, bytes_of(messages, len))
+}
+
+/// The hash of each of [`LANES`] messages of `len` bytes, whose blocks `load` gives by number, the last one padded with
+/// zeros.
+pub(crate) fn hash_blocks(len: usize, load: impl Fn(usize) -> Block) -> [Digest; LANES] {
+    Hasher { load, len, key: IV, flags: 0 }.run()
 }
 
 /// The keyed hash of each of [`LANES`] messages of `len` bytes.
@@ -46,21 +53,37 @@ pub(super) fn hash(messages: &[u8], len: usize) -> [Digest; LANES] {
 pub(super) fn keyed_hash(key: &Digest, messages: &[u8], len: usize) -> [Digest; LANES] {
     let mut words = [0; 8];
     words.iter_mut().zip(key.chunks_exact(4)).for_each(|(w, b)| *w = word(b));
-    Hasher { messages, len, key: words, flags: KEYED_HASH }.run()
+    Hasher { load: bytes_of(messages, len), len, key: words, flags: KEYED_HASH }.run()
 }
 
 fn word(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-struct Hasher<'a> {
-    messages: &'a [u8],
+/// Blocks of messages that follow each other.
+fn bytes_of(messages: &[u8], len: usize) -> impl Fn(usize) -> Block {
+    move |block| {
+        let offset = block * BLOCK_BYTES;
+        let size = (len - offset).min(BLOCK_BYTES);
+        let mut out = [[0; LANES]; 16];
+        for lane in 0..LANES {
+            let at = lane * len + offset;
+            let mut bytes = [0; BLOCK_BYTES];
+            bytes[..size].copy_from_slice(&messages[at..at + size]);
+            out.iter_mut().zip(bytes.chunks_exact(4)).for_each(|(w, b)| w[lane] = word(b));
+        }
+        out
+    }
+}
+
+struct Hasher<L> {
+    load: L,
     len: usize,
     key: [u32; 8],
     flags: u32,
 }
 
-impl Hasher<'_> {
+impl<L: Fn(usize) -> Block> Hasher<L> {
     fn run(&self) -> [Digest; LANES] {
         let chunks = self.len.div_ceil(CHUNK_BYTES).max(1);
         let mut stack: Vec<Chaining> = Vec::new();
@@ -95,7 +118,7 @@ impl Hasher<'_> {
             let size = (self.len - offset).min(BLOCK_BYTES);
             let first = if block == 0 { CHUNK_START } else { 0 };
             let last = if block + 1 == blocks { CHUNK_END | root } else { 0 };
-            let message = self.load(offset, size);
+            let message = (self.load)(offset / BLOCK_BYTES);
             value = compress(&value, message, chunk as u64, size as u32, self.flags | first | last);
         }
         value
@@ -106,20 +129,6 @@ impl Hasher<'_> {
         message[..8].copy_from_slice(left);
         message[8..].copy_from_slice(right);
         compress(&self.initial(), message, 0, BLOCK_BYTES as u32, self.flags | PARENT | root)
-    }
-
-    /// Word `w` of lane `l`'s block, zero-padded.
-    fn load(&self, offset: usize, size: usize) -> Block {
-        let mut message = [[0; LANES]; 16];
-        for lane in 0..LANES {
-            let at = lane * self.len + offset;
-            let mut block = [0; BLOCK_BYTES];
-            block[..size].copy_from_slice(&self.messages[at..at + size]);
-            for (w, bytes) in message.iter_mut().zip(block.chunks_exact(4)) {
-                w[lane] = word(bytes);
-            }
-        }
-        message
     }
 }
 
