@@ -64,8 +64,13 @@ impl Commitment {
 #[must_use]
 pub fn leaf_header(nonce: &Digest, index: u64, salt: &[u8; SALT_BYTES]) -> [u8; LEAF_HEADER_BYTES] {
     let mut out = [0; LEAF_HEADER_BYTES];
-    let parts = LEAF_TAG.iter().chain(nonce).copied().chain(index.to_le_bytes()).chain(salt.iter().copied());
-    out.iter_mut().zip(parts).for_each(|(o, b)| *o = b);
+    let (tag, rest) = out.split_at_mut(LEAF_TAG.len());
+    let (n, rest) = rest.split_at_mut(nonce.len());
+    let (i, s) = rest.split_at_mut(8);
+    tag.copy_from_slice(&LEAF_TAG);
+    n.copy_from_slice(nonce);
+    i.copy_from_slice(&index.to_le_bytes());
+    s.copy_from_slice(salt);
     out
 }
 
