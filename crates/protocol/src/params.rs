@@ -255,12 +255,12 @@ impl Params {
         self.registration_queries().max(self.row_queries())
     }
 
-    /// Random cells `T` that a tree needs for `proofs` proofs, a registration and two refreshes, rounded up to a
-    /// power of two: `T >= (proofs + 2) q + max(q, q_reg)`.
+    /// Random cells `T` that a tree needs for `proofs` proofs, a registration and two refreshes:
+    /// `T >= (proofs + 2) q + max(q, q_reg)`.
     #[must_use]
     pub fn random_cells(&self, proofs: usize) -> usize {
         let rows = proofs.saturating_add(2).saturating_mul(self.row_queries());
-        rows.saturating_add(self.registration_rows()).checked_next_power_of_two().unwrap_or(usize::MAX)
+        rows.saturating_add(self.registration_rows())
     }
 
     /// Proofs that `random_cells` random cells allow: the inverse of [`Params::random_cells`].

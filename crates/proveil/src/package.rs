@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::meta::Meta;
-use crate::profile::{Profile, choose};
+use crate::profile::{Choice, Profile, Wish};
 use crate::proof::hex;
 use crate::registration::registration_key;
 
@@ -96,29 +96,33 @@ pub fn compile_graph(
     proveil_graph::check::check(&graph)?;
     proveil_graph::check::check_params(&graph, &params)?;
     options.params.validate()?;
-    let Lowered { relation, .. } = lower_for(&graph, options.limb_bits, options.output == IoVisibility::Committed)?;
-    let visibility = Visibility {
-        zero_knowledge: options.zero_knowledge,
-        model: options.model,
-        inputs: vec![options.input; relation.inputs.len()],
-        outputs: vec![options.output; relation.outputs.len()],
-    };
-    let chosen = choose(&relation, &options.params, &visibility, options.budget, options.profile);
-    let (geometry, _) =
-        chosen.ok_or(Error::Geometry { budget: options.budget.unwrap_or(crate::profile::LEAST_BUDGET) })?;
+    let (relation, visibility) = claim(&graph, options)?;
+    let wish = Wish { relation: &relation, params: &options.params, visibility: &visibility, profile: options.profile };
+    let budget = options.budget.unwrap_or(crate::profile::LEAST_BUDGET);
+    let choice = wish.choose(options.budget).ok_or(Error::Geometry { budget })?;
+    compile_choice(graph, params, meta, options, &choice)
+}
+
+/// [`compile_graph`] with a given choice of parameters and heights.
+///
+/// # Errors
+/// As [`compile_graph`].
+pub fn compile_choice(
+    graph: Graph,
+    params: ModelParams,
+    meta: &Meta,
+    options: &CompileOptions,
+    choice: &Choice,
+) -> Result<(Package, Option<Committed>), Error> {
+    let (relation, visibility) = claim(&graph, options)?;
+    let (opening, geometry) = (choice.params.clone(), choice.geometry.clone());
     let layout = Layout::new(&relation, &geometry, &visibility);
     let seed = rand::random();
     let tensors = model_tensors(&graph, &relation, &params);
-    let model = commit(&layout, &tensors, &options.params, seed)?;
+    let model = commit(&layout, &tensors, &opening, seed)?;
     let commitment = model.as_ref().map(Committed::commitment);
-    let mut key = VerifyingKey {
-        params: options.params.clone(),
-        geometry,
-        visibility,
-        relation,
-        model: commitment,
-        meta: meta.to_bytes(),
-    };
+    let mut key =
+        VerifyingKey { params: opening, geometry, visibility, relation, model: commitment, meta: meta.to_bytes() };
     // The registration key does not depend on the description, which can therefore name it.
     if let Some(registration) = registration_key(&graph, &key, options.limb_bits)? {
         let registration = Some(hex(&registration.digest()));
@@ -126,6 +130,21 @@ pub fn compile_graph(
     }
     let package = Package { key, graph, params, seed, limb_bits: options.limb_bits };
     Ok((package, model))
+}
+
+/// The relation of a graph and who sees what of it.
+///
+/// # Errors
+/// `Lower`.
+pub fn claim(graph: &Graph, options: &CompileOptions) -> Result<(Relation, Visibility), Error> {
+    let Lowered { relation, .. } = lower_for(graph, options.limb_bits, options.output == IoVisibility::Committed)?;
+    let visibility = Visibility {
+        zero_knowledge: options.zero_knowledge,
+        model: options.model,
+        inputs: vec![options.input; relation.inputs.len()],
+        outputs: vec![options.output; relation.outputs.len()],
+    };
+    Ok((relation, visibility))
 }
 
 /// Lowers a graph, with a tensor for each output when outputs are committed.

@@ -1,8 +1,10 @@
-//! Choice of column heights: a cost model over the sizes of a relation, printed by `inspect`.
+//! Choice of column heights, rates and folds: a cost model over the sizes of a relation, printed by `inspect`.
+//!
+//! The constants are nanoseconds measured on two cores of a server with AVX-512; only their ratios matter for the choice.
+//! The example `geometries` prints predictions beside measurements.
 
-use proveil_algebra::log2_ceil;
-use proveil_protocol::params::Params;
-use proveil_relation::key::{Geometry, Visibility};
+use proveil_protocol::params::{Params, Schedule};
+use proveil_relation::key::{Geometry, IoVisibility, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
 use proveil_relation::{Home, Relation};
 
@@ -16,121 +18,200 @@ pub enum Profile {
     Small,
 }
 
-/// Predicted cost of one choice of column height.
+/// Predicted cost of one choice.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// log2 of the column height.
-    pub log_height: usize,
     /// Columns of the model tree.
     pub model_columns: usize,
     /// Base-field columns of the per-proof trees, mask included.
     pub proof_columns: usize,
-    /// Predicted proof size in bytes.
+    /// Predicted bytes of the opening: what depends on the choice.
     pub bytes: f64,
-    /// Predicted proving time that depends on the height, in milliseconds on two cores.
+    /// Predicted proving time that depends on the choice, in milliseconds on two cores.
     pub millis: f64,
 }
 
-/// Random cells of each kind of column, as powers of two.
-fn tops(params: &Params, budget: usize) -> (u8, u8) {
-    let model = params.random_cells(budget).ilog2();
-    let trace = params.row_queries().next_power_of_two().ilog2();
-    (model as u8, trace as u8)
+/// One choice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Parameters of the opening.
+    pub params: Params,
+    /// Heights and random cells.
+    pub geometry: Geometry,
+    /// What it costs.
+    pub cost: Cost,
 }
 
-/// Geometries worth considering, with their predicted costs.
-#[must_use]
-pub fn candidates(
-    relation: &Relation,
-    params: &Params,
-    visibility: &Visibility,
-    budget: usize,
-) -> Vec<(Geometry, Cost)> {
-    let (model_log_top, trace_log_top) = tops(params, budget);
-    let io_log_top = model_log_top;
-    let lowest = if visibility.model_hidden() && relation.tensors.iter().any(|t| t.home == Home::Model) {
-        usize::from(model_log_top) + 1
-    } else {
-        usize::from(trace_log_top) + 2
-    };
-    let io = |cells: usize| Geometry::standard_io_height(cells, io_log_top);
-    let inputs = relation.inputs.iter().map(|i| io(relation.tensors[i.tensor as usize].cells())).collect::<Vec<_>>();
-    let outputs =
-        relation.outputs.iter().map(|o| io(o.space.iter().map(|n| *n as usize).product())).collect::<Vec<_>>();
-    let weights: usize = relation.tensors.iter().filter(|t| t.home == Home::Model).map(|t| t.cells()).sum();
-    let span = if weights > 1 << 20 { 13..=18 } else { 10..=17 };
-    let mut out = Vec::new();
-    for log_height in span.filter(|l| *l >= lowest) {
-        let geometry = Geometry {
-            log_height: log_height as u8,
-            model_log_top,
-            trace_log_top,
-            io_log_top,
-            inputs: inputs.clone(),
-            outputs: outputs.clone(),
-        };
-        let layout = Layout::without_groups(relation, &geometry, visibility);
-        out.push((geometry, cost(&layout, params, log_height)));
-    }
-    out
-}
-
-fn cost(layout: &Layout, params: &Params, log_height: usize) -> Cost {
-    let main = layout.trees.iter().filter(|t| t.group == 0);
-    let (mut model_columns, mut proof_columns) = (0, 0);
-    for t in main {
-        match t.kind {
-            TreeKind::Model => model_columns += t.base_columns(),
-            _ => proof_columns += t.base_columns(),
-        }
-    }
-    let cells = (1u64 << log_height) as f64;
-    let blowup = f64::from(1u32 << params.log_inv_rate);
-    let f_blowup = f64::from(1u32 << params.combination_log_inv_rate);
-    let queries = params.row_queries() as f64;
-    let columns = (model_columns + proof_columns) as f64;
-    let paths = queries * 32.0 * 3.0 * (log_height as f64 + 3.0 - log2_ceil(queries as usize) as f64).max(1.0);
-    let bytes = queries * (8.0 * columns + 48.0) + paths + 24.0 * columns + 90_000.0;
-    // Nanoseconds on two cores: encoding and hashing, combination and claims, opening of the combination.
-    let ns = proof_columns as f64 * cells * blowup * 9.0
-        + columns * cells * 14.0
-        + cells * f_blowup * 3.0 * 9.0
-        + cells * queries * 2.0;
-    Cost { log_height, model_columns, proof_columns, bytes, millis: ns / 1e6 }
-}
-
-/// The cheapest geometry of a profile. Without a wish for the number of proofs, a commitment allows as many as come at
-/// a tenth of extra cost over the least, which is [`LEAST_BUDGET`].
-#[must_use]
-pub fn choose(
-    relation: &Relation,
-    params: &Params,
-    visibility: &Visibility,
-    budget: Option<usize>,
-    profile: Profile,
-) -> Option<(Geometry, Cost)> {
-    let per_kib = match profile {
-        Profile::Fast => 0.15,
-        Profile::Small => 1.5,
-    };
-    let score = |c: &Cost| c.millis + c.bytes / 1024.0 * per_kib;
-    let best = |budget: usize| {
-        let all = candidates(relation, params, visibility, budget);
-        all.into_iter().min_by(|a, b| score(&a.1).total_cmp(&score(&b.1)))
-    };
-    let mut chosen = best(budget.unwrap_or(LEAST_BUDGET))?;
-    if budget.is_none() && visibility.model_hidden() {
-        let limit = score(&chosen.1) * 1.1;
-        let mut proofs = LEAST_BUDGET * 2;
-        while let Some(more) = best(proofs).filter(|m| score(&m.1) <= limit && proofs <= MOST_BUDGET) {
-            chosen = more;
-            proofs *= 2;
-        }
-    }
-    Some(chosen)
+/// What is fixed when geometries are compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The claim.
+    pub relation: &'a Relation,
+    /// Security, regime and the profile's rates and folds.
+    pub params: &'a Params,
+    /// Who sees what.
+    pub visibility: &'a Visibility,
+    /// What counts.
+    pub profile: Profile,
 }
 
 /// Fewest proofs that a commitment allows by default.
 pub const LEAST_BUDGET: usize = 16;
 /// Most proofs that a commitment allows without being asked to.
 pub const MOST_BUDGET: usize = 1 << 12;
+/// Proofs that a committed input or output allows by default: the same in every model, so that one commitment fits all.
+pub const IO_BUDGET: usize = 32;
+
+/// Nanoseconds for one Blake3 block of one row, many rows at a time.
+const HASH: f64 = 7.0;
+/// Nanoseconds for one butterfly layer of one codeword symbol.
+const LAYER: f64 = 0.35;
+/// Nanoseconds for one committed cell in the last sumcheck and the combination.
+const CELL: f64 = 9.0;
+/// Nanoseconds for one symbol of the combination outside encoding and hashing.
+const FOLD: f64 = 60.0;
+/// Nanoseconds for adding one queried row to the weights, a cell.
+const QUERY: f64 = 0.5;
+/// Nanoseconds for one byte of the proof.
+const BYTE: f64 = 1.0;
+/// Nanoseconds for one trial of the proof of work.
+const TRIAL: f64 = 15.0;
+
+impl Wish<'_> {
+    fn committed_io(&self) -> bool {
+        let v = self.visibility;
+        v.inputs.iter().chain(&v.outputs).any(|x| *x == IoVisibility::Committed)
+    }
+
+    /// Parameter sets worth considering. Committed inputs and outputs keep the given one: their trees are to be opened
+    /// beside those of other models too.
+    fn variants(&self) -> Vec<Params> {
+        let given = self.params;
+        if self.committed_io() {
+            return vec![given.clone()];
+        }
+        let mut out = Vec::new();
+        for rate in [given.log_inv_rate, given.log_inv_rate + 1] {
+            for first_fold in [4, 5, 6] {
+                let p = Params { log_inv_rate: rate, first_fold, ..given.clone() };
+                if p.validate().is_ok() && !out.contains(&p) {
+                    out.push(p);
+                }
+            }
+        }
+        out
+    }
+
+    /// Choices worth considering, with their predicted costs.
+    #[must_use]
+    pub fn candidates(&self, budget: Option<usize>) -> Vec<Choice> {
+        let mut out = Vec::new();
+        for params in self.variants() {
+            self.heights(&params, budget, &mut out);
+        }
+        out
+    }
+
+    fn heights(&self, params: &Params, budget: Option<usize>, out: &mut Vec<Choice>) {
+        let cells = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let model_top = cells(params.random_cells(budget.unwrap_or(LEAST_BUDGET)));
+        let io_top = cells(params.random_cells(budget.unwrap_or(IO_BUDGET)));
+        let trace_top = cells(params.row_queries());
+        let relation = self.relation;
+        let hidden_model = self.visibility.model_hidden() && relation.tensors.iter().any(|t| t.home == Home::Model);
+        let most = if hidden_model { model_top } else { trace_top };
+        let io = |cells: usize| Geometry::standard_io_height(cells, io_top);
+        let inputs: Vec<u8> = relation.inputs.iter().map(|i| io(relation.tensors[i.tensor as usize].cells())).collect();
+        let outputs: Vec<u8> =
+            relation.outputs.iter().map(|o| io(o.space.iter().map(|n| *n as usize).product())).collect();
+        let weights: usize = relation.tensors.iter().filter(|t| t.home == Home::Model).map(|t| t.cells()).sum();
+        let span = if weights > 1 << 20 { 13..=18 } else { 10..=17 };
+        // At most three quarters of a column are random.
+        for log_height in span.filter(|l| u64::from(most) * 4 <= 3 << l) {
+            let (inputs, outputs) = (inputs.clone(), outputs.clone());
+            let geometry = Geometry { log_height, model_top, trace_top, io_top, inputs, outputs };
+            let layout = Layout::without_groups(relation, &geometry, self.visibility);
+            let Ok(schedule) = params.schedule(log_height.into()) else { continue };
+            let cost = cost(&layout, &schedule, params, log_height.into(), self.visibility.hiding());
+            out.push(Choice { params: params.clone(), geometry, cost });
+        }
+    }
+
+    fn score(&self, c: &Cost) -> f64 {
+        let per_kib = match self.profile {
+            Profile::Fast => 0.02,
+            Profile::Small => 1.5,
+        };
+        c.millis + c.bytes / 1024.0 * per_kib
+    }
+
+    fn best(&self, budget: Option<usize>) -> Option<Choice> {
+        let all = self.candidates(budget);
+        all.into_iter().min_by(|a, b| self.score(&a.cost).total_cmp(&self.score(&b.cost)))
+    }
+
+    /// The cheapest choice. Without a wish for the number of proofs, a commitment allows as many as fit into the same
+    /// columns or come at a twentieth of extra cost over the least, which is [`LEAST_BUDGET`].
+    #[must_use]
+    pub fn choose(&self, budget: Option<usize>) -> Option<Choice> {
+        let mut chosen = self.best(budget)?;
+        if budget.is_none() && self.visibility.model_hidden() {
+            let limit = self.score(&chosen.cost) * 1.05;
+            let mut proofs = LEAST_BUDGET * 2;
+            while let Some(more) =
+                self.best(Some(proofs)).filter(|m| self.score(&m.cost) <= limit && proofs <= MOST_BUDGET)
+            {
+                chosen = Choice { geometry: Geometry { io_top: chosen.geometry.io_top, ..more.geometry }, ..more };
+                proofs *= 2;
+            }
+        }
+        Some(chosen)
+    }
+}
+
+/// Blocks hashed for a row of `bytes` bytes, its header, salt and inner node included.
+fn blocks(bytes: usize, salted: bool) -> f64 {
+    bytes.div_ceil(64) as f64 + 2.0 + if salted { 1.0 } else { 0.0 }
+}
+
+/// Siblings in the opening of `count` of `2^log_leaves` leaves.
+fn siblings(log_leaves: usize, count: usize) -> f64 {
+    (count as f64 * (log_leaves as f64 - (count.max(1) as f64).log2())).max(0.0)
+}
+
+fn cost(layout: &Layout, schedule: &Schedule, params: &Params, log_height: usize, hiding: bool) -> Cost {
+    let main = || layout.trees.iter().filter(|t| t.group == 0);
+    let (mut model_columns, mut proof_columns) = (0, 0);
+    let cells = (1u64 << log_height) as f64;
+    let rows = schedule.rows;
+    let symbols = (1u64 << rows.log_leaves) as f64;
+    let (mut ns, mut bytes) = (0.0, 0.0);
+    for t in main() {
+        let width = t.base_columns();
+        bytes += rows.count as f64 * (8.0 * width as f64 + 16.0) + siblings(rows.log_leaves, rows.count) * 32.0;
+        if t.kind == TreeKind::Model {
+            model_columns += width;
+        } else {
+            proof_columns += width;
+            ns += symbols * (blocks(8 * width, hiding) * HASH + width as f64 * log_height as f64 * LAYER);
+        }
+    }
+    let columns = (model_columns + proof_columns) as f64;
+    ns += columns * cells * CELL + f64::from(u32::from(hiding)) * 3.0 * cells;
+    bytes += 24.0 * columns;
+    ns += cells * FOLD + cells * rows.count as f64 * QUERY;
+    for level in &schedule.levels {
+        let leaves = (1u64 << level.queries.log_leaves) as f64;
+        let width = level.width();
+        let size = level.log_size - level.folds;
+        ns += leaves * (blocks(8 * width, false) * HASH + width as f64 * size as f64 * LAYER);
+        let folded = (1u64 << size) as f64;
+        ns += folded * level.queries.count as f64 * QUERY;
+        ns += f64::from(1u32 << params.grinding_bits.min(31)) * TRIAL;
+        bytes += level.queries.count as f64 * 8.0 * width as f64;
+        bytes += siblings(level.queries.log_leaves, level.queries.count) * 32.0;
+    }
+    bytes += 24.0 * (1u64 << schedule.final_log_size) as f64;
+    ns += bytes * BYTE;
+    Cost { model_columns, proof_columns, bytes, millis: ns / 1e6 }
+}

@@ -49,14 +49,8 @@ fn main_key(l: &Lowered, tensors: &[Vec<i64>]) -> (PreparedKey, Committed) {
         outputs: vec![IoVisibility::Public],
     };
     let (params, relation) = (Params::standard(40).with_grinding(2), l.relation.clone());
-    let geometry = Geometry {
-        log_height: 10,
-        model_log_top: 8,
-        trace_log_top: 6,
-        io_log_top: 8,
-        inputs: vec![9],
-        outputs: vec![9],
-    };
+    let geometry =
+        Geometry { log_height: 10, model_top: 256, trace_top: 64, io_top: 256, inputs: vec![9], outputs: vec![9] };
     let layout = Layout::new(&relation, &geometry, &visibility);
     let model = commit_model(&layout, tensors, 3, &Coins::fresh(&[])).unwrap().unwrap();
     let commitment = Some(model.commitment());

@@ -189,8 +189,8 @@ pub fn hex(c: &Commitment) -> String {
 /// `Exists`, `Io`.
 pub fn open(store: &dyn Store, key: &PreparedKey, kind: TreeKind, c: &Commitment) -> Result<(), BudgetError> {
     let plan = key.layout.trees.iter().find(|t| t.kind == kind);
-    match plan.and_then(|t| t.log_top) {
-        Some(top) => store.open(c, &Budget::new(&key.key.params, 1 << top)),
+    match plan.and_then(|t| t.top) {
+        Some(top) => store.open(c, &Budget::new(&key.key.params, top)),
         None => Ok(()),
     }
 }
@@ -199,7 +199,7 @@ pub fn open(store: &dyn Store, key: &PreparedKey, kind: TreeKind, c: &Commitment
 pub(crate) fn check_random_cells(key: &PreparedKey) -> Result<(), ProveError> {
     for plan in key.layout.trees.iter().filter(|t| key.key.visibility.hiding() && t.columns > 0) {
         let openings = key.key.params.schedule(key.layout.heights[plan.group]).map_err(OpeningError::from)?.rows.count;
-        match plan.log_top.map(|top| 1usize << top) {
+        match plan.top {
             Some(cells) if cells < openings => {
                 return Err(ProveError::RandomCells { tree: format!("{:?}", plan.kind), cells, openings });
             }
@@ -219,7 +219,7 @@ fn spent(key: &PreparedKey, inputs: &Inputs<'_>) -> Vec<Commitment> {
         TreeKind::Output(k) => given(&inputs.outputs, k),
         _ => None,
     };
-    key.layout.trees.iter().filter(|t| t.log_top.is_some()).filter_map(of).collect()
+    key.layout.trees.iter().filter(|t| t.top.is_some()).filter_map(of).collect()
 }
 
 /// [`prove`], counting a use of every hidden commitment before the proof is returned.

@@ -55,9 +55,9 @@ pub fn ext_columns(layout: &Layout, tree: usize, tensor: usize, cells: &[E]) -> 
 
 /// Fills the random cells of base columns.
 pub fn randomise(columns: &mut [Vec<F>], plan: &TreePlan, coins: &Coins, label: &str) {
-    let Some(top) = plan.log_top else { return };
+    let Some(top) = plan.top else { return };
     columns.par_iter_mut().enumerate().for_each(|(i, c)| {
-        let from = c.len() - (1 << top);
+        let from = c.len() - top;
         coins.stream(label, i).fill(&mut c[from..]);
     });
 }

@@ -192,7 +192,7 @@ pub fn commit_model(
     coins: &Coins,
 ) -> Result<Option<Committed>, ProveError> {
     let Some(tree) = layout.trees.iter().position(|t| t.kind == TreeKind::Model) else { return Ok(None) };
-    let hidden = layout.trees[tree].log_top.is_some();
+    let hidden = layout.trees[tree].top.is_some();
     let tree = commit_tensors(layout, tree, tensors, log_inv_rate, hidden.then_some(coins))?;
     Ok(Some(Committed { tree }))
 }
@@ -467,9 +467,9 @@ impl<'a> Run<'a> {
         if let Some(f) = self.deviation.helper_columns {
             f(&mut columns);
         }
-        if let Some(top) = plan.log_top {
+        if let Some(top) = plan.top {
             columns.par_iter_mut().enumerate().for_each(|(i, c)| {
-                let from = c.len() - (1 << top);
+                let from = c.len() - top;
                 let mut s = self.coins.stream("helper", i);
                 c[from..].iter_mut().for_each(|x| *x = s.ext());
             });

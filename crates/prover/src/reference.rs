@@ -200,27 +200,27 @@ fn place(items: &[Granules], tree: usize, room: usize, out: &mut [&mut Vec<Place
     used.len()
 }
 
-/// Trees in transcript order with the height of their columns and their random cells, both as powers of two.
-fn trees(relation: &Relation, g: &Geometry, v: &Visibility) -> Vec<(TreeKind, usize, Option<u8>)> {
+/// Trees in transcript order with the height of their columns and their random cells.
+fn trees(relation: &Relation, g: &Geometry, v: &Visibility) -> Vec<(TreeKind, usize, Option<u32>)> {
     let height = usize::from(g.log_height);
-    let random = |top: u8| v.zero_knowledge.then_some(top);
+    let random = |top: u32| v.zero_knowledge.then_some(top);
     let mut io = Vec::new();
     for (k, h) in g.inputs.iter().enumerate().filter(|(k, _)| v.inputs[*k] == IoVisibility::Committed) {
-        io.push((TreeKind::Input(k as u32), usize::from(*h), Some(g.io_log_top)));
+        io.push((TreeKind::Input(k as u32), usize::from(*h), Some(g.io_top)));
     }
     for (k, h) in g.outputs.iter().enumerate().filter(|(k, _)| v.outputs[*k] == IoVisibility::Committed) {
-        io.push((TreeKind::Output(k as u32), usize::from(*h), Some(g.io_log_top)));
+        io.push((TreeKind::Output(k as u32), usize::from(*h), Some(g.io_top)));
     }
     let mut out = Vec::new();
     if relation.tensors.iter().any(|t| t.home == Home::Model) {
-        out.push((TreeKind::Model, height, v.model_hidden().then_some(g.model_log_top)));
+        out.push((TreeKind::Model, height, v.model_hidden().then_some(g.model_top)));
     }
     out.extend(io.iter().copied());
     if v.zero_knowledge {
         out.extend(io.iter().map(|(_, h, _)| (TreeKind::Mask, *h, Some(0))));
     }
-    out.push((TreeKind::Trace, height, random(g.trace_log_top)));
-    out.push((TreeKind::Helper, height, random(g.trace_log_top)));
+    out.push((TreeKind::Trace, height, random(g.trace_top)));
+    out.push((TreeKind::Helper, height, random(g.trace_top)));
     out
 }
 
@@ -255,7 +255,7 @@ impl<'a> Reference<'a> {
         let mut places: Vec<Vec<Place>> = held.iter().map(|_| Vec::new()).collect();
         let mut columns = Vec::new();
         for (tree, (kind, height, top)) in plan.iter().enumerate() {
-            let room = (1usize << height) - top.map_or(0, |t| 1 << t);
+            let room = (1usize << height) - top.map_or(0, |t| t as usize);
             let here = |i: &usize| held[*i].0 == Some(*kind);
             let cap = cap_of(*height);
             let items: Vec<Granules> = (0..held.len()).filter(here).map(|i| Granules::new(&held[i].1, cap)).collect();

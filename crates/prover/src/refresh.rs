@@ -61,7 +61,7 @@ pub fn prove(key: &PreparedKey, old: &Committed, new: &Committed, store: &dyn St
     if current(key) != Some(old.commitment()) {
         return Err(RenewError::NotInForce);
     }
-    let valid = (1usize << sizes.log_height) - (1 << sizes.log_top);
+    let valid = (1usize << sizes.log_height) - sizes.top;
     for (column, (a, b)) in old.tree.columns().iter().zip(new.tree.columns()).enumerate() {
         if let Some(cell) = (0..valid).find(|i| a.get(*i) != b.get(*i)) {
             return Err(RenewError::Differs { column, cell });
@@ -136,7 +136,7 @@ fn messages(talk: &mut Talk<'_>, sizes: &Sizes, trees: [&Tree; 2], mask: &Tree) 
     let lambda: E = talk.transcript.challenge(label::POINT);
     let r: Vec<E> = talk.transcript.challenges(label::POINT, sizes.log_height);
     let mut weight = eq_table(&r);
-    let valid = weight.len() - (1 << sizes.log_top);
+    let valid = weight.len() - sizes.top;
     weight[valid..].fill(E::ZERO);
     let mut difference = vec![E::ZERO; weight.len()];
     for (tree, sign) in trees.into_iter().zip([E::ONE, -E::ONE]) {

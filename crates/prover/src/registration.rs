@@ -39,7 +39,7 @@ pub fn prove(
 ) -> Result<Proof, RegisterError> {
     check_keys(key, registration)?;
     let commitment = model.commitment();
-    let hidden = key.layout.trees.iter().any(|t| t.kind == TreeKind::Model && t.log_top.is_some());
+    let hidden = key.layout.trees.iter().any(|t| t.kind == TreeKind::Model && t.top.is_some());
     if hidden {
         store.read(&commitment)?.spend(&commitment, Use::Registration)?;
     }

@@ -255,7 +255,7 @@ fn unused(s: &Setup, tree: usize) -> Vec<(usize, usize)> {
     let layout = &s.key.layout;
     let plan = &layout.trees[tree];
     let height = 1usize << layout.heights[plan.group];
-    let room = height - plan.log_top.map_or(0, |t| 1 << t);
+    let room = height - plan.top.unwrap_or(0);
     let mut used = vec![vec![false; room]; plan.columns];
     for p in layout.tensors.iter().filter(|p| p.tree == Some(tree)) {
         proveil_prover::columns::for_runs(p, |column, at, _, len| used[column][at..at + len].fill(true));

@@ -121,14 +121,8 @@ fn key(visibility: Visibility, w: &Witness) -> (PreparedKey, Option<proveil_prov
     let relation = relation();
     let params = Params::standard(40).with_grinding(2);
     let io = Geometry::standard_io_height(N_IN, 7);
-    let geometry = Geometry {
-        log_height: 9,
-        model_log_top: 6,
-        trace_log_top: 6,
-        io_log_top: 7,
-        inputs: vec![io],
-        outputs: vec![io],
-    };
+    let geometry =
+        Geometry { log_height: 9, model_top: 64, trace_top: 64, io_top: 128, inputs: vec![io], outputs: vec![io] };
     let layout = Layout::new(&relation, &geometry, &visibility);
     let coins = Coins::from_seed([7; 32], &[]);
     let model = commit_model(&layout, &w.tensors, usize::from(params.log_inv_rate), &coins).unwrap();

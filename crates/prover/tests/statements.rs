@@ -168,8 +168,8 @@ changed_keys! {
     key_with_another_model: |k| k.model.as_mut().unwrap().root[0] ^= 1;
     key_with_another_model_nonce: |k| k.model.as_mut().unwrap().nonce[9] ^= 1;
     key_with_higher_columns: |k| k.geometry.log_height = 8;
-    key_with_more_random_cells: |k| k.geometry.trace_log_top = 6;
-    key_with_another_model_top: |k| k.geometry.model_log_top = 6;
+    key_with_more_random_cells: |k| k.geometry.trace_top = 64;
+    key_with_another_model_top: |k| k.geometry.model_top = 64;
     key_with_other_committed_heights: |k| k.geometry.inputs[0] = 7;
     key_with_another_target: |k| k.params.security_bits = 39;
     key_with_less_grinding: |k| k.params.grinding_bits = 1;

@@ -81,17 +81,17 @@ impl Visibility {
     }
 }
 
-/// Heights of columns and numbers of random cells, as powers of two.
+/// Heights of columns, as powers of two, and numbers of random cells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Geometry {
     /// Column height of model, trace and helpers.
     pub log_height: u8,
     /// Random cells in each model column: bounds the number of proofs.
-    pub model_log_top: u8,
+    pub model_top: u32,
     /// Random cells in each per-proof column.
-    pub trace_log_top: u8,
+    pub trace_top: u32,
     /// Random cells in each column of a committed input or output.
-    pub io_log_top: u8,
+    pub io_top: u32,
     /// Column heights of committed inputs.
     pub inputs: Vec<u8>,
     /// Column heights of committed outputs.
@@ -112,9 +112,10 @@ impl Geometry {
 
     /// The standard height for an input or output of `cells` cells, the same in every model.
     #[must_use]
-    pub fn standard_io_height(cells: usize, io_log_top: u8) -> u8 {
-        let room = (cells >> 3).max(1) + (1 << io_log_top);
-        (proveil_algebra::log2_ceil(room) as u8).max(io_log_top + 1)
+    pub fn standard_io_height(cells: usize, io_top: u32) -> u8 {
+        let room = (cells >> 3).max(1).saturating_add(io_top as usize);
+        let least = io_top.checked_next_power_of_two().map_or(32, u32::ilog2) + 1;
+        proveil_algebra::log2_ceil(room).max(least as usize) as u8
     }
 }
 

@@ -2,7 +2,7 @@
 //! contractions in the index space of phase 2. A pure function of the relation and the geometry in the key.
 //!
 //! **Cells.** A tensor is row-major; its last axis is cut into granules of `2^g` cells, the last one padded. Granules
-//! are placed one after the other at multiples of `2^g`, tensor after tensor, below the top `2^t` cells of each column
+//! are placed one after the other at multiples of `2^g`, tensor after tensor, below the top `T` cells of each column
 //! (those are random). Padding cells and unused cells are constrained by nothing and assumed to be nothing.
 //!
 //! **Fractions.** Two lanes of `2^nv` addresses. Every look-up cell and every table row has an address.
@@ -113,8 +113,8 @@ pub struct TreePlan {
     pub kind: TreeKind,
     /// Which geometry: 0 is the main one.
     pub group: usize,
-    /// Random cells at the top of each column, as a power of two; `None` for a public tree.
-    pub log_top: Option<usize>,
+    /// Random cells at the top of each column; `None` for a public tree.
+    pub top: Option<usize>,
     /// Number of value columns (extension columns for the helper tree), without the mask.
     pub columns: usize,
     /// Whether a mask column (extension) follows the value columns.
@@ -235,7 +235,7 @@ impl Layout {
         tensors.push(Placed { dims: Dims::new(&[fill as u32], cap), tree: find(TreeKind::Helper), segments: vec![] });
         for (i, tree) in trees.iter_mut().enumerate() {
             let height = 1usize << heights.get(tree.group).copied().unwrap_or(0);
-            let room = height - tree.log_top.map_or(0, |t| 1 << t);
+            let room = height - tree.top.unwrap_or(0).min(height);
             tree.columns = place(&mut tensors, i, room);
         }
         let outputs: Vec<Dims> = relation.outputs.iter().map(|o| Dims::new(&o.space, cap)).collect();
@@ -268,12 +268,12 @@ fn home_tree(home: &Home, trees: &[TreePlan], visibility: &Visibility) -> Option
 /// Trees in transcript order: model, committed inputs, committed outputs, masks of their geometries, trace, helpers.
 fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Vec<TreePlan> {
     let zk = visibility.hiding();
-    let top = |t: u8| zk.then_some(usize::from(t));
+    let top = |t: u32| zk.then_some(t as usize);
     let mut out = Vec::new();
-    let plan = |kind, group, log_top, mask| TreePlan { kind, group, log_top, columns: 0, mask };
+    let plan = |kind, group, top, mask| TreePlan { kind, group, top, columns: 0, mask };
     if relation.tensors.iter().any(|t| t.home == Home::Model) {
-        let log_top = visibility.model_hidden().then_some(usize::from(geometry.model_log_top));
-        out.push(plan(TreeKind::Model, 0, log_top, false));
+        let top = visibility.model_hidden().then_some(geometry.model_top as usize);
+        out.push(plan(TreeKind::Model, 0, top, false));
     }
     let mut group = 0;
     let mut further = Vec::new();
@@ -289,12 +289,12 @@ fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility)
             further.push((TreeKind::Output(k), group));
         }
     }
-    out.extend(further.iter().map(|(k, g)| plan(*k, *g, Some(usize::from(geometry.io_log_top)), false)));
+    out.extend(further.iter().map(|(k, g)| plan(*k, *g, Some(geometry.io_top as usize), false)));
     if zk {
         out.extend(further.iter().map(|(_, g)| plan(TreeKind::Mask, *g, Some(0), true)));
     }
-    out.push(plan(TreeKind::Trace, 0, top(geometry.trace_log_top), zk));
-    out.push(plan(TreeKind::Helper, 0, top(geometry.trace_log_top), false));
+    out.push(plan(TreeKind::Trace, 0, top(geometry.trace_top), zk));
+    out.push(plan(TreeKind::Helper, 0, top(geometry.trace_top), false));
     out
 }
 

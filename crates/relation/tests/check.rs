@@ -59,9 +59,9 @@ fn key() -> VerifyingKey {
         params: Params::standard(40).with_grinding(2),
         geometry: Geometry {
             log_height: 9,
-            model_log_top: 6,
-            trace_log_top: 6,
-            io_log_top: 6,
+            model_top: 64,
+            trace_top: 64,
+            io_top: 64,
             inputs: vec![8],
             outputs: vec![8],
         },
@@ -192,12 +192,12 @@ rejects! {
     rejects_height_27: "log_height", |k| k.geometry.log_height = 27;
     rejects_height_255: "log_height", |k| k.geometry.log_height = 255;
     rejects_committed_height_255: "committed height", |k| k.geometry.inputs[0] = 255;
-    rejects_trace_top_as_high_as_columns: "trace_log_top", |k| k.geometry.trace_log_top = 9;
-    rejects_trace_top_below_openings: "trace_log_top", |k| k.geometry.trace_log_top = 4;
-    rejects_model_top_above_columns: "model_log_top", |k| k.geometry.model_log_top = 200;
-    rejects_model_top_below_openings: "model_log_top", |k| k.geometry.model_log_top = 0;
-    rejects_io_top_as_high_as_columns: "io_log_top", |k| k.geometry.io_log_top = 8;
-    rejects_io_top_below_openings: "io_log_top", |k| k.geometry.io_log_top = 3;
+    rejects_trace_top_as_high_as_columns: "trace_top", |k| k.geometry.trace_top = 512;
+    rejects_trace_top_below_openings: "trace_top", |k| k.geometry.trace_top = 16;
+    rejects_model_top_above_columns: "model_top", |k| k.geometry.model_top = u32::MAX;
+    rejects_model_top_below_openings: "model_top", |k| k.geometry.model_top = 1;
+    rejects_io_top_as_high_as_columns: "io_top", |k| k.geometry.io_top = 256;
+    rejects_io_top_below_openings: "io_top", |k| k.geometry.io_top = 8;
     rejects_domain_beyond_the_field: "parameters",
         |k| { k.geometry.log_height = 26; k.params.log_inv_rate = 16 };
     rejects_too_many_columns: "columns", |k| { k.relation.tensors[0].shape = vec![4, 1 << 24] };

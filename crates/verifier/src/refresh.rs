@@ -16,7 +16,7 @@
 
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, E, PrimeCharacteristicRing, eq_points};
+use proveil_algebra::{Challenge, E, PrimeCharacteristicRing, eq_index, eq_points};
 use proveil_protocol::channel::{Channel, Message, ProofError, Shape, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
@@ -81,8 +81,8 @@ pub mod label {
 pub struct Sizes {
     /// Logarithm of the column height.
     pub log_height: usize,
-    /// Logarithm of the random cells of a column.
-    pub log_top: usize,
+    /// Random cells of a column.
+    pub top: usize,
     /// Columns of the model tree.
     pub columns: usize,
 }
@@ -94,22 +94,31 @@ impl Sizes {
     /// `NoModel`.
     pub fn new(key: &PreparedKey) -> Result<Self, RefreshError> {
         let plan = key.layout.trees.iter().find(|t| t.kind == TreeKind::Model).ok_or(RefreshError::NoModel)?;
-        let log_top = plan.log_top.ok_or(RefreshError::NoModel)?;
+        let top = plan.top.ok_or(RefreshError::NoModel)?;
         let log_height = key.layout.heights.get(plan.group).copied().unwrap_or(0);
-        Ok(Self { log_height, log_top, columns: plan.columns })
+        Ok(Self { log_height, top, columns: plan.columns })
     }
 
     /// `sum over valid x of eq(r, x) eq(tau, x)`: all cells less the top ones.
     pub fn weight_at<K: Challenge>(&self, r: &[K], tau: &[K]) -> K {
-        let top = self.log_top.min(r.len()).min(tau.len());
-        let high = r.iter().zip(tau).skip(top).fold(K::ONE, |a, (x, y)| a * *x * *y);
-        eq_points(r, tau) - eq_points(r.get(..top).unwrap_or_default(), tau.get(..top).unwrap_or_default()) * high
+        let valid = (1usize << r.len().min(tau.len())).saturating_sub(self.top);
+        let (mut at, mut sum) = (0, K::ZERO);
+        // Aligned blocks, the largest first: the bits of the number of valid cells.
+        for k in (0..usize::BITS as usize).rev().filter(|k| valid >> k & 1 == 1) {
+            let split = |x: &[K]| (x.get(..k).map(<[K]>::to_vec), x.get(k..).map(<[K]>::to_vec));
+            if let ((Some(r_low), Some(r_high)), (Some(t_low), Some(t_high))) = (split(r), split(tau)) {
+                let block = (at >> k) as u64;
+                sum += eq_points(&r_low, &t_low) * eq_index(&r_high, block) * eq_index(&t_high, block);
+            }
+            at += 1 << k;
+        }
+        sum
     }
 
     /// Coefficients of old columns, new columns and mask in the combination.
     #[must_use]
     pub fn coefficients(&self, alpha: &[E]) -> Vec<E> {
-        let mask = TreePlan { kind: TreeKind::Mask, group: 0, log_top: Some(0), columns: 0, mask: true };
+        let mask = TreePlan { kind: TreeKind::Mask, group: 0, top: Some(0), columns: 0, mask: true };
         alpha.iter().copied().chain(tree_coefficients(&mask, &[])).collect()
     }
 

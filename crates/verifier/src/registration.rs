@@ -12,7 +12,6 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use proveil_algebra::log2_ceil;
 use proveil_protocol::params::Params;
 use proveil_relation::decl::{Home, Relation};
 use proveil_relation::key::{Geometry, Statement, VerifyingKey, Visibility};
@@ -55,11 +54,11 @@ pub enum RegistrationError {
 /// in the columns of the proof itself.
 #[must_use]
 pub fn key(key: &VerifyingKey, relation: Relation) -> VerifyingKey {
-    let rows = log2_ceil(key.params.registration_rows()) as u8;
-    let trace_log_top = key.geometry.trace_log_top.max(rows);
+    let rows = u32::try_from(key.params.registration_rows()).unwrap_or(u32::MAX);
+    let trace_top = key.geometry.trace_top.max(rows);
     VerifyingKey {
         params: key.params.clone().for_registration(),
-        geometry: Geometry { trace_log_top, inputs: Vec::new(), outputs: Vec::new(), ..key.geometry.clone() },
+        geometry: Geometry { trace_top, inputs: Vec::new(), outputs: Vec::new(), ..key.geometry.clone() },
         visibility: Visibility { inputs: Vec::new(), outputs: Vec::new(), ..key.visibility.clone() },
         relation,
         model: key.model,
@@ -81,7 +80,7 @@ pub fn check_keys(key: &PreparedKey, registration: &PreparedKey) -> Result<(), R
     let base = |p: &Params| Params { min_row_queries: 0, ..p.clone() };
     same("a parameter", base(&k.params) == base(&r.params))?;
     same("the column height", k.geometry.log_height == r.geometry.log_height)?;
-    same("the number of random cells", k.geometry.model_log_top == r.geometry.model_log_top)?;
+    same("the number of random cells", k.geometry.model_top == r.geometry.model_top)?;
     same("the model's tree", plan(key) == plan(registration))?;
     let (mut ours, mut theirs) = (model(key), model(registration));
     let mut index = 0;

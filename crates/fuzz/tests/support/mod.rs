@@ -75,14 +75,8 @@ pub fn subject(zero_knowledge: bool, input: IoVisibility) -> Subject {
         outputs: vec![IoVisibility::Public],
     };
     let params = Params::standard(40).with_grinding(2);
-    let geometry = Geometry {
-        log_height: 9,
-        model_log_top: 6,
-        trace_log_top: 6,
-        io_log_top: 7,
-        inputs: vec![8],
-        outputs: vec![8],
-    };
+    let geometry =
+        Geometry { log_height: 9, model_top: 64, trace_top: 64, io_top: 128, inputs: vec![8], outputs: vec![8] };
     let layout = Layout::new(&relation, &geometry, &visibility);
     let coins = Coins::from_seed([5; 32], &[]);
     let model = commit_model(&layout, &w.tensors, usize::from(params.log_inv_rate), &coins).expect("a small model");

@@ -188,8 +188,8 @@ mod tests {
     fn matches_reference_budgets() {
         let p = Params::standard(128).with_grinding(20);
         assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [45, 95, 194, 394]);
-        assert_eq!(p.random_cells(194), 1 << 14);
-        assert_eq!(p.random_cells(195), 1 << 15);
+        assert_eq!([45, 194].map(|proofs| p.random_cells(proofs)), [4090, 16308]);
+        assert_eq!([45, 194].map(|proofs| p.budget(p.random_cells(proofs))), [45, 194]);
         let p = Params::standard(100).with_grinding(20);
         assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [62, 129, 263, 532]);
         // A registration in unique decoding still opens the rows of a proof.

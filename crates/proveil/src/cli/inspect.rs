@@ -4,7 +4,7 @@ use proveil::budget::{FileStore, folder};
 use proveil::commitment::COMMITMENT_MAGIC;
 use proveil::io::{read_limited, write_atomic};
 use proveil::package::PACKAGE_MAGIC;
-use proveil::profile::candidates;
+use proveil::profile::{Choice, Profile, Wish};
 use proveil::proof::{PROOF_MAGIC, hex};
 use proveil::{CommitmentFile, Error, Meta, Package, ProofFile};
 use proveil_prover::budget::{Store, Use};
@@ -94,30 +94,34 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
     text += &format!("{stats}\n");
     text += &format!("index spaces     look-ups 2 x 2^{}, products 2^{}\n", layout.nv, layout.nk);
     for t in &layout.trees {
-        let top = t.log_top.map_or("public".into(), |l| format!("2^{l} random cells a column"));
+        let top = t.top.map_or("public".into(), |l| format!("{l} random cells a column"));
         let height = layout.heights[t.group];
         text += &format!("tree             {:?}: {} columns of 2^{height}, {top}\n", t.kind, t.base_columns());
     }
     for t in &k.relation.tables {
         text += &format!("table            '{}': {} rows of {}\n", t.name, t.rows(), t.width());
     }
-    let budget = k.params.budget(1 << k.geometry.model_log_top);
+    let budget = k.params.budget(k.geometry.model_top as usize);
     text += &format!("proofs allowed   {budget} for each commitment\n");
     let mut costs = Vec::new();
-    for (g, c) in candidates(&k.relation, &k.params, v, budget) {
-        let mark = if g.log_height == k.geometry.log_height { " <- chosen" } else { "" };
+    let wish = Wish { relation: &k.relation, params: &k.params, visibility: v, profile: Profile::Fast };
+    for Choice { params, geometry, cost } in wish.candidates(Some(budget)) {
+        let same = geometry.log_height == k.geometry.log_height && params == k.params;
+        let mark = if same { " <- chosen" } else { "" };
+        let (height, rate, fold) = (geometry.log_height, params.log_inv_rate, params.first_fold);
         text += &format!(
-            "column height    2^{}: about {}, {:.0} ms that depend on it{mark}\n",
-            c.log_height,
-            size(c.bytes as usize),
-            c.millis
+            "column height    2^{height}, rate 2^-{rate}, first fold {fold}: about {}, {:.1} ms that depend on it{mark}\n",
+            size(cost.bytes as usize),
+            cost.millis
         );
-        costs.push(json!({ "log_height": c.log_height, "bytes": c.bytes, "millis": c.millis }));
+        costs.push(json!({
+            "log_height": height, "log_inv_rate": rate, "first_fold": fold, "bytes": cost.bytes, "millis": cost.millis
+        }));
     }
     let trees: Vec<Value> = layout
         .trees
         .iter()
-        .map(|t| json!({ "kind": format!("{:?}", t.kind), "columns": t.base_columns(), "log_height": layout.heights[t.group], "log_random": t.log_top }))
+        .map(|t| json!({ "kind": format!("{:?}", t.kind), "columns": t.base_columns(), "log_height": layout.heights[t.group], "random_cells": t.top }))
         .collect();
     let tables: Vec<Value> =
         k.relation.tables.iter().map(|t| json!({ "name": t.name, "rows": t.rows(), "width": t.width() })).collect();

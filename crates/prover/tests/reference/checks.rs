@@ -71,9 +71,9 @@ impl Trial {
         let io = |n: usize| (0..n).map(|k| [6, log_height, log_height + 2][(k + seed as usize) % 3]).collect();
         let geometry = Geometry {
             log_height,
-            model_log_top: 5,
-            trace_log_top: 4,
-            io_log_top: 5,
+            model_top: 32,
+            trace_top: 16,
+            io_top: 32,
             inputs: io(relation.inputs.len()),
             outputs: io(relation.outputs.len()),
         };

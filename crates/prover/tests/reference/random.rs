@@ -134,9 +134,9 @@ pub fn relation(seed: u64) -> Option<Relation> {
 pub fn well_formed(r: &Relation, log_height: u8) -> Result<(), KeyError> {
     let geometry = Geometry {
         log_height,
-        model_log_top: 5,
-        trace_log_top: 5,
-        io_log_top: 5,
+        model_top: 32,
+        trace_top: 32,
+        io_top: 32,
         inputs: vec![7; r.inputs.len()],
         outputs: vec![7; r.outputs.len()],
     };

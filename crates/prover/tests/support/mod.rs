@@ -211,9 +211,9 @@ pub fn setup_with(case: &Case, mode: &Mode, change: impl Fn(&mut VerifyingKey)) 
         params: mode.params.clone(),
         geometry: Geometry {
             log_height: mode.log_height,
-            model_log_top: 5,
-            trace_log_top: 5,
-            io_log_top: 5,
+            model_top: 32,
+            trace_top: 32,
+            io_top: 32,
             inputs: vec![6; inputs],
             outputs: vec![8; outputs],
         },

@@ -137,7 +137,7 @@ fn uniform(key: &PreparedKey, coins: &Coins) -> Chosen {
     put("pads".into(), 0, 3 * height);
     put("pad mask".into(), 0, 3 * height);
     for (t, plan) in layout.trees.iter().enumerate() {
-        let top = plan.log_top.map_or(0, |t| 1 << t);
+        let top = plan.top.unwrap_or(0);
         match plan.kind {
             TreeKind::Trace => (0..plan.columns).for_each(|c| put(format!("tree {t}"), c, top)),
             TreeKind::Helper => (0..plan.columns).for_each(|c| put("helper".into(), c, 3 * top)),
@@ -192,7 +192,7 @@ impl Explanation<'_> {
     fn world(&self, key: &PreparedKey) -> Result<World, Determined> {
         let outer = Outer::new(99);
         let choose = |kind: TreeKind, coins: Coins| {
-            let Some(t) = key.layout.trees.iter().position(|p| p.kind == kind && p.log_top.is_some()) else {
+            let Some(t) = key.layout.trees.iter().position(|p| p.kind == kind && p.top.is_some()) else {
                 return Ok(coins);
             };
             let mut wanted = self.target.wanted(key, t);
@@ -229,7 +229,7 @@ impl Explanation<'_> {
         cells: &[Vec<i64>],
         wanted: &Wanted,
     ) -> Result<Vec<Vec<F>>, Determined> {
-        let top = 1 << layout.trees[tree].log_top.unwrap();
+        let top = layout.trees[tree].top.unwrap();
         let coins = Coins::from_seed([55; 32], &[&[tree as u8]]);
         let columns = base_columns(layout, tree, cells);
         solve_tree(&columns, top, usize::from(key.params.log_inv_rate), wanted, &coins, "column")
@@ -253,7 +253,7 @@ impl Explanation<'_> {
         let helper = find(TreeKind::Helper);
         let columns = self.helper_columns(world, &counts, helper);
         let wanted = self.target.wanted(&world.key, helper);
-        let top = 1 << layout.trees[helper].log_top.unwrap();
+        let top = layout.trees[helper].top.unwrap();
         let coins = Coins::from_seed([56; 32], &[]);
         let tops = solve_tree(&columns, top, usize::from(key.params.log_inv_rate), &wanted, &coins, "helper")?;
         let join = |c: &[Vec<F>]| (0..top).flat_map(|i| [c[0][i], c[1][i], c[2][i]]).collect();

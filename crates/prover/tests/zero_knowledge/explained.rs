@@ -189,7 +189,7 @@ fn jointly(w: &World, n: u8) -> Result<bool, Determined> {
 #[test]
 fn accepts_joint_explanations_up_to_the_budget_and_no_further() {
     let w = private();
-    let (queries, random) = (w.key.key.params.row_queries(), 1usize << w.key.key.geometry.model_log_top);
+    let (queries, random) = (w.key.key.params.row_queries(), w.key.key.geometry.model_top as usize);
     let most = random / queries;
     assert_eq!(jointly(&w, most as u8), Ok(true));
     // Some positions coincide, so one proof more may still fit; with three more the columns are determined.

@@ -209,7 +209,7 @@ fn rejects_confirmation_of_a_commitment_by_dictionary() {
     let row = |i: &u64| (omega.exp_u64(*i), tree.row(*i as usize)[0]);
     let rows: Vec<(F, F)> = drawn.rows[group].iter().map(row).collect();
     let guesses = guesses(&w);
-    let top = 1 << w.key.key.geometry.io_log_top;
+    let top = w.key.key.geometry.io_top as usize;
     // What a proof opens excludes no digit; more rows than random cells leave the true one.
     assert_eq!(consistent(&guesses, &rows, top), (0..16).collect::<Vec<_>>());
     let more: Vec<(F, F)> = (0..=top as u64).map(|i| row(&i)).collect();

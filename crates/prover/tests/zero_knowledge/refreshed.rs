@@ -120,7 +120,7 @@ fn accepts_no_common_word_in_two_refreshes() {
 
 #[test]
 fn matches_reference_weight_of_the_valid_cells() {
-    let sizes = Sizes { log_height: 5, log_top: 3, columns: 1 };
+    let sizes = Sizes { log_height: 5, top: 8, columns: 1 };
     let point = |from: i64| -> Vec<E> { (from..from + 5).map(|v| E::from_int(v * v + 3)).collect() };
     let (r, tau) = (point(2), point(20));
     let (a, b) = (eq_table(&r), eq_table(&tau));

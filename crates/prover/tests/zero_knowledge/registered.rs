@@ -99,7 +99,7 @@ fn rejects_registration_keys_of_another_shape() {
     assert!(matches!(few, RegistrationError::Rows { got: 0, .. }), "{few}");
     let rate = refused(&|k| k.params = Params { log_inv_rate: 2, ..k.params.clone() });
     assert_eq!(rate, RegistrationError::Differs { what: "a parameter" });
-    let top = refused(&|k| k.geometry.model_log_top = 7);
+    let top = refused(&|k| k.geometry.model_top = 128);
     assert_eq!(top, RegistrationError::Differs { what: "the number of random cells" });
     let missing = refused(&|k| {
         k.relation.tensors.pop();

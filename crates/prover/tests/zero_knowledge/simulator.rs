@@ -196,7 +196,7 @@ impl Simulator {
             for i in &drawn.rows[plan.group] {
                 let mut value = horner(&mask, omega.exp_u64(*i));
                 for (u, other) in plans.iter().enumerate().filter(|(_, p)| p.group == plan.group) {
-                    let hidden = other.kind != TreeKind::Model || other.log_top.is_some();
+                    let hidden = other.kind != TreeKind::Model || other.top.is_some();
                     let width = other.base_columns();
                     let own = if other.mask { other.columns } else { width };
                     let row = &rows[u][*i as usize * width..][..if hidden { own } else { 0 }];
@@ -208,7 +208,7 @@ impl Simulator {
             }
         }
         for ((t, plan), rows) in plans.iter().enumerate().zip(rows) {
-            if plan.kind != TreeKind::Model || plan.log_top.is_some() {
+            if plan.kind != TreeKind::Model || plan.top.is_some() {
                 let columns = self.trees[t].columns().to_vec();
                 self.trees[t] = self.trees[t].with_rows(rows, columns, Some(self.coins.bytes(&format!("salts {t}"))));
             }

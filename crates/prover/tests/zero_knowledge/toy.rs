@@ -168,14 +168,8 @@ pub fn in_the_clear() -> Params {
 /// The key of a visibility without a model commitment.
 pub fn bare_key(visibility: &Visibility, params: &Params) -> VerifyingKey {
     let io = Geometry::standard_io_height(N_IN, 7);
-    let geometry = Geometry {
-        log_height: 9,
-        model_log_top: 6,
-        trace_log_top: 6,
-        io_log_top: 7,
-        inputs: vec![io],
-        outputs: vec![io],
-    };
+    let geometry =
+        Geometry { log_height: 9, model_top: 64, trace_top: 64, io_top: 128, inputs: vec![io], outputs: vec![io] };
     let visibility = visibility.clone();
     VerifyingKey { params: params.clone(), geometry, visibility, relation: relation(), model: None, meta: vec![] }
 }
@@ -183,8 +177,8 @@ pub fn bare_key(visibility: &Visibility, params: &Params) -> VerifyingKey {
 /// The same with random cells for a budget of a few proofs.
 pub fn roomy_key(visibility: &Visibility, params: &Params) -> VerifyingKey {
     let key = bare_key(visibility, params);
-    let io = Geometry::standard_io_height(N_IN, 8);
-    let geometry = Geometry { model_log_top: 8, io_log_top: 8, inputs: vec![io], outputs: vec![io], ..key.geometry };
+    let io = Geometry::standard_io_height(N_IN, 256);
+    let geometry = Geometry { model_top: 256, io_top: 256, inputs: vec![io], outputs: vec![io], ..key.geometry };
     VerifyingKey { geometry, ..key }
 }
 

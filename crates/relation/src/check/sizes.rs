@@ -25,17 +25,16 @@ pub(super) fn geometry(
     length("geometry", "inputs", relation.inputs.len(), g.inputs.len())?;
     length("geometry", "outputs", relation.outputs.len(), g.outputs.len())?;
     height("log_height", "geometry", g.log_height, params, limits)?;
-    let top = |field, path: &str, top: u8, log_height: u8| {
-        range(field, path, top.into(), 0, i128::from(log_height) - 1)?;
+    let top = |field, path: &str, top: u32, log_height: u8| {
         // As many random cells as rows are opened in one proof, or the rows tell about the others.
         let rows = (params.row_queries() as u64).min(1 << (u32::from(log_height) + u32::from(params.log_inv_rate)));
-        range(field, path, 1i128 << top, rows.into(), i128::MAX)
+        range(field, path, top.into(), rows.into(), (1i128 << log_height) - 1)
     };
     if visibility.hiding() {
-        top("trace_log_top", "geometry", g.trace_log_top, g.log_height)?;
+        top("trace_top", "geometry", g.trace_top, g.log_height)?;
     }
     if visibility.model_hidden() && relation.tensors.iter().any(|t| t.home == Home::Model) {
-        top("model_log_top", "geometry", g.model_log_top, g.log_height)?;
+        top("model_top", "geometry", g.model_top, g.log_height)?;
     }
     let inputs = (0..relation.inputs.len() as u32).filter(|k| visibility.input(*k) == IoVisibility::Committed);
     let outputs = (0..relation.outputs.len() as u32).filter(|k| visibility.output(*k) == IoVisibility::Committed);
@@ -43,7 +42,7 @@ pub(super) fn geometry(
         let path = format!("{kind:?}");
         let h = g.io_log_height(kind);
         height("committed height", &path, h, params, limits)?;
-        top("io_log_top", &path, g.io_log_top, h)?;
+        top("io_top", &path, g.io_top, h)?;
     }
     Ok(())
 }
