@@ -70,6 +70,10 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
             measured.push((sample.clone(), values));
         }
     }
+    for group in g.shared.values() {
+        let joint = group.iter().fold(Span::EMPTY, |s, id| s.join(spans[id.0 as usize]));
+        group.iter().for_each(|id| spans[id.0 as usize] = joint);
+    }
     let options = &Options { margin: widened(options.margin, samples.len() - held), ..options.clone() };
     search(&imported, &live, &spans, &measured, options)
 }

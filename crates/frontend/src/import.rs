@@ -1,14 +1,19 @@
 //! ONNX operators to real operators, one file for each family.
 
+mod activation;
 mod classic;
 mod conv;
+mod deconv;
 mod elementwise;
 mod logic;
 mod normalise;
 mod policy;
 mod pool;
 mod products;
+mod recurrent;
 mod reduce;
+mod resize;
+mod scatter;
 mod select;
 mod shape;
 
@@ -81,6 +86,10 @@ impl Importer<'_> {
             logic::import,
             products::import,
             conv::import,
+            deconv::import,
+            recurrent::import,
+            resize::import,
+            scatter::import,
             pool::import,
             reduce::import,
             shape::import,

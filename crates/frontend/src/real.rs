@@ -7,6 +7,7 @@ pub(crate) mod eval;
 pub(crate) mod expr;
 mod fold;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proveil_graph::{Access, Contract, TensorId};
@@ -117,6 +118,8 @@ pub(crate) struct RealGraph {
     pub outputs: Vec<TensorId>,
     /// Node that is being imported: prefix of the names of new tensors.
     pub scope: String,
+    /// Tensors of equal role in the steps of a loop, by role: see [`RealGraph::share_range`].
+    pub shared: BTreeMap<String, Vec<TensorId>>,
 }
 
 impl RealGraph {
@@ -145,6 +148,14 @@ impl RealGraph {
         let data = self.as_const(id)?;
         let first = *data.first()?;
         data.iter().all(|&v| v == first).then_some(first)
+    }
+
+    /// Tensors of one role get one calibrated range, hence one unit, one table and one copy of the weights that
+    /// they are multiplied with.
+    pub fn share_range(&mut self, role: &str, x: TensorId) {
+        if self.as_const(x).is_none() {
+            self.shared.entry(role.to_string()).or_default().push(x);
+        }
     }
 
     /// Which tensors a soft-max reads.

@@ -99,6 +99,10 @@ impl Node {
         self.typed(name, 3, |a| String::from_utf8_lossy(&a.s).into_owned())
     }
 
+    pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
+        self.typed(name, 8, |a| a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+    }
+
     pub fn tensor(&self, name: &str, limits: &Limits) -> Result<Option<Tensor>> {
         match self.typed(name, 4, |a| a.t.as_ref())? {
             Some(Some(t)) => super::constant(t, &self.name, limits).map(Some),
