@@ -42,12 +42,12 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     if !n.domain.is_empty() && n.domain != "com.microsoft" {
         return Ok(None);
     }
+    if n.op == "Dropout" {
+        return dropout(im, n).map(Some);
+    }
     if let Some(f) = function(n)? {
         let arg = im.arg(n, 0)?;
-        let keeps = matches!(
-            n.op.as_str(),
-            "Relu" | "Abs" | "Sign" | "Neg" | "Identity" | "Dropout" | "Floor" | "Ceil" | "Round"
-        );
+        let keeps = matches!(n.op.as_str(), "Relu" | "Abs" | "Sign" | "Neg" | "Identity" | "Floor" | "Ceil" | "Round");
         let kind = if keeps { im.g.kind(arg) } else { Kind::Float };
         return Ok(Some(vec![im.g.map(arg, f, kind)]));
     }
@@ -73,11 +73,27 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     Ok(Some(vec![out]))
 }
 
+/// In evaluation nothing is dropped: the mask is all ones.
+fn dropout(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
+    let arg = im.arg(n, 0)?;
+    let training = im.const_arg(n, 2)?.and_then(|v| v.first().copied()).unwrap_or(0.0) != 0.0;
+    let ratio = match (n.float("ratio")?, im.const_arg(n, 1)?) {
+        (Some(r), _) => r,
+        (None, given) => given.and_then(|v| v.first().copied()).unwrap_or(0.5),
+    };
+    if training && ratio != 0.0 {
+        return Err(n.unsupported("it is in training mode", "export the model in evaluation mode"));
+    }
+    let shape = im.g.shape(arg).to_vec();
+    let ones = vec![1.0; im.g.get(arg).cells()];
+    Ok(vec![arg, im.fresh(shape, Kind::Bool, ones)])
+}
+
 fn function(n: &Node) -> Result<Option<Expr>> {
     let f = |name: &str, default: f64| Ok::<f64, crate::FrontendError>(n.float(name)?.unwrap_or(default));
     let simple = |u: Un| Expr::un(u, x());
     Ok(Some(match n.op.as_str() {
-        "Identity" | "Dropout" => x(),
+        "Identity" => x(),
         "Neg" => Expr::affine(-1.0, 0.0),
         "Relu" => Expr::bin(Bin::Max, x(), c(0.0)),
         "LeakyRelu" => leaky(f("alpha", 0.01)?),

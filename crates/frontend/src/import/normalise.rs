@@ -1,22 +1,30 @@
 //! Normalisation layers, as primitives.
 
-use proveil_graph::TensorId;
+use proveil_graph::{Access, Affine, TensorId};
 
 use super::Importer;
 use super::conv::{to_first, to_last};
 use crate::error::Result;
 use crate::onnx::Node;
 use crate::real::expr::{Bin, Expr, Un};
+use crate::real::{RealOp, RealPiece};
 use crate::tensor::Kind;
 
 pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
     let out = match n.op.as_str() {
         "BatchNormalization" if n.domain.is_empty() => batch(im, n)?,
-        "LayerNormalization" => layer(im, n)?,
+        "LayerNormalization" => return layer(im, n).map(Some),
         "SimplifiedLayerNormalization" | "RMSNormalization" => rms(im, n)?,
         "InstanceNormalization" if n.domain.is_empty() => instance(im, n)?,
         "GroupNormalization" if n.domain.is_empty() => group(im, n)?,
         "LpNormalization" if n.domain.is_empty() => lp(im, n)?,
+        "MeanVarianceNormalization" if n.domain.is_empty() => {
+            let x = im.arg(n, 0)?;
+            let given = n.ints("axes")?.unwrap_or_else(|| vec![0, 2, 3]);
+            let axes = im.axes(n, &given, im.g.shape(x).len())?;
+            standardise(im, n, x, &axes, 1e-9)?
+        }
+        "LRN" if n.domain.is_empty() => local_response(im, n)?,
         _ => return Ok(None),
     };
     Ok(Some(vec![out]))
@@ -57,22 +65,32 @@ fn add(im: &mut Importer, n: &Node, a: TensorId, b: TensorId) -> Result<TensorId
 
 /// `x / sqrt(mean(x^2) + eps)` over axes.
 fn by_root_mean_square(im: &mut Importer, n: &Node, x: TensorId, axes: &[usize], eps: f64) -> Result<TensorId> {
+    let inverse = inverse_root_mean_square(im, x, axes, eps);
+    mul(im, n, x, inverse)
+}
+
+/// `1 / sqrt(mean(x^2) + eps)` over axes, which keep length 1.
+fn inverse_root_mean_square(im: &mut Importer, x: TensorId, axes: &[usize], eps: f64) -> TensorId {
     let count: usize = axes.iter().map(|&a| im.g.shape(x)[a]).product();
     let square = im.g.map(x, Expr::bin(Bin::Mul, Expr::X, Expr::X), Kind::Float);
     let mean = im.g.sum(square, axes, true, 1.0 / count as f64);
     let variance = im.g.map(mean, Expr::affine(1.0, eps), Kind::Float);
     let deviation = im.g.un(Un::Sqrt, variance);
-    let inverse = im.g.un(Un::Recip, deviation);
-    mul(im, n, x, inverse)
+    im.g.un(Un::Recip, deviation)
 }
 
 /// `(x - mean) / sqrt(var + eps)` over axes.
 fn standardise(im: &mut Importer, n: &Node, x: TensorId, axes: &[usize], eps: f64) -> Result<TensorId> {
+    let (_, centred) = centre(im, x, axes);
+    by_root_mean_square(im, n, centred, axes, eps)
+}
+
+/// Mean over axes, which keep length 1, and the difference from it.
+fn centre(im: &mut Importer, x: TensorId, axes: &[usize]) -> (TensorId, TensorId) {
     let shape = im.g.shape(x).to_vec();
     let count: usize = axes.iter().map(|&a| shape[a]).product();
     let mean = im.g.sum(x, axes, true, 1.0 / count as f64);
-    let centred = im.g.combine(&shape, Kind::Float, &[(1.0, x), (-1.0, mean)], 0.0);
-    by_root_mean_square(im, n, centred, axes, eps)
+    (mean, im.g.combine(&shape, Kind::Float, &[(1.0, x), (-1.0, mean)], 0.0))
 }
 
 fn affine(im: &mut Importer, n: &Node, y: TensorId, scale: usize, bias: usize) -> Result<TensorId> {
@@ -86,13 +104,16 @@ fn affine(im: &mut Importer, n: &Node, y: TensorId, scale: usize, bias: usize) -
     Ok(y)
 }
 
-fn layer(im: &mut Importer, n: &Node) -> Result<TensorId> {
+/// Outputs are the result, the means and the inverse deviations.
+fn layer(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
     let x = im.arg(n, 0)?;
     let rank = im.g.shape(x).len();
     let first = im.axis(n, n.int("axis")?.unwrap_or(-1), rank)?;
     let axes: Vec<usize> = (first..rank).collect();
-    let y = standardise(im, n, x, &axes, n.float("epsilon")?.unwrap_or(1e-5))?;
-    affine(im, n, y, 1, 2)
+    let (mean, centred) = centre(im, x, &axes);
+    let inverse = inverse_root_mean_square(im, centred, &axes, n.float("epsilon")?.unwrap_or(1e-5));
+    let y = mul(im, n, centred, inverse)?;
+    Ok(vec![affine(im, n, y, 1, 2)?, mean, inverse])
 }
 
 fn rms(im: &mut Importer, n: &Node) -> Result<TensorId> {
@@ -146,6 +167,35 @@ fn group(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let (scale, bias) = (spread(im, 1)?, spread(im, 2)?);
     let y = mul(im, n, y, scale)?;
     add(im, n, y, bias)
+}
+
+/// `x / (bias + alpha / size * sum of squares over neighbouring channels)^beta`.
+fn local_response(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let shape = im.g.shape(x).to_vec();
+    let size = n.int("size")?.and_then(|s| usize::try_from(s).ok()).filter(|s| (1..1 << 16).contains(s));
+    let Some(size) = size.filter(|_| shape.len() >= 2) else {
+        return Err(n.malformed(format!("attribute `size` is missing or does not fit input {shape:?}")));
+    };
+    let (alpha, beta) = (n.float("alpha")?.unwrap_or(1e-4), n.float("beta")?.unwrap_or(0.75));
+    let xl = to_last(im, x);
+    let square = im.g.map(xl, Expr::bin(Bin::Mul, Expr::X, Expr::X), Kind::Float);
+    let from = im.g.shape(xl).to_vec();
+    let last = from.len() - 1;
+    let mut axes = crate::real::identity(last + 1);
+    axes[last] = Affine::new(&[(last, 1), (last + 1, 1)], -(((size - 1) / 2) as i64));
+    let piece = RealPiece {
+        start: vec![0; last + 1],
+        extents: from.clone(),
+        sum: vec![size],
+        coef: alpha / size as f64,
+        access: Access { tensor: square, axes },
+    };
+    let constant = n.float("bias")?.unwrap_or(1.0);
+    let sum = im.g.op(from, Kind::Float, RealOp::Linear { pieces: vec![piece], constant });
+    let factor = im.g.map(sum, Expr::bin(Bin::Pow, Expr::X, Expr::Const(-beta)), Kind::Float);
+    let y = mul(im, n, xl, factor)?;
+    Ok(to_first(im, y))
 }
 
 fn lp(im: &mut Importer, n: &Node) -> Result<TensorId> {

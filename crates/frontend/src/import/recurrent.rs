@@ -350,11 +350,8 @@ impl Step<'_, '_, '_> {
         let new = self.activate("new", 1, sum);
         let mut cell = self.times("added", input, new)?;
         if let Some(c) = c {
-            let keep = if self.layer.flag {
-                self.im.g.map(input, Expr::affine(-1.0, 1.0), Kind::Float)
-            } else {
-                forget
-            };
+            let keep =
+                if self.layer.flag { self.im.g.map(input, Expr::affine(-1.0, 1.0), Kind::Float) } else { forget };
             let kept = self.times("kept", keep, c)?;
             cell = self.plus("cell", cell, kept)?;
         } else {

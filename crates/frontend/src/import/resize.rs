@@ -81,15 +81,16 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
 
 fn method(n: &Node) -> Result<Method> {
     let old = n.op == "Upsample" || n.opset < 11;
-    let text = |name: &str, default: &str| Ok::<String, crate::FrontendError>(n.string(name)?.unwrap_or_else(|| default.into()));
+    let text = |name: &str, default: &str| {
+        Ok::<String, crate::FrontendError>(n.string(name)?.unwrap_or_else(|| default.into()))
+    };
     let filter = match text("mode", "nearest")?.as_str() {
         "nearest" => Filter::Nearest,
         "linear" | "bilinear" => Filter::Linear,
         "cubic" => Filter::Cubic(n.float("cubic_coeff_a")?.unwrap_or(-0.75)),
         other => return Err(n.unsupported(format!("mode `{other}`"), "use nearest, linear or cubic")),
     };
-    let coordinates =
-        if old { "asymmetric".into() } else { text("coordinate_transformation_mode", "half_pixel")? };
+    let coordinates = if old { "asymmetric".into() } else { text("coordinate_transformation_mode", "half_pixel")? };
     let known = [
         "half_pixel",
         "half_pixel_symmetric",

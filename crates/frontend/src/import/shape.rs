@@ -204,7 +204,7 @@ fn split(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
             (0..count).map(|i| each.min(shape[axis].saturating_sub(i * each))).collect()
         }
     };
-    if parts.iter().sum::<usize>() != shape[axis] || parts.contains(&0) {
+    if parts.iter().sum::<usize>() != shape[axis] {
         return Err(n.malformed(format!("parts {parts:?} do not make up axis {axis} of {shape:?}")));
     }
     let mut at = 0;
@@ -346,8 +346,9 @@ fn space_to_depth(im: &mut Importer, n: &Node) -> Result<TensorId> {
     if s.len() != 4 || !s[2].is_multiple_of(b) || !s[3].is_multiple_of(b) {
         return Err(n.malformed(format!("block size {b} does not fit {s:?}")));
     }
+    let crd = n.string("mode")?.as_deref() == Some("CRD");
     let y = im.g.reshape(x, vec![s[0], s[1], s[2] / b, b, s[3] / b, b]);
-    let y = im.g.permute(y, &[0, 3, 5, 1, 2, 4]);
+    let y = im.g.permute(y, if crd { &[0, 1, 3, 5, 2, 4] } else { &[0, 3, 5, 1, 2, 4] });
     Ok(im.g.reshape(y, vec![s[0], s[1] * b * b, s[2] / b, s[3] / b]))
 }
 

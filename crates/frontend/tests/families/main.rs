@@ -1,0 +1,6 @@
+//! Operator families against values worked out in the tests, on small files.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod file;
+mod recurrent;

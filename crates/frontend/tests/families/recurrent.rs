@@ -1,0 +1,165 @@
+//! Recurrent layers against cell-by-cell loops, with the options that the standard's node tests leave out.
+
+use super::common::relative_error;
+use super::file::{Attr, FLOAT, File, I32, I64};
+use proveil_frontend::{FrontendError, Model, Options, Tensor, compile};
+
+const STEPS: usize = 3;
+const FEATURES: usize = 2;
+const HIDDEN: usize = 2;
+
+/// Numbers between -1 and 1 that look random.
+fn numbers(seed: f64, count: usize) -> Vec<f64> {
+    (0..count).map(|i| ((i as f64 + seed) * 12.9898).sin() * 0.9).collect()
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+struct Weights {
+    w: Vec<f64>,
+    r: Vec<f64>,
+    b: Vec<f64>,
+    gates: usize,
+}
+
+impl Weights {
+    fn new(gates: usize) -> Self {
+        let rows = gates * HIDDEN;
+        let (w, r, b) = (numbers(1.0, rows * FEATURES), numbers(40.0, rows * HIDDEN), numbers(80.0, 2 * rows));
+        Self { w, r, b, gates }
+    }
+
+    /// Input product of a gate's unit with its bias.
+    fn input(&self, gate: usize, unit: usize, x: &[f64]) -> f64 {
+        let row = gate * HIDDEN + unit;
+        (0..FEATURES).map(|k| self.w[row * FEATURES + k] * x[k]).sum::<f64>() + self.b[row]
+    }
+
+    /// State product of a gate's unit with its bias.
+    fn state(&self, gate: usize, unit: usize, h: &[f64]) -> f64 {
+        let row = gate * HIDDEN + unit;
+        (0..HIDDEN).map(|k| self.r[row * HIDDEN + k] * h[k]).sum::<f64>() + self.b[self.gates * HIDDEN + row]
+    }
+
+    fn file(&self, outputs: &[&str], initial: &[f64]) -> File {
+        let rows = (self.gates * HIDDEN) as i64;
+        File::new("", 14, outputs)
+            .input("x", FLOAT, &[STEPS as i64, 1, FEATURES as i64])
+            .weight("w", FLOAT, &[1, rows, FEATURES as i64], &self.w)
+            .weight("r", FLOAT, &[1, rows, HIDDEN as i64], &self.r)
+            .weight("b", FLOAT, &[1, 2 * rows], &self.b)
+            .weight("lengths", I32, &[1], &[STEPS as f64])
+            .weight("h", FLOAT, &[1, 1, HIDDEN as i64], initial)
+    }
+}
+
+fn sequence() -> Tensor {
+    Tensor::floats(vec![STEPS, 1, FEATURES], numbers(7.0, STEPS * FEATURES)).expect("dense")
+}
+
+fn close(got: &[f64], want: &[f64]) {
+    assert!(relative_error(got, want) < 0.01, "got {got:?}, want {want:?}");
+}
+
+#[test]
+fn matches_reference_gru_with_reset_before_and_after_the_product() {
+    let (weights, initial) = (Weights::new(3), [0.4, -0.7]);
+    for before in [false, true] {
+        let (x, mut h, mut want) = (sequence(), initial.to_vec(), Vec::new());
+        for t in 0..STEPS {
+            let x = &x.data[t * FEATURES..][..FEATURES];
+            let gate = |g: usize, u: usize| sigmoid(weights.input(g, u, x) + weights.state(g, u, &h));
+            let kept: Vec<f64> = (0..HIDDEN).map(|u| gate(1, u) * h[u]).collect();
+            let new = |u: usize| {
+                let state = if before { gate(1, u) * weights.state(2, u, &h) } else { weights.state(2, u, &kept) };
+                (weights.input(2, u, x) + state).tanh()
+            };
+            h = (0..HIDDEN).map(|u| (1.0 - gate(0, u)) * new(u) + gate(0, u) * h[u]).collect();
+            want.extend(h.clone());
+        }
+        let attributes = [("hidden_size", Attr::Int(2)), ("linear_before_reset", Attr::Int(before.into()))];
+        let inputs = ["x", "w", "r", "b", "lengths", "h"];
+        let file = weights.file(&["y", "last"], &initial).node("GRU", &inputs, &["y", "last"], &attributes);
+        let got = file.run(&[x]).expect("runs");
+        close(&got[0], &want);
+        close(&got[1], &h);
+    }
+}
+
+#[test]
+fn matches_reference_lstm_with_clip_peepholes_and_named_functions() {
+    let (weights, peep, clip) = (Weights::new(4), numbers(3.0, 3 * HIDDEN), 0.8);
+    let (x, mut h, mut c) = (sequence(), vec![0.0; HIDDEN], vec![0.0; HIDDEN]);
+    let cut = |v: f64| v.clamp(-clip, clip);
+    let hard = |v: f64| (0.3 * cut(v) + 0.4).clamp(0.0, 1.0);
+    let mut want = vec![Vec::new(); STEPS];
+    // Backwards over the sequence.
+    for t in (0..STEPS).rev() {
+        let x = &x.data[t * FEATURES..][..FEATURES];
+        let sum = |g: usize, u: usize| weights.input(g, u, x) + weights.state(g, u, &h);
+        let cell: Vec<f64> = (0..HIDDEN)
+            .map(|u| {
+                let input = hard(sum(0, u) + peep[u] * c[u]);
+                let forget = hard(sum(2, u) + peep[2 * HIDDEN + u] * c[u]);
+                forget * c[u] + input * cut(sum(3, u)).tanh()
+            })
+            .collect();
+        let state = |u: usize| hard(sum(1, u) + peep[HIDDEN + u] * cell[u]) * cut(cell[u]).max(0.0);
+        h = (0..HIDDEN).map(state).collect();
+        c = cell;
+        want[t] = h.clone();
+    }
+    let attributes = [
+        ("hidden_size", Attr::Int(2)),
+        ("direction", Attr::Str("reverse")),
+        ("activations", Attr::Strs(vec!["HardSigmoid", "Tanh", "Relu"])),
+        ("activation_alpha", Attr::Floats(vec![0.3])),
+        ("activation_beta", Attr::Floats(vec![0.4])),
+        ("clip", Attr::Float(0.8)),
+    ];
+    let inputs = ["x", "w", "r", "b", "", "h", "", "p"];
+    let file = weights.file(&["y", "last", "cell"], &[0.0, 0.0]);
+    let file = file.weight("p", FLOAT, &[1, 3 * HIDDEN as i64], &peep);
+    let got = file.node("LSTM", &inputs, &["y", "last", "cell"], &attributes).run(&[x]).expect("runs");
+    close(&got[0], &want.concat());
+    close(&got[2], &c);
+}
+
+#[test]
+fn accepts_one_copy_of_the_weights_for_all_steps() {
+    let inputs = ["x", "w", "r", "b", "lengths", "h"];
+    let file = Weights::new(4).file(&["y"], &[0.0, 0.0]).node("LSTM", &inputs, &["y"], &[]);
+    let model: Model = compile(&file.bytes(), &[vec![sequence()]], &Options::default()).expect("compiles");
+    let cells: usize = model.params.values.values().map(Vec::len).sum();
+    // Weights and recurrent weights, and biases of at most two digits.
+    let rows = 4 * HIDDEN;
+    assert!(cells <= rows * (FEATURES + HIDDEN) + 2 * rows, "{cells} parameters");
+}
+
+fn refusal(file: File) -> String {
+    match compile(&file.bytes(), &[vec![sequence()]], &Options::default()) {
+        Err(e @ (FrontendError::Unsupported { .. } | FrontendError::Malformed { .. })) => e.to_string(),
+        other => panic!("expected a refusal, got {:?}", other.map(|m| m.outputs)),
+    }
+}
+
+#[test]
+fn rejects_recurrent_layers_that_do_not_fit() {
+    let inputs = ["x", "w", "r", "b", "lengths", "h"];
+    let with = |attributes: &[(&str, Attr)]| {
+        refusal(Weights::new(1).file(&["y"], &[0.0, 0.0]).node("RNN", &inputs, &["y"], attributes))
+    };
+    assert!(with(&[("activations", Attr::Strs(vec!["Cube"]))]).contains("`Cube`"));
+    assert!(with(&[("activations", Attr::Strs(vec!["Tanh", "Tanh"]))]).contains("2 names, expected 1"));
+    assert!(with(&[("direction", Attr::Str("sideways"))]).contains("`sideways`"));
+    assert!(with(&[("hidden_size", Attr::Int(3))]).contains("the_RNN"));
+    assert!(with(&[("hidden_size", Attr::Int(-1))]).contains("the_RNN"));
+    let short = Weights::new(1).file(&["y"], &[0.0, 0.0]).weight("two", I64, &[1], &[2.0]);
+    let short = short.node("RNN", &["x", "w", "r", "b", "two"], &["y"], &[]);
+    assert!(refusal(short).contains("sequence lengths"));
+    let state = Weights::new(1).file(&["y"], &[0.0, 0.0]).weight("wide", FLOAT, &[1, 1, 3], &[0.0; 3]);
+    let state = state.node("RNN", &["x", "w", "r", "b", "", "wide"], &["y"], &[]);
+    assert!(refusal(state).contains("initial state"));
+}
