@@ -3,6 +3,8 @@
 //! The passes over weights and activations work on small integers: challenges are cut into 32-bit limbs, limb times
 //! integer sums stay in 64 bits for `2^14` additions, and are reduced to field elements once.
 
+use std::collections::BTreeMap;
+
 use proveil_algebra::{E, F, PrimeCharacteristicRing, base_from_i64, ext_coords, ext_from_coords};
 use proveil_relation::claims::{AddressWeights, Point, side_scale};
 use proveil_relation::groups::{Group, Side};
@@ -184,26 +186,28 @@ fn operand_parallel(
 #[must_use]
 pub fn operands(layout: &Layout, p: &Point<E>, weights: &AddressWeights<E>, cells: &[Cells<'_>]) -> [Vec<E>; 2] {
     let len = layout.linear_at + 1;
-    let parts: Vec<(usize, [Vec<E>; 2])> = layout
-        .groups
-        .par_iter()
-        .filter_map(|g| {
-            let (w, dims, scale) = weights.of(layout, p, g.source)?;
-            let side = |side: Side| {
-                let factors = g.side_factors(side, dims, &w.rows, &w.low);
-                let t = g.access(side).tensor as usize;
+    [Side::Lhs, Side::Rhs].map(|side| {
+        // Operands that differ by their scale only are computed once.
+        let mut seen = BTreeMap::new();
+        for (g, space) in layout.groups.iter().filter_map(|g| Some((g, weights.of(layout, p, g.source)?))) {
+            seen.entry(g.first[side.index()]).or_insert_with(|| (g, space, Vec::new())).2.push((g, space.2));
+        }
+        let vectors = seen.into_values().collect::<Vec<_>>().into_par_iter().map(|(g, (w, dims, _), same)| {
+            let factors = g.side_factors(side, dims, &w.rows, &w.low);
+            let t = g.access(side).tensor as usize;
+            let vector = operand_parallel(g, side, &factors, E::ONE, &layout.tensors[t].dims, &cells[t]);
+            (vector, same)
+        });
+        let mut out = vec![E::ZERO; len];
+        for (vector, same) in vectors.collect::<Vec<_>>() {
+            for (g, scale) in same {
                 let scale = side_scale(g, side, scale);
-                operand_parallel(g, side, &factors, scale, &layout.tensors[t].dims, &cells[t])
-            };
-            Some((g.offset, [side(Side::Lhs), side(Side::Rhs)]))
-        })
-        .collect();
-    let mut out = [vec![E::ZERO; len], vec![E::ZERO; len]];
-    for (offset, [a, b]) in parts {
-        out[0][offset..offset + a.len()].copy_from_slice(&a);
-        out[1][offset..offset + b.len()].copy_from_slice(&b);
-    }
-    out
+                let to = &mut out[g.offset..g.offset + vector.len()];
+                to.iter_mut().zip(&vector).for_each(|(o, x)| *o = scale * *x);
+            }
+        }
+        out
+    })
 }
 
 /// `sum over entries of <weights, cells>`.

@@ -120,7 +120,7 @@ fn witness(seed: i64) -> Witness {
 fn key(visibility: Visibility, w: &Witness) -> (PreparedKey, Option<proveil_prover::Committed>) {
     let relation = relation();
     let params = Params::standard(40).with_grinding(2);
-    let io = Geometry::standard_io_height(N_IN, 7);
+    let io = Geometry::standard_io_height(N_IN, 128);
     let geometry =
         Geometry { log_height: 9, model_top: 64, trace_top: 64, io_top: 128, inputs: vec![io], outputs: vec![io] };
     let layout = Layout::new(&relation, &geometry, &visibility);

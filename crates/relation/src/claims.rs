@@ -14,7 +14,7 @@ use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::groups::{Group, Side, Source};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
-use crate::weights::{Entry, Factor, eq_segment, push};
+use crate::weights::{Entry, Factor, eq_segment, fuse, push};
 
 /// Address weights of a space: cell weight is `rows[row] * eq(low, cell in row)`.
 #[derive(Clone, Debug)]
@@ -262,19 +262,32 @@ pub fn product_side<E: Challenge>(
     side: Side,
     out: &mut Vec<Entry<E>>,
 ) {
+    // Operands that differ by their scale only are pushed once.
+    let mut scales = vec![E::ZERO; layout.groups.len()];
     for g in &layout.groups {
-        let Some((w, dims, scale)) = weights.of(layout, p, g.source) else { continue };
-        let mut factors = g.side_factors(side, dims, &w.rows, &w.low);
+        let Some((_, _, scale)) = weights.of(layout, p, g.source) else { continue };
+        let block = eq_index(kappa.get(g.bits()..).unwrap_or_default(), (g.offset >> g.bits()) as u64);
+        let first = g.first.get(side.index()).copied().unwrap_or_default();
+        if let Some(s) = scales.get_mut(first) {
+            *s += block * side_scale(g, side, scale);
+        }
+    }
+    for ((i, g), scale) in layout.groups.iter().enumerate().zip(scales) {
+        if g.first.get(side.index()) != Some(&i) || scale.is_zero() {
+            continue;
+        }
+        // An operand that carries no weights of the space may stand for others though nothing is claimed of its own.
+        let space = weights.of(layout, p, g.source);
+        let mut factors = space.map_or_else(Vec::new, |(w, dims, _)| g.side_factors(side, dims, &w.rows, &w.low));
         let mut at = 0;
         for (var, bits) in &g.kappa {
             factors.push(Factor::Eq { var: *var, pt: kappa.get(at..at + bits).unwrap_or_default().to_vec() });
             at += bits;
         }
-        let block = eq_index(kappa.get(at..).unwrap_or_default(), (g.offset >> at) as u64);
-        let scale = block * side_scale(g, side, scale);
         let access = g.access(side);
         if let Some(t) = layout.tensors.get(access.tensor as usize) {
-            push(&g.side_extents(side), &factors, scale, access, &t.dims, out);
+            let (extents, factors, access) = fuse(g.side_extents(side), factors, access);
+            push(&extents, &factors, scale, &access, &t.dims, out);
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::Table;
 
 /// An affine function of index variables: `offset + sum coef * var`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Affine {
     /// Pairs (variable, coefficient), each variable at most once.
     pub terms: Vec<(u32, i64)>,
@@ -49,7 +49,7 @@ impl Affine {
 }
 
 /// A condition `0 <= form < bound` under which an access reads its cell; otherwise it reads 0.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Guard {
     /// The tested form.
     pub form: Affine,
@@ -58,7 +58,7 @@ pub struct Guard {
 }
 
 /// Reads one cell of a tensor for each setting of the index variables; 0 outside the tensor or a guard.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Access {
     /// Index in [`Relation::tensors`].
     pub tensor: u32,

@@ -2,6 +2,7 @@
 //! `lhs * rhs` over the variables that both operands use. The address weight of the term's space must split into a
 //! part for each operand; where it does not, the term is cut along an axis until it does.
 
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -12,7 +13,7 @@ use crate::layout::{Block, Dims};
 use crate::weights::Factor;
 
 /// Whose space a term lives on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// Tuple column `.1` of look-up `.0`.
     Lookup(usize, usize),
@@ -21,13 +22,29 @@ pub enum Source {
 }
 
 /// An operand of a contraction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// Left.
     Lhs,
     /// Right.
     Rhs,
 }
+
+impl Side {
+    /// 0 for the left one, 1 for the right one.
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Lhs => 0,
+            Self::Rhs => 1,
+        }
+    }
+}
+
+/// What an operand depends on besides its scale: what is read, over which variables, at which coordinates of `kappa`,
+/// and, where it carries weights of the space, which ones.
+type OperandKey =
+    (Access, Vec<usize>, Vec<(usize, usize)>, Option<(Source, Side, Side, Vec<(usize, usize)>, Option<usize>)>);
 
 /// One contraction.
 #[derive(Clone, Debug)]
@@ -56,6 +73,8 @@ pub struct Group {
     pub kappa: Vec<(usize, usize)>,
     /// First index.
     pub offset: usize,
+    /// For each side, the first group whose operand is the same up to its scale; often the group itself.
+    pub first: [usize; 2],
 }
 
 impl Group {
@@ -84,6 +103,16 @@ impl Group {
         let own = self.access(side);
         let walks = |v: usize| own.uses(v) || (!other.uses(v) && self.rows_to == side);
         self.extents.iter().enumerate().map(|(v, n)| if walks(v) { *n } else { 1 }).collect()
+    }
+
+    fn operand_key(&self, side: Side) -> OperandKey {
+        let weighted = self.rows_to == side || self.low_to == side;
+        let space = match self.source {
+            Source::Lookup(i, _) => Source::Lookup(i, 0),
+            output => output,
+        };
+        let weights = weighted.then(|| (space, self.rows_to, self.low_to, self.fixed.clone(), self.chunk));
+        (self.access(side).clone(), self.side_extents(side), self.kappa.clone(), weights)
     }
 
     /// Address weights of the space that a side carries. `rows` and `low` are those of the whole space.
@@ -165,6 +194,7 @@ pub fn split(source: Source, dims: &Dims, p: &Product) -> Vec<Group> {
         low_to: Side::Rhs,
         kappa: vec![],
         offset: 0,
+        first: [0; 2],
     };
     let mut out = Vec::new();
     assign(base, dims, &mut out);
@@ -289,6 +319,15 @@ pub fn plan(relation: &Relation, blocks: &[Block], outputs: &[Dims]) -> (Vec<Gro
         if let Some(g) = groups.get_mut(i) {
             g.offset = at;
             at += 1 << g.bits();
+        }
+    }
+    for side in [Side::Lhs, Side::Rhs] {
+        let mut seen = BTreeMap::new();
+        for (i, g) in groups.iter_mut().enumerate() {
+            let key = g.operand_key(side);
+            if let Some(f) = g.first.get_mut(side.index()) {
+                *f = *seen.entry(key).or_insert(i);
+            }
         }
     }
     (groups, log2_ceil(at + 1), at)

@@ -320,6 +320,10 @@ fn place(tensors: &mut [Placed], tree: usize, room: usize) -> usize {
             let Some(u) = used.get_mut(first) else { break };
             let rows = ((room - *u) >> g).min(total - row);
             if rows == 0 {
+                // No column has room, which `check` refuses.
+                if *u == 0 {
+                    break;
+                }
                 first += 1;
                 continue;
             }

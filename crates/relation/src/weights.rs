@@ -130,6 +130,67 @@ const ROW: usize = 0;
 const TARGET: usize = 1;
 const SPLIT: usize = 2;
 
+/// Joins variables that together count through consecutive cells of the last axis (a flattened tensor) into one, where
+/// their weights are equality polynomials and all lengths but the highest one's are powers of two. Rows can then be
+/// longer than the lowest variable.
+#[must_use]
+pub fn fuse<'a, E: Challenge>(
+    mut extents: Vec<usize>,
+    mut factors: Vec<Factor<'a, E>>,
+    access: &Access,
+) -> (Vec<usize>, Vec<Factor<'a, E>>, Access) {
+    let mut access = access.clone();
+    let outside = |access: &Access, v: usize| {
+        access.axes.iter().rev().skip(1).any(|a| a.uses(v)) || access.guards.iter().any(|g| g.form.uses(v))
+    };
+    let point = |factors: &[Factor<'a, E>], v: usize| {
+        let mut own = factors.iter().filter(|f| f.on(v));
+        match (own.next(), own.next()) {
+            (Some(Factor::Eq { pt, .. }), None) => Some(pt.clone()),
+            _ => None,
+        }
+    };
+    let (mut chain, mut joined, mut length) = (Vec::new(), Vec::new(), 1usize);
+    let terms = access.axes.last().map(|a| a.terms.clone()).unwrap_or_default();
+    while length.is_power_of_two() {
+        let Some((v, _)) = terms.iter().find(|t| usize::try_from(t.1) == Ok(length)) else { break };
+        let v = *v as usize;
+        let n = extents.get(v).copied().unwrap_or(1);
+        let Some(pt) = point(&factors, v).filter(|_| n > 1 && !chain.contains(&v) && !outside(&access, v)) else {
+            break;
+        };
+        if pt.len() != proveil_algebra::log2_ceil(n) {
+            break;
+        }
+        joined.extend(pt);
+        chain.push(v);
+        length = length.saturating_mul(n);
+    }
+    if let Some((first, others)) = chain.split_first().filter(|c| !c.1.is_empty()) {
+        factors.retain(|f| !chain.iter().any(|v| f.on(*v)));
+        factors.push(Factor::Eq { var: *first, pt: joined });
+        others.iter().filter_map(|v| extents.get_mut(*v).map(|n| *n = 1)).for_each(drop);
+        if let Some(n) = extents.get_mut(*first) {
+            *n = length;
+        }
+        if let Some(last) = access.axes.last_mut() {
+            last.terms.retain(|t| !others.contains(&(t.0 as usize)));
+        }
+    }
+    (extents, factors, access)
+}
+
+impl<E> Factor<'_, E> {
+    /// Whether the weight depends on variable `v`.
+    #[must_use]
+    pub fn on(&self, v: usize) -> bool {
+        match self {
+            Self::Eq { var, .. } => *var == v,
+            Self::Space { vars, .. } | Self::Outer { vars, .. } => vars.contains(&v),
+        }
+    }
+}
+
 /// Chooses the split variable of an access and the granule, and prepares the low weights.
 pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], access: &Access, dims: &Dims) -> Walk<E> {
     let none = Walk { granule: 0, var: None, low: vec![E::ONE], partial: 0 };

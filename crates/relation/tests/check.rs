@@ -193,6 +193,8 @@ rejects! {
     rejects_height_255: "log_height", |k| k.geometry.log_height = 255;
     rejects_committed_height_255: "committed height", |k| k.geometry.inputs[0] = 255;
     rejects_trace_top_as_high_as_columns: "trace_top", |k| k.geometry.trace_top = 512;
+    rejects_trace_top_that_leaves_no_room: "trace_top", |k| k.geometry.trace_top = 449;
+    rejects_io_top_that_leaves_no_room: "io_top", |k| k.geometry.io_top = 225;
     rejects_trace_top_below_openings: "trace_top", |k| k.geometry.trace_top = 16;
     rejects_model_top_above_columns: "model_top", |k| k.geometry.model_top = u32::MAX;
     rejects_model_top_below_openings: "model_top", |k| k.geometry.model_top = 1;

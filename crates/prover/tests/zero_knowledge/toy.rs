@@ -167,7 +167,7 @@ pub fn in_the_clear() -> Params {
 
 /// The key of a visibility without a model commitment.
 pub fn bare_key(visibility: &Visibility, params: &Params) -> VerifyingKey {
-    let io = Geometry::standard_io_height(N_IN, 7);
+    let io = Geometry::standard_io_height(N_IN, 128);
     let geometry =
         Geometry { log_height: 9, model_top: 64, trace_top: 64, io_top: 128, inputs: vec![io], outputs: vec![io] };
     let visibility = visibility.clone();

@@ -28,7 +28,8 @@ pub(super) fn geometry(
     let top = |field, path: &str, top: u32, log_height: u8| {
         // As many random cells as rows are opened in one proof, or the rows tell about the others.
         let rows = (params.row_queries() as u64).min(1 << (u32::from(log_height) + u32::from(params.log_inv_rate)));
-        range(field, path, top.into(), rows.into(), (1i128 << log_height) - 1)
+        // The largest granule, an eighth of a column, must fit below them.
+        range(field, path, top.into(), rows.into(), (1i128 << log_height) - (1i128 << log_height.saturating_sub(3)))
     };
     if visibility.hiding() {
         top("trace_top", "geometry", g.trace_top, g.log_height)?;
