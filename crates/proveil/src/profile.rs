@@ -139,7 +139,7 @@ impl Wish<'_> {
 
     fn score(&self, c: &Cost) -> f64 {
         let per_kib = match self.profile {
-            Profile::Fast => 0.02,
+            Profile::Fast => 0.1,
             Profile::Small => 1.5,
         };
         c.millis + c.bytes / 1024.0 * per_kib

@@ -9,6 +9,7 @@ pub mod coins;
 pub mod columns;
 pub mod commit;
 mod grind;
+mod limbs;
 pub mod lookups;
 pub mod merkle;
 pub mod opening;
