@@ -10,6 +10,7 @@ mod normalise;
 mod policy;
 mod pool;
 mod products;
+mod quantised;
 mod recurrent;
 mod reduce;
 mod resize;
@@ -23,7 +24,7 @@ use std::collections::HashMap;
 use proveil_graph::TensorId;
 
 use crate::error::{FrontendError, Result};
-use crate::onnx::{Limits, Node, OnnxModel};
+use crate::onnx::{DType, Limits, Node, OnnxModel};
 use crate::real::RealGraph;
 use crate::tensor::{Kind, Tensor};
 
@@ -31,6 +32,10 @@ use crate::tensor::{Kind, Tensor};
 pub(crate) struct Importer<'a> {
     pub g: RealGraph,
     env: HashMap<String, TensorId>,
+    /// Element types by ONNX name, as far as the file says.
+    types: HashMap<String, DType>,
+    /// Float tensors with known integers behind them.
+    quantised: HashMap<TensorId, quantised::Quantised>,
     limits: &'a Limits,
 }
 
@@ -45,7 +50,8 @@ pub(crate) struct Imported {
 /// # Errors
 /// `Unsupported` and `Malformed`, naming the node.
 pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
-    let mut im = Importer { g: RealGraph::default(), env: HashMap::new(), limits };
+    let types = model.types.clone();
+    let mut im = Importer { g: RealGraph::default(), env: HashMap::new(), types, quantised: HashMap::new(), limits };
     for decl in &model.inputs {
         let id = im.g.input(&decl.name, decl.shape.clone(), decl.dtype.kind());
         im.env.insert(decl.name.clone(), id);
@@ -82,6 +88,7 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
 impl Importer<'_> {
     fn node(&mut self, n: &Node) -> Result<Vec<TensorId>> {
         let families = [
+            quantised::import,
             elementwise::import,
             logic::import,
             products::import,

@@ -109,6 +109,8 @@ pub(crate) struct OnnxModel {
     pub inputs: Vec<InputDecl>,
     /// Name and declared type, where the file declares one.
     pub outputs: Vec<(String, Option<DType>)>,
+    /// Element types of constants and inputs by name.
+    pub types: HashMap<String, DType>,
 }
 
 /// How open dimensions are closed, and how far to read.
@@ -136,8 +138,9 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(FrontendError::Decode { reason: "the graph has neither nodes nor outputs".into() });
     }
-    let mut constants = HashMap::new();
+    let (mut constants, mut types) = (HashMap::new(), HashMap::new());
     for proto in &graph.initializer {
+        types.extend(DType::from_code(proto.data_type).map(|t| (proto.name.clone(), t)));
         constants.insert(proto.name.clone(), tensors::from_proto(proto, &proto.name, options)?);
     }
     let nodes =
@@ -145,14 +148,16 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     let mut inputs = Vec::new();
     for value in graph.input.iter().filter(|v| !constants.contains_key(&v.name)) {
         let sample = options.sample_shapes.as_ref().and_then(|s| s.get(inputs.len()));
-        inputs.push(input_decl(value, options, sample)?);
+        let decl = input_decl(value, options, sample)?;
+        types.insert(decl.name.clone(), decl.dtype);
+        inputs.push(decl);
     }
     let outputs = graph
         .output
         .iter()
         .map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type))))
         .collect();
-    Ok(OnnxModel { nodes, constants, inputs, outputs })
+    Ok(OnnxModel { nodes, constants, inputs, outputs, types })
 }
 
 /// Reads a constant held in an attribute.

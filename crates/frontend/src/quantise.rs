@@ -7,6 +7,7 @@
 mod attention;
 mod emit;
 mod hidden;
+mod integer;
 mod linear;
 mod narrow;
 mod softmax;
@@ -119,6 +120,8 @@ pub(crate) struct Quantiser<'a> {
     scope: String,
     /// Tensors that a step function reads, directly or through sums and views.
     sharp: Vec<bool>,
+    /// Tensors that a quotient of whole numbers reads: their maxima are exact.
+    divided: Vec<bool>,
     /// Operands of up to this many bits are taken as they are, whatever width is asked for.
     slack: u32,
     /// Soft-max tensors that exist only inside products.
@@ -143,6 +146,7 @@ pub(crate) fn quantise(g: &RealGraph, live: &[bool], spans: &[Span], set: Settin
         used: HashMap::new(),
         scope: String::new(),
         sharp: g.sharp(live),
+        divided: g.divided(live),
         slack: 0,
         deferred: attention::deferred(g, live, spans),
         rows: HashMap::new(),

@@ -62,6 +62,24 @@ pub(crate) enum RealOp {
         num: TensorId,
         den: TensorId,
     },
+    Requantise(Requantise),
+    /// `times * num / den` rounded to a whole number, equal shapes; 0 where the divisor is not positive.
+    RoundDiv {
+        num: TensorId,
+        den: TensorId,
+        times: i64,
+    },
+}
+
+/// `clamp(round(x * factor) + offset, lo, hi)` cell by cell, a whole number.
+#[derive(Clone, Debug)]
+pub(crate) struct Requantise {
+    pub x: TensorId,
+    /// One factor, or one for each cell of the last axis.
+    pub factors: Arc<Vec<f64>>,
+    pub offset: i64,
+    pub lo: i64,
+    pub hi: i64,
 }
 
 impl RealOp {
@@ -70,7 +88,10 @@ impl RealOp {
         match self {
             Self::Linear { pieces, .. } => pieces.iter().map(|p| p.access.tensor).collect(),
             Self::Contract(c) => vec![c.lhs.tensor, c.rhs.tensor],
-            Self::Max(a, b) | Self::IntDiv { num: a, den: b } => vec![*a, *b],
+            Self::Max(a, b) | Self::IntDiv { num: a, den: b } | Self::RoundDiv { num: a, den: b, .. } => {
+                vec![*a, *b]
+            }
+            Self::Requantise(r) => vec![r.x],
             Self::Reshape(x)
             | Self::Map { x, .. }
             | Self::ArgMaxOneHot(x)
@@ -120,6 +141,8 @@ pub(crate) struct RealGraph {
     pub scope: String,
     /// Tensors of equal role in the steps of a loop, by role: see [`RealGraph::share_range`].
     pub shared: BTreeMap<String, Vec<TensorId>>,
+    /// Bits of the element type of constants whose cells are integers of the file, signed.
+    pub int_bits: BTreeMap<TensorId, u32>,
 }
 
 impl RealGraph {
@@ -171,19 +194,28 @@ impl RealGraph {
 
     /// Which tensors a step function reads, directly or through sums, views and maxima.
     pub fn sharp(&self, live: &[bool]) -> Vec<bool> {
-        let mut sharp = vec![false; self.tensors.len()];
+        self.read_by(live, |op| match op {
+            RealOp::Map { f, .. } => f.jumps(),
+            RealOp::Requantise(_) | RealOp::RoundDiv { .. } => true,
+            _ => false,
+        })
+    }
+
+    /// Which tensors a quotient of whole numbers reads, directly or through sums, views and maxima.
+    pub fn divided(&self, live: &[bool]) -> Vec<bool> {
+        self.read_by(live, |op| matches!(op, RealOp::RoundDiv { .. }))
+    }
+
+    fn read_by(&self, live: &[bool], reader: impl Fn(&RealOp) -> bool) -> Vec<bool> {
+        let mut marked = vec![false; self.tensors.len()];
         for i in (0..self.tensors.len()).rev() {
             let (true, Source::Op(op)) = (live[i], &self.tensors[i].source) else { continue };
-            let reads = match op {
-                RealOp::Map { f, .. } => f.jumps(),
-                RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Max(..) => sharp[i],
-                _ => false,
-            };
-            if reads {
-                op.operands().iter().for_each(|x| sharp[x.0 as usize] = true);
+            let through = matches!(op, RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Max(..));
+            if reader(op) || (through && marked[i]) {
+                op.operands().iter().for_each(|x| marked[x.0 as usize] = true);
             }
         }
-        sharp
+        marked
     }
 
     /// Which tensors the outputs depend on (inputs always count).

@@ -35,6 +35,26 @@ fn matches_reference_outputs_of_convolutional_models() {
     matches("t_pool_mix");
 }
 
+/// The file's own integers: what comes out differs by one unit at most, and rarely.
+#[test]
+fn matches_reference_outputs_of_a_quantised_file() {
+    let name = "digits_cnn_qdq_int8";
+    let model = compile(&bytes(name), &samples(name), &Options::default()).expect("the model compiles");
+    let (mut off, mut all) = (0, 0);
+    for (inputs, expected) in &cases(name) {
+        let got = infer(&model, inputs).remove(0);
+        // The last scale of the file.
+        let unit = 0.105_677_8;
+        for (g, w) in got.iter().zip(&expected[0].data) {
+            let units = ((g - w) / unit).round().abs();
+            assert!(units <= 1.0, "got {g}, want {w}");
+            off += units as usize;
+            all += 1;
+        }
+    }
+    assert!(off * 10 <= all, "{off} of {all} logits are one unit off");
+}
+
 #[test]
 fn matches_reference_outputs_of_attention_and_softmax() {
     matches("t_causal_attention");

@@ -12,7 +12,10 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
         return Ok(None);
     }
     let out = match n.op.as_str() {
-        "Constant" => constant(im, n)?,
+        "Constant" => {
+            im.types.extend(n.tensor_type("value").zip(n.outputs.first()).map(|(t, name)| (name.clone(), t)));
+            constant(im, n)?
+        }
         "Shape" => shape_of(im, n)?,
         "Size" => {
             let x = im.arg(n, 0)?;

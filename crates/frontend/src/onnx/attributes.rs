@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use tract_onnx::pb;
 
-use super::{Limits, canonical_domain};
+use super::{DType, Limits, canonical_domain};
 use crate::error::{FrontendError, Result};
 use crate::tensor::Tensor;
 
 /// One node of the file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     /// Name of the node, or `#position:op` when it has none.
     pub name: String,
@@ -36,6 +36,21 @@ impl Node {
             outputs: proto.output,
             attributes: proto.attribute.into_iter().map(|a| (a.name.clone(), a)).collect(),
         })
+    }
+
+    /// The same node with other inputs.
+    pub fn with_inputs(&self, inputs: Vec<String>) -> Self {
+        Self { inputs, ..self.clone() }
+    }
+
+    /// The same node as an operator of the standard domain.
+    pub fn as_operator(self, op: &str) -> Self {
+        Self { op: op.into(), domain: String::new(), ..self }
+    }
+
+    /// Element type of a tensor attribute.
+    pub fn tensor_type(&self, name: &str) -> Option<DType> {
+        self.attributes.get(name).and_then(|a| a.t.as_ref()).and_then(|t| DType::from_code(t.data_type))
     }
 
     /// Operator with its domain, for messages.

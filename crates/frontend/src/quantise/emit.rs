@@ -34,6 +34,8 @@ impl Quantiser<'_> {
             RealOp::Softmax(x) => self.softmax(*x),
             RealOp::LogSumExp(x) => self.log_sum_exp(id, *x),
             RealOp::IntDiv { num, den } => self.int_div(*num, *den),
+            RealOp::Requantise(r) => self.requantise_to(r),
+            RealOp::RoundDiv { num, den, times } => self.round_div(*num, *den, *times),
         }
     }
 
@@ -203,7 +205,11 @@ impl Quantiser<'_> {
 
     fn maximum(&mut self, id: TensorId, a: TensorId, b: TensorId) -> Result<Rep> {
         // The bound of a maximum of maxima grows although its values do not.
-        self.slack = self.set.activation_bits + MAX_GROWTH;
+        self.slack = if self.divided[id.0 as usize] {
+            super::integer::QUOTIENT_BITS
+        } else {
+            self.set.activation_bits + MAX_GROWTH
+        };
         let out = self.maximum_of(id, a, b);
         self.slack = 0;
         out

@@ -44,7 +44,9 @@ impl Quantiser<'_> {
         }
         let signed = span.lo < 0.0;
         let reach = span.reach() * self.set.margin;
-        let bits = if whole { (exponent(reach + 1.0) as u32 + u32::from(signed)).clamp(1, 16) } else { bits };
+        // Whole numbers that fit a table are kept; wider ones are rounded rather than cut off.
+        let own = (exponent(reach / rep.step + 1.0) as u32 + u32::from(signed)).max(1);
+        let (bits, whole) = if whole && own <= 16 { (own, true) } else { (if whole { 16 } else { bits }, false) };
         let shift = if whole { 0 } else { self.shift_for(rep, reach, bits, signed)? };
         let table = self.identity_table(bits, signed)?;
         let step = rep.step * 2f64.powi(shift as i32);
@@ -123,7 +125,9 @@ impl Quantiser<'_> {
         let reach = Span::of(data, 1).reach();
         let whole = data.iter().all(|v| v.fract() == 0.0) && reach < 32768.0;
         let bits = self.set.weight_bits;
-        let step = if whole && (!secret || reach < f64::from(1u32 << (bits - 1))) {
+        let own = self.g.int_bits.get(&id).copied();
+        let bits = own.unwrap_or(bits);
+        let step = if own.is_some() || whole && (!secret || reach < f64::from(1u32 << (bits - 1))) {
             1.0
         } else {
             2f64.powi(exponent(reach / f64::from((1u32 << (bits - 1)) - 1) * other)) / other
@@ -148,7 +152,9 @@ impl Quantiser<'_> {
         let t = self.g.get(id);
         let Source::Const { data, secret } = &t.source else { return Ok(vec![(1, self.rep(id)?.id)]) };
         let top = Span::of(data, 1).reach() * factor.abs();
-        let spare = exponent(top / unit / 32767.0).max(0);
+        // Integers of the file get as many digits as their type needs, whatever their size.
+        let typed = self.g.int_bits.get(&id).map(|bits| if *bits > 16 { 1 } else { 0 });
+        let spare = typed.unwrap_or_else(|| exponent(top / unit / 32767.0).max(0));
         let exact = t.kind != Kind::Float || top > 4.0 * reach;
         let name = self.name("addend");
         let add = |q: &mut Self, part: &str, range: Range, cells: Vec<i64>| -> Result<TensorId> {

@@ -57,7 +57,22 @@ impl RealGraph {
         let empty: &[f64] = &[];
         let graph = &*self;
         let data = eval::apply(graph, &op, &shape, &|id| graph.as_const(id).map_or(empty, |d| d.as_slice()));
-        self.push(shape, kind, Source::Const { data: Arc::new(data), secret })
+        let bits = match (&op, &operands[..]) {
+            (RealOp::Linear { pieces, constant: 0.0 }, [x]) if pieces[0].coef == 1.0 && pieces[0].sum.is_empty() => {
+                self.int_bits.get(x).copied()
+            }
+            _ => None,
+        };
+        let id = self.push(shape, kind, Source::Const { data: Arc::new(data), secret });
+        self.int_bits.extend(bits.map(|b| (id, b)));
+        id
+    }
+
+    /// Integers of the file that count as weights, with the bits of their element type (signed).
+    pub fn int_weight(&mut self, shape: Vec<usize>, data: Vec<f64>, bits: u32) -> TensorId {
+        let id = self.push(shape, Kind::Int, Source::Const { data: Arc::new(data), secret: true });
+        self.int_bits.insert(id, bits);
+        id
     }
 
     /// One full-box piece reading `x` through `axes`.
@@ -80,7 +95,10 @@ impl RealGraph {
         let kind = self.kind(x);
         if let Source::Const { data, secret } = &self.get(x).source {
             let source = Source::Const { data: data.clone(), secret: *secret };
-            return self.push(shape, kind, source);
+            let id = self.push(shape, kind, source);
+            let bits = self.int_bits.get(&x).copied();
+            self.int_bits.extend(bits.map(|b| (id, b)));
+            return id;
         }
         if let Source::Op(RealOp::Reshape(inner)) = &self.get(x).source {
             let inner = *inner;

@@ -40,6 +40,12 @@ impl RealGraph {
         self.map(x, Expr::un(f, Expr::X), Kind::Float)
     }
 
+    /// Whether `x` is a function of each cell of another tensor, other than a multiple of it plus a constant.
+    pub fn is_function(&self, x: TensorId) -> bool {
+        let x = self.as_permute(x).map_or(x, |(inner, _)| inner);
+        matches!(self.get(self.root(x).0).source, Source::Op(_) | Source::Input) && self.root(x).1.as_affine().is_none()
+    }
+
     /// The tensor that `x` is a cell-by-cell function of, and the function.
     fn root(&self, x: TensorId) -> (TensorId, Expr) {
         match &self.get(x).source {

@@ -43,6 +43,17 @@ pub(crate) fn apply<'a>(
         RealOp::Map { x, f } => get(*x).par_iter().with_min_len(1024).map(|&v| f.at(v)).collect(),
         RealOp::Max(a, b) => get(*a).iter().zip(get(*b)).map(|(a, b)| a.max(*b)).collect(),
         RealOp::IntDiv { num, den } => get(*num).iter().zip(get(*den)).map(|(a, b)| (a / b).trunc()).collect(),
+        RealOp::Requantise(r) => {
+            let each = |(i, v): (usize, &f64)| {
+                let scaled = (v * r.factors[i % r.factors.len()]).round_ties_even() + r.offset as f64;
+                scaled.clamp(r.lo as f64, r.hi as f64)
+            };
+            get(r.x).iter().enumerate().map(each).collect()
+        }
+        RealOp::RoundDiv { num, den, times } => {
+            let each = |(a, b): (&f64, &f64)| if *b > 0.0 { (a * *times as f64 / b).round_ties_even() } else { 0.0 };
+            get(*num).iter().zip(get(*den)).map(each).collect()
+        }
         RealOp::ArgMaxOneHot(x) => get(*x).chunks(row(*x)).flat_map(one_hot_row).collect(),
         RealOp::OneHot { x, depth } => {
             let wrap = |v: f64| if v < 0.0 { v + *depth as f64 } else { v };

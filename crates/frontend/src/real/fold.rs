@@ -40,7 +40,7 @@ impl RealGraph {
     /// A product of weights with `gamma * y + beta`, both constant along all but the last axis (the end of a layer
     /// normalisation), as a product of scaled weights with `y` plus a constant; `None` where it is not one.
     pub(super) fn absorb_affine(&mut self, c: &Contract) -> Option<TensorId> {
-        self.as_const(c.lhs.tensor)?;
+        self.as_const(c.lhs.tensor).filter(|_| !self.int_bits.contains_key(&c.lhs.tensor))?;
         let x = c.rhs.tensor;
         let (core, beta) = self.plus_row(x).unwrap_or((x, None));
         let (gamma, y) = self.times_row(core)?;
@@ -113,6 +113,9 @@ impl RealGraph {
 
     /// Scales the constant operand of a contraction if the factor varies only along axes that it has.
     fn scale_contract(&mut self, c: &Contract, factor: TensorId) -> Option<TensorId> {
+        if self.int_bits.contains_key(&c.lhs.tensor) {
+            return None;
+        }
         let weights = self.as_const(c.lhs.tensor)?.clone();
         let values = self.as_const(factor)?.clone();
         let (shape, from) = (self.shape(factor).to_vec(), self.shape(c.lhs.tensor).to_vec());

@@ -6,6 +6,8 @@ use tract_onnx::pb;
 
 /// Element types by their code in the file.
 pub const FLOAT: i32 = 1;
+pub const U8: i32 = 2;
+pub const I8: i32 = 3;
 pub const I32: i32 = 6;
 pub const I64: i32 = 7;
 
