@@ -13,6 +13,7 @@ mod limbs;
 pub mod lookups;
 pub mod merkle;
 pub mod opening;
+pub mod packed;
 mod pads;
 pub mod products;
 pub mod reduce;

@@ -8,6 +8,7 @@ use proveil_relation::table::{Column, Table};
 use rayon::prelude::*;
 
 use crate::ProveError;
+use crate::packed;
 use crate::talk::Talk;
 
 /// Row of a table that equals a tuple, if any.
@@ -139,83 +140,36 @@ fn fill_block(block: &Block, den: &mut [Vec<E>; 2], num: &mut [Vec<F>; 2], cell:
 /// # Errors
 /// `Pole` when a denominator is zero (probability below 2^-160): prove again.
 pub fn helpers(f: &Fractions) -> Result<Vec<E>, ProveError> {
-    let n = f.den[0].len();
-    let mut out = vec![E::ZERO; n];
-    let size = 1 << 10;
-    let ok = out.par_chunks_mut(size).enumerate().all(|(k, out)| {
-        let at = k * size;
-        // Prefix products, one inversion, then backwards.
-        let mut prefix = Vec::with_capacity(out.len());
-        let mut acc = E::ONE;
-        let both = |i: usize| f.den[0][at + i] * f.den[1][at + i];
-        for i in 0..out.len() {
-            prefix.push(acc);
-            acc *= both(i);
-        }
-        let Some(mut inv) = proveil_algebra_inverse(acc) else { return false };
-        for i in (0..out.len()).rev() {
-            let (d0, d1) = (f.den[0][at + i], f.den[1][at + i]);
-            let sum = d1 * f.num[0][at + i] + d0 * f.num[1][at + i];
-            out[i] = sum * inv * prefix[i];
-            inv *= both(i);
-        }
-        true
-    });
-    if ok { Ok(out) } else { Err(ProveError::Pole) }
+    let [d0, d1] = &f.den;
+    let [n0, n1] = &f.num;
+    packed::sums_of_fractions([d0, d1], [n0, n1]).ok_or(ProveError::Pole)
 }
 
-fn proveil_algebra_inverse(x: E) -> Option<E> {
-    use p3_field::Field;
-    x.try_inverse()
-}
-
-/// `lo + r (hi - lo)` of each pair; a missing upper cell counts as `pad`.
-fn fold_into(v: &[E], r: E, pad: E) -> Vec<E> {
-    v.par_chunks(2)
-        .with_min_len(1 << 10)
-        .map(|p| {
-            let hi = p.get(1).copied().unwrap_or(pad);
-            p[0] + r * (hi - p[0])
-        })
-        .collect()
-}
-
-/// Numerators: base-field elements until the first challenge.
+/// Numerators of both lanes: base-field elements until the first challenge.
 enum Numerators {
-    Base(Vec<F>),
-    Ext(Vec<E>),
+    Base([Vec<F>; 2]),
+    Ext([Vec<E>; 2]),
 }
 
 impl Numerators {
-    /// Lower value and difference of pair `x`.
-    fn line(&self, x: usize) -> (E, E) {
+    fn view(&self) -> packed::Numerators<'_> {
         match self {
-            Self::Base(v) => {
-                let (lo, hi) = (v[2 * x], v.get(2 * x + 1).copied().unwrap_or(F::ZERO));
-                (E::from(lo), E::from(hi - lo))
-            }
-            Self::Ext(v) => {
-                let (lo, hi) = (v[2 * x], v.get(2 * x + 1).copied().unwrap_or(E::ZERO));
-                (lo, hi - lo)
-            }
+            Self::Base([a, b]) => packed::Numerators::Base([a, b]),
+            Self::Ext([a, b]) => packed::Numerators::Ext([a, b]),
         }
     }
 
     fn fold(self, r: E) -> Self {
         Self::Ext(match self {
-            Self::Ext(v) => fold_into(&v, r, E::ZERO),
-            Self::Base(v) => v
-                .par_chunks(2)
-                .with_min_len(1 << 10)
-                .map(|p| r * (p.get(1).copied().unwrap_or(F::ZERO) - p[0]) + p[0])
-                .collect(),
+            Self::Ext(lanes) => lanes.map(|v| packed::fold(&v, r, E::ZERO)),
+            Self::Base(lanes) => lanes.map(|v| packed::fold_base(&v, r)),
         })
     }
 
-    fn first(&self) -> E {
+    fn first(&self) -> [E; 2] {
         match self {
-            Self::Base(v) => E::from(v[0]),
-            Self::Ext(v) => v[0],
+            Self::Base([a, b]) => [E::from(a[0]), E::from(b[0])],
+            Self::Ext([a, b]) => [a[0], b[0]],
         }
     }
 }
@@ -231,52 +185,25 @@ pub fn zerocheck(
     f: Fractions,
 ) -> (Vec<E>, [E; 5]) {
     let Fractions { den: [d0, d1], num } = f;
-    let mut n = num.map(Numerators::Base);
+    let mut n = Numerators::Base(num);
     let mut v = [helper, d0, d1];
     let pads = [E::ZERO, alpha, alpha];
     let mut point = Vec::with_capacity(rho0.len());
     for i in 0..rho0.len() {
         let eq = eq_table(&rho0[i + 1..]);
-        let pairs = v[0].len().div_ceil(2);
-        let s = (0..pairs)
-            .into_par_iter()
-            .with_min_len(1 << 8)
-            .map(|x| {
-                let line = |k: usize| {
-                    let lo = v[k][2 * x];
-                    let hi = v[k].get(2 * x + 1).copied().unwrap_or(pads[k]);
-                    (lo, hi - lo)
-                };
-                round_values(eq[x], [line(0), line(1), line(2), n[0].line(x), n[1].line(x)])
-            })
-            .reduce(|| [E::ZERO; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
+        let tables = packed::Fractions { helper: &v[0], den: [&v[1], &v[2]], alpha };
+        let s = packed::fraction_round(&eq, &tables, &n.view());
         for x in s {
             talk.message(label, x);
         }
         let r = talk.transcript.challenge(label);
         for (k, v) in v.iter_mut().enumerate() {
-            *v = fold_into(v, r, pads[k]);
+            *v = packed::fold(v, r, pads[k]);
         }
-        n = n.map(|n| n.fold(r));
+        n = n.fold(r);
         point.push(r);
     }
     let [h, d0, d1] = v.map(|v| v[0]);
-    let [n0, n1] = n.map(|n| n.first());
+    let [n0, n1] = n.first();
     (point, [h, d0, d1, n0, n1])
-}
-
-/// `e (h D0 D1 - N0 D1 - N1 D0)` at 0, 2 and 3, from the lines of the five factors.
-#[inline]
-fn round_values(e: E, mut lines: [(E, E); 5]) -> [E; 3] {
-    let value = |l: &[(E, E); 5]| {
-        let [h, d0, d1, n0, n1] = l.map(|p| p.0);
-        e * (d1 * (h * d0 - n0) - n1 * d0)
-    };
-    let advance = |l: &mut [(E, E); 5]| l.iter_mut().for_each(|p| p.0 += p.1);
-    let at0 = value(&lines);
-    advance(&mut lines);
-    advance(&mut lines);
-    let at2 = value(&lines);
-    advance(&mut lines);
-    [at0, at2, value(&lines)]
 }

@@ -12,6 +12,7 @@ use proveil_protocol::transcript::Transcript;
 use crate::commit::{Tree, encode};
 use crate::grind::grind;
 use crate::merkle::MerkleTree;
+use crate::packed;
 
 mod kernel;
 #[cfg(test)]
@@ -77,7 +78,7 @@ fn prove_polynomial(
     tau: &[E],
 ) -> E {
     let weight = eq_table(tau);
-    let value = kernel::inner_product(&weight, &table);
+    let value = packed::dot(&weight, &table);
     let Some(first) = schedule.levels.first() else {
         s.polynomial(&table);
         s.query_trees(&schedule.rows, trees, coeffs);
@@ -129,7 +130,7 @@ impl Session<'_> {
         self.t.absorb(label::ROOT, &root);
         let point: Vec<E> = self.t.challenges(label::OUT_OF_DOMAIN, level.log_size);
         let out_of_domain = eq_table(&point);
-        self.elements(label::OUT_OF_DOMAIN, &[kernel::inner_product(&out_of_domain, table)]);
+        self.elements(label::OUT_OF_DOMAIN, &[packed::dot(&out_of_domain, table)]);
         Committed { merkle, out_of_domain }
     }
 
@@ -195,7 +196,7 @@ struct Running {
 impl Running {
     fn batch(&mut self, s: &mut Session, committed: &Committed, points: &[F]) {
         let gamma: E = s.t.challenge(label::BATCH);
-        kernel::add_scaled(&mut self.weight, gamma, &committed.out_of_domain);
+        packed::add_scaled(&mut self.weight, gamma, &committed.out_of_domain);
         let mut power = gamma;
         let coeffs: Vec<E> = points
             .iter()
@@ -209,10 +210,10 @@ impl Running {
 
     fn fold(&mut self, s: &mut Session, folds: usize) -> Vec<E> {
         let mut round = |_| {
-            s.elements(label::ROUND, &kernel::round_polynomial(&self.table, &self.weight));
+            s.elements(label::ROUND, &packed::round_with_lead(&self.table, &self.weight));
             let x: E = s.t.challenge(label::ROUND);
-            self.table = kernel::bind(&self.table, x);
-            self.weight = kernel::bind(&self.weight, x);
+            self.table = packed::fold(&self.table, x, E::ZERO);
+            self.weight = packed::fold(&self.weight, x, E::ZERO);
             x
         };
         (0..folds).map(&mut round).collect()

@@ -12,6 +12,7 @@ use proveil_relation::layout::{Dims, Layout};
 use proveil_relation::weights::{Entry, Factor, plan_walk, walk_rows};
 use rayon::prelude::*;
 
+use crate::packed;
 use crate::talk::Talk;
 
 /// Integers up to this size go through the limb kernels.
@@ -250,25 +251,10 @@ pub fn inner_product(
 ) -> (Vec<E>, [E; 2]) {
     let mut point = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        let s = a
-            .par_chunks(2)
-            .zip(b.par_chunks(2))
-            .with_min_len(1 << 9)
-            .map(|(x, y)| {
-                let (x0, x1) = (x[0], x.get(1).copied().unwrap_or(E::ZERO));
-                let (y0, y1) = (y[0], y.get(1).copied().unwrap_or(E::ZERO));
-                [x0 * y0, (x1 + x1 - x0) * (y1 + y1 - y0)]
-            })
-            .reduce(|| [E::ZERO; 2], |p, q| [p[0] + q[0], p[1] + q[1]]);
+        let s = packed::round_with_two(&a, &b);
         s.into_iter().for_each(|x| talk.message(label, x));
         let r: E = talk.transcript.challenge(label);
-        let fold = |v: &[E]| -> Vec<E> {
-            v.par_chunks(2)
-                .with_min_len(1 << 10)
-                .map(|p| p[0] + r * (p.get(1).copied().unwrap_or(E::ZERO) - p[0]))
-                .collect()
-        };
-        (a, b) = (fold(&a), fold(&b));
+        (a, b) = (packed::fold(&a, r, E::ZERO), packed::fold(&b, r, E::ZERO));
         point.push(r);
     }
     (point, [a[0], b[0]])

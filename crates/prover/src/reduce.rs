@@ -10,7 +10,7 @@
 mod lines;
 mod pieces;
 
-use proveil_algebra::{E, F, PrimeCharacteristicRing};
+use proveil_algebra::{E, F};
 use proveil_relation::claims::Claim;
 use proveil_relation::layout::{Layout, TreeKind};
 
@@ -25,21 +25,6 @@ pub enum Cells<'a> {
     Base(&'a [F]),
     /// Extension column.
     Ext(&'a [E]),
-}
-
-/// Value at 0 and at 2 of the round polynomial of `sum_i a(i) b(i)`.
-fn round(a: &[E], b: &[E]) -> [E; 2] {
-    a.chunks_exact(2)
-        .zip(b.chunks_exact(2))
-        .fold([E::ZERO; 2], |acc, (w, f)| [acc[0] + w[0] * f[0], acc[1] + (w[1] + w[1] - w[0]) * (f[1] + f[1] - f[0])])
-}
-
-fn fold(v: &mut Vec<E>, r: E) {
-    let half = v.len() / 2;
-    for i in 0..half {
-        v[i] = v[2 * i] + r * (v[2 * i + 1] - v[2 * i]);
-    }
-    v.truncate(half);
 }
 
 fn add(a: [E; 2], b: [E; 2]) -> [E; 2] {

@@ -7,8 +7,6 @@ type Packed = <F as Field>::Packing;
 
 /// Cells whose three accumulators stay in the first-level cache.
 const BLOCK: usize = 512;
-/// Pairs of cells that one task of a sumcheck round takes.
-const MIN_PAIRS: usize = 1 << 10;
 
 /// `sum_c coeffs[c] * columns[c]`, cell by cell.
 ///
@@ -64,30 +62,6 @@ fn add_combination<'a>(out: &mut [E], terms: impl Iterator<Item = (&'a [F], E)>)
     for (i, o) in out.iter_mut().enumerate() {
         *o += ext_from_coords([sums[0][i], sums[1][i], sums[2][i]]);
     }
-}
-
-/// `sum_i a(i) b(i)`.
-pub(super) fn inner_product(a: &[E], b: &[E]) -> E {
-    let pairs = a.par_iter().zip(b).with_min_len(2 * MIN_PAIRS);
-    pairs.map(|(x, y)| *x * *y).reduce(|| E::ZERO, |x, y| x + y)
-}
-
-/// `table += coeff * other`.
-pub(super) fn add_scaled(table: &mut [E], coeff: E, other: &[E]) {
-    table.par_iter_mut().zip(other).with_min_len(2 * MIN_PAIRS).for_each(|(t, o)| *t += coeff * *o);
-}
-
-/// Value at 0 and leading coefficient of `X -> sum_i f(X, i) w(X, i)`, `X` the lowest variable.
-pub(super) fn round_polynomial(f: &[E], w: &[E]) -> [E; 2] {
-    let pairs = f.par_chunks_exact(2).zip(w.par_chunks_exact(2)).with_min_len(MIN_PAIRS);
-    pairs
-        .map(|(f, w)| [f[0] * w[0], (f[1] - f[0]) * (w[1] - w[0])])
-        .reduce(|| [E::ZERO; 2], |a, b| [a[0] + b[0], a[1] + b[1]])
-}
-
-/// Binds the lowest variable to `r`.
-pub(super) fn bind(table: &[E], r: E) -> Vec<E> {
-    table.par_chunks_exact(2).with_min_len(MIN_PAIRS).map(|p| p[0] + r * (p[1] - p[0])).collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use proveil_relation::layout::{Layout, MAX_GRANULE};
 use rayon::prelude::*;
 
 use super::pieces::{Piece, runs};
-use super::{Cells, add, fold, round};
+use super::{Cells, add};
 use crate::limbs::{dot, narrow, planes};
+use crate::packed;
 
 /// Values that one task computes.
 const TASK: usize = 1 << 8;
@@ -90,7 +91,7 @@ impl<'a> Lines<'a> {
     pub(super) fn round(&self, i: usize, point: &[E]) -> [E; 2] {
         let one = |l: &Line<'_>| match l.omega.is_empty() {
             true => [E::ZERO; 2],
-            false if l.rounds > i => round(&l.omega, &l.cells),
+            false if l.rounds > i => packed::round_with_two(&l.omega, &l.cells),
             false => tail(l, point),
         };
         self.lines.par_iter().map(one).reduce(|| [E::ZERO; 2], add)
@@ -99,8 +100,8 @@ impl<'a> Lines<'a> {
     /// Binds variable `i`.
     pub(super) fn fold(&mut self, i: usize, r: E) {
         self.lines.par_iter_mut().filter(|l| l.rounds > i && l.enters <= i).for_each(|l| {
-            fold(&mut l.omega, r);
-            fold(&mut l.cells, r);
+            l.omega = packed::fold(&l.omega, r, E::ZERO);
+            l.cells = packed::fold(&l.cells, r, E::ZERO);
         });
     }
 

@@ -8,8 +8,9 @@ use proveil_relation::layout::{Layout, Placed};
 use proveil_relation::weights::Entry;
 use rayon::prelude::*;
 
-use super::{Cells, fold, round};
+use super::Cells;
 use crate::limbs::{Accumulator, narrow};
+use crate::packed;
 
 /// Cells that one task passes over.
 const TASK: usize = 1 << 16;
@@ -32,12 +33,12 @@ pub(super) struct Piece {
 
 impl Piece {
     pub(super) fn round(&self) -> [E; 2] {
-        round(&self.low, &self.sums)
+        packed::round_with_two(&self.low, &self.sums)
     }
 
     pub(super) fn fold(&mut self, r: E) {
-        fold(&mut self.low, r);
-        fold(&mut self.sums, r);
+        self.low = packed::fold(&self.low, r, E::ZERO);
+        self.sums = packed::fold(&self.sums, r, E::ZERO);
     }
 }
 
