@@ -27,12 +27,12 @@ pub fn for_runs(placed: &Placed, mut f: impl FnMut(usize, usize, usize, usize)) 
 
 /// Base-field columns of a tree holding integer tensors; `values[t]` are the cells of layout tensor `t`.
 #[must_use]
-pub fn base_columns(layout: &Layout, tree: usize, values: &[Vec<i64>]) -> Vec<Vec<F>> {
+pub fn base_columns<V: AsRef<[i64]>>(layout: &Layout, tree: usize, values: &[V]) -> Vec<Vec<F>> {
     let Some(plan) = layout.trees.get(tree) else { return Vec::new() };
     let height = 1usize << layout.heights[plan.group];
     let mut columns = vec![vec![ZERO; height]; plan.columns];
     for (t, placed) in layout.tensors.iter().enumerate().filter(|(_, p)| p.tree == Some(tree)) {
-        let Some(cells) = values.get(t) else { continue };
+        let Some(cells) = values.get(t).map(AsRef::as_ref) else { continue };
         for_runs(placed, |column, at, from, len| {
             let src = &cells[from..from + len];
             columns[column][at..at + len].iter_mut().zip(src).for_each(|(o, v)| *o = base_from_i64(*v));

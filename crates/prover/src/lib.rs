@@ -22,6 +22,8 @@ pub mod refresh;
 pub mod registration;
 pub mod talk;
 
+use std::borrow::Cow;
+
 use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, base_from_i64};
 use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::codec::Leaf;
@@ -242,7 +244,7 @@ pub fn prove_with(
         None => statement(key, witness, inputs)?,
     };
     budget::check_random_cells(key)?;
-    let coins = bind_coins(coins, witness, &statement);
+    let coins = bind_coins(coins, key, witness, &statement);
     let mut run = Run::new(key, witness, inputs, &statement, &coins, deviation)?;
     run.mark("witness");
     run.commit_trace()?;
@@ -262,14 +264,19 @@ pub fn prove_with(
     Ok(Proof { statement, bytes, leaves, stages })
 }
 
-fn bind_coins(coins: &Coins, witness: &Witness, statement: &Statement) -> Coins {
+/// Coins of one witness. Weights are in them through the commitment in the key.
+fn bind_coins(coins: &Coins, key: &PreparedKey, witness: &Witness, statement: &Statement) -> Coins {
     let mut h = blake3::Hasher::new();
-    for t in &witness.tensors {
-        t.iter().for_each(|v| {
-            h.update(&v.to_le_bytes());
-        });
+    let mut bytes = Vec::new();
+    let own = |d: &proveil_relation::TensorDecl| d.home != Home::Model || key.key.model.is_none();
+    for (_, t) in key.key.relation.tensors.iter().zip(&witness.tensors).filter(|(d, _)| own(d)) {
+        for part in t.chunks(1 << 13) {
+            bytes.clear();
+            part.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
+            h.update(&bytes);
+        }
     }
-    coins.derive("proof", &[h.finalize().as_bytes(), &statement.encode()])
+    coins.derive("proof", &[&key.digest, h.finalize().as_bytes(), &statement.encode()])
 }
 
 fn check_witness(relation: &Relation, w: &Witness) -> Result<(), ProveError> {
@@ -328,7 +335,9 @@ struct Run<'a> {
     start: Transcript,
     talk: Talk<'a>,
     /// Cells by layout tensor: relation tensors, then multiplicities.
-    cells: Vec<Vec<i64>>,
+    cells: Vec<Cow<'a, [i64]>>,
+    /// Multiplicities by table.
+    counts: Vec<Vec<i64>>,
     /// Trees made in this proof, by tree.
     trees: Vec<Option<Tree>>,
     pads: Option<pads::Pads>,
@@ -357,12 +366,12 @@ impl<'a> Run<'a> {
         if let Some(f) = deviation.multiplicities {
             f(&mut counts);
         }
-        let own = |(t, d): (&Vec<i64>, &proveil_relation::TensorDecl)| match &d.home {
-            Home::Public(v) => v.clone(),
-            _ => t.clone(),
+        let own = |(t, d): (&'a Vec<i64>, &'a proveil_relation::TensorDecl)| match &d.home {
+            Home::Public(v) => Cow::Borrowed(&v[..]),
+            _ => Cow::Borrowed(&t[..]),
         };
-        let mut cells: Vec<Vec<i64>> = witness.tensors.iter().zip(&relation.tensors).map(own).collect();
-        cells.extend(counts);
+        let mut cells: Vec<Cow<'a, [i64]>> = witness.tensors.iter().zip(&relation.tensors).map(own).collect();
+        cells.extend(counts.iter().cloned().map(Cow::Owned));
         let start = deviation.transcript.cloned().unwrap_or_else(|| begin(&key.digest, statement));
         Ok(Self {
             key,
@@ -374,6 +383,7 @@ impl<'a> Run<'a> {
             talk: Talk::new(start.clone(), deviation.cheat),
             start,
             cells,
+            counts,
             trees: vec![None; key.layout.trees.len()],
             pads: None,
             clock: std::time::Instant::now(),
@@ -437,7 +447,7 @@ impl<'a> Run<'a> {
                 &own
             }
         };
-        let m = &self.cells[relation.tensors.len()..];
+        let m = &self.counts;
         let fractions = lookups::fractions(relation, layout, tuples, m, alpha, beta);
         let mut helper = lookups::helpers(&fractions)?;
         if let Some(f) = self.deviation.helper {
