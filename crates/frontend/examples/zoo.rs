@@ -10,7 +10,9 @@ use std::time::Instant;
 use ndarray_npy::NpzReader;
 use proveil_frontend::{Kind, Model, Options, Tensor, compile};
 
-type Cases = Vec<(Vec<Tensor>, Vec<Tensor>)>;
+#[path = "common/mod.rs"]
+mod common;
+use common::{Cases, cases, tensor};
 
 fn main() {
     for folder in std::env::args().skip(1) {
@@ -174,47 +176,4 @@ fn labelled(folder: &Path, cases: &Cases) -> Vec<Vec<Tensor>> {
     let Some(all) = NpzReader::new(file).ok().and_then(|mut npz| tensor(&mut npz, "X").ok()) else { return Vec::new() };
     let rows = all.data.chunks_exact(like.data.len()).take(32);
     rows.map(|r| vec![Tensor { shape: like.shape.clone(), kind: like.kind, data: r.to_vec() }]).collect()
-}
-
-fn cases(folder: &Path) -> Result<Cases, String> {
-    let file = std::fs::File::open(folder.join("cases.npz")).map_err(|e| e.to_string())?;
-    let mut npz = NpzReader::new(file).map_err(|e| e.to_string())?;
-    let names = npz.names().map_err(|e| e.to_string())?;
-    let names: Vec<String> = names.iter().map(|n| n.trim_end_matches(".npy").to_string()).collect();
-    let mut out: Cases = Vec::new();
-    for k in 0.. {
-        let mut side = |side: &str| -> Result<Vec<Tensor>, String> {
-            let mut list = Vec::new();
-            while names.contains(&format!("c{k}_{side}{}", list.len())) {
-                list.push(tensor(&mut npz, &format!("c{k}_{side}{}", list.len()))?);
-            }
-            Ok(list)
-        };
-        let pair = (side("in")?, side("out")?);
-        if pair.0.is_empty() && pair.1.is_empty() {
-            break;
-        }
-        out.push(pair);
-    }
-    Ok(out)
-}
-
-fn tensor(npz: &mut NpzReader<std::fs::File>, name: &str) -> Result<Tensor, String> {
-    macro_rules! attempt {
-        ($t:ty, $kind:expr, $f:expr) => {
-            if let Ok(a) = npz.by_name::<ndarray::OwnedRepr<$t>, ndarray::IxDyn>(name) {
-                let shape = a.shape().to_vec();
-                let data = a.iter().map($f).collect();
-                return Tensor::new(shape, $kind, data).ok_or_else(|| format!("{name} is not dense"));
-            }
-        };
-    }
-    attempt!(f32, Kind::Float, |&v| f64::from(v));
-    attempt!(f64, Kind::Float, |&v| v);
-    attempt!(i64, Kind::Int, |&v| v as f64);
-    attempt!(i32, Kind::Int, |&v| f64::from(v));
-    attempt!(u8, Kind::Int, |&v| f64::from(v));
-    attempt!(i8, Kind::Int, |&v| f64::from(v));
-    attempt!(bool, Kind::Bool, |&v| f64::from(u8::from(v)));
-    Err(format!("{name} has an element type that is not read"))
 }

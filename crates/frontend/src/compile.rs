@@ -1,6 +1,6 @@
 //! The driver: read, import, calibrate, search for widths, report.
 
-use proveil_graph::TensorId;
+use proveil_graph::{Op, TensorId};
 
 use crate::error::{FrontendError, Result};
 use crate::import::{Imported, import};
@@ -12,11 +12,24 @@ use crate::real::{RealGraph, RealOp, Source, eval};
 use crate::tensor::{Kind, Tensor};
 
 /// Widths that the search tries, cheapest first: weights, activations, tables.
-const SEARCH: [(u32, u32, u32); 5] = [(8, 8, 9), (10, 10, 11), (12, 12, 12), (14, 13, 13), (16, 14, 14)];
+const SEARCH: [(u32, u32, u32); 5] = [(8, 10, 10), (10, 12, 12), (12, 13, 13), (14, 14, 14), (16, 14, 14)];
 /// A model with at least this many products starts at the third entry: rounding errors add up along the way.
 const DEEP: usize = 30;
 /// Wider numbers replace narrower ones that miss the target as well, unless they are worse by this factor.
 const NO_WORSE: f64 = 1.1;
+/// Bits of real inputs with their sign, and of those of models with many input cells, where fewer are enough.
+const INPUT_BITS: u32 = 16;
+const FEW_INPUT_BITS: u32 = 12;
+/// Input cells from which fewer bits are tried.
+const MANY_INPUTS: usize = 1024;
+/// Factor of the sample that stands for small inputs, and the relative error that it may have.
+const SMALL: f64 = 0.0625;
+const SMALL_ERROR: f64 = 0.01;
+/// Where few cells are looked up, wider tables cost nearly nothing: the target is tighter by a factor.
+const FEW_CELLS: usize = 4096;
+const FEW_TARGET: f64 = 0.5;
+/// Bits of weights at most.
+const MAX_WEIGHT_BITS: u32 = 16;
 /// Samples that every setting is measured on.
 const MEASURED: usize = 8;
 /// Samples drawn when none are given.
@@ -75,12 +88,24 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
         group.iter().for_each(|id| spans[id.0 as usize] = joint);
     }
     let options = &Options { margin: widened(options.margin, samples.len() - held), ..options.clone() };
-    search(&imported, &live, &spans, &measured, options)
+    let small = measured.first().map(|(sample, _)| shrunk(g, &live, sample)).into_iter().collect();
+    search(&imported, &live, &spans, &Trials { measured, small }, options)
+}
+
+/// A sample with its real inputs scaled down.
+fn shrunk(g: &RealGraph, live: &[bool], sample: &[Tensor]) -> Measured {
+    let mut sample = sample.to_vec();
+    for t in sample.iter_mut().filter(|t| t.kind == Kind::Float) {
+        t.data.iter_mut().for_each(|v| *v *= SMALL);
+    }
+    let inputs: Vec<&[f64]> = sample.iter().map(|t| t.data.as_slice()).collect();
+    let values = eval::run(g, live, &inputs);
+    (sample, values)
 }
 
 /// Few samples say little about the range: the margin grows as their number falls.
 fn widened(margin: f64, samples: usize) -> f64 {
-    margin.max(1.0) + 1.5 / samples.max(1) as f64
+    margin.max(1.0) * (1.0 + 3.0 / (samples.max(1) as f64).sqrt())
 }
 
 fn load(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Imported> {
@@ -201,37 +226,41 @@ fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
 /// A sample with the float value of every tensor.
 type Measured = (Vec<Tensor>, Vec<Vec<f64>>);
 
-fn search(
-    imported: &Imported,
-    live: &[bool],
-    spans: &[Span],
-    measured: &[Measured],
-    options: &Options,
-) -> Result<Model> {
+/// What settings are judged on.
+struct Trials {
+    measured: Vec<Measured>,
+    /// One sample, much smaller than it was: inputs of that size must keep some digits too.
+    small: Vec<Measured>,
+}
+
+fn search(imported: &Imported, live: &[bool], spans: &[Span], trials: &Trials, options: &Options) -> Result<Model> {
     let mut best: Option<(f64, Model)> = None;
     let mut last_error = None;
-    let mut tried = Vec::new();
-    for (w, a, t) in widths(&imported.graph, live) {
-        let a = options.activation_bits.unwrap_or(a).clamp(8, 14);
-        let set = Setting {
-            weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),
-            activation_bits: a,
-            table_bits: options.table_bits.unwrap_or(t.max(a)).clamp(8, 14),
-            margin: options.margin.max(1.0),
-        };
-        if tried.contains(&set) {
-            continue;
+    let attempt = |set: Setting, on: &[Measured]| {
+        quantise(&imported.graph, live, spans, set).and_then(|q| report(imported, q, set, on, options))
+    };
+    for mut set in settings(imported, live, options) {
+        let mut model = attempt(set, &trials.measured);
+        let few = model.as_ref().is_ok_and(|m| looked_up(m) <= FEW_CELLS);
+        let fits = |set| attempt(set, &trials.small).is_ok_and(|m| worst(&m) <= SMALL_ERROR);
+        let mut small = true;
+        if few {
+            // Digits are nearly free.
+            (set.input_bits, set.weight_bits) =
+                (INPUT_BITS, options.weight_bits.unwrap_or(MAX_WEIGHT_BITS).clamp(8, 16));
+            model = attempt(set, &trials.measured);
+            small = fits(set);
+        } else if set.input_bits < INPUT_BITS && model.is_ok() && !fits(set) {
+            set.input_bits = INPUT_BITS;
+            model = attempt(set, &trials.measured);
         }
-        tried.push(set);
-        let model =
-            quantise(&imported.graph, live, spans, set).and_then(|q| report(imported, q, set, measured, options));
         match model {
             Ok(model) => {
-                let error = model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max);
+                let error = worst(&model);
                 if best.as_ref().is_none_or(|(e, _)| error < *e * NO_WORSE) {
                     best = Some((error, model));
                 }
-                if error <= options.max_error {
+                if small && error <= options.max_error * if few { FEW_TARGET } else { 1.0 } {
                     break;
                 }
             }
@@ -245,11 +274,38 @@ fn search(
     }
 }
 
-/// The settings worth trying for a model.
-fn widths(g: &RealGraph, live: &[bool]) -> impl Iterator<Item = (u32, u32, u32)> {
+/// Largest relative error of a model's outputs.
+fn worst(model: &Model) -> f64 {
+    model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max)
+}
+
+fn looked_up(model: &Model) -> usize {
+    let looked = model.graph.nodes.iter().filter(|n| matches!(n.op, Op::Lookup { .. }));
+    looked.map(|n| model.graph.tensors[n.out.0 as usize].cells()).sum()
+}
+
+/// The settings worth trying for a model, each once, cheapest first.
+fn settings(imported: &Imported, live: &[bool], options: &Options) -> Vec<Setting> {
+    let g = &imported.graph;
     let products =
         g.tensors.iter().zip(live).filter(|(t, l)| **l && matches!(t.source, Source::Op(RealOp::Contract(_))));
-    SEARCH.into_iter().skip(if products.count() >= DEEP { 2 } else { 0 })
+    let cells: usize = g.inputs.iter().map(|&id| g.get(id).cells()).sum();
+    let input_bits = if cells >= MANY_INPUTS { FEW_INPUT_BITS } else { INPUT_BITS };
+    let mut out: Vec<Setting> = Vec::new();
+    for (w, a, t) in SEARCH.into_iter().skip(if products.count() >= DEEP { 2 } else { 0 }) {
+        let a = options.activation_bits.unwrap_or(a).clamp(8, 14);
+        let set = Setting {
+            weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),
+            activation_bits: a,
+            table_bits: options.table_bits.unwrap_or(t.max(a)).clamp(8, 14),
+            input_bits,
+            margin: options.margin.max(1.0),
+        };
+        if !out.contains(&set) {
+            out.push(set);
+        }
+    }
+    out
 }
 
 /// The model for one setting with its measured accuracy; a setting that fails the first sample meets no other.

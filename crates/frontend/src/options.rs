@@ -34,7 +34,8 @@ pub struct Options {
     pub activation_bits: Option<u32>,
     /// Largest table is `2^table_bits` rows, 8 to 14; `None` follows the activations.
     pub table_bits: Option<u32>,
-    /// Calibrated ranges are widened by this factor.
+    /// Calibrated ranges are widened by this factor, and by more where samples are few: inputs of this size are still
+    /// computed correctly. Where thousands of values were seen it is at most 2.
     pub margin: f64,
     /// The search takes the cheapest setting whose relative error is at most this.
     pub max_error: f64,
@@ -60,7 +61,7 @@ impl Default for Options {
             weight_bits: None,
             activation_bits: None,
             table_bits: None,
-            margin: 1.1,
+            margin: 3.0,
             max_error: 0.005,
             refuse_beyond: None,
             batch: None,

@@ -10,6 +10,7 @@ mod hidden;
 mod integer;
 mod linear;
 mod narrow;
+mod rounding;
 mod softmax;
 mod table;
 
@@ -27,6 +28,8 @@ pub(crate) struct Setting {
     pub weight_bits: u32,
     pub activation_bits: u32,
     pub table_bits: u32,
+    /// Bits of real inputs, with their sign.
+    pub input_bits: u32,
     pub margin: f64,
 }
 
@@ -39,21 +42,26 @@ pub(crate) struct Span {
     pub row_top: f64,
     /// Smallest and largest logarithm of the sum of a row's exponentials; infinite unless a soft-max reads it.
     pub log_sum: (f64, f64),
+    /// How many values were seen; `usize::MAX` for a range that holds of itself.
+    pub seen: usize,
 }
+
+/// Fewer values than this do not show which sign a tensor has.
+const SIGN_KNOWN: usize = 64;
 
 impl Span {
     const NO_ROWS: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
     pub const EMPTY: Span =
-        Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY, row_top: f64::INFINITY, log_sum: Self::NO_ROWS };
+        Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY, row_top: f64::INFINITY, log_sum: Self::NO_ROWS, seen: 0 };
 
     pub fn new(lo: f64, hi: f64) -> Self {
-        Self { lo, hi, row_top: lo, log_sum: Self::NO_ROWS }
+        Self { lo, hi, row_top: lo, log_sum: Self::NO_ROWS, seen: usize::MAX }
     }
 
     pub fn of(data: &[f64], row: usize) -> Self {
         data.chunks(row.max(1)).fold(Self::EMPTY, |s, r| {
             let (lo, hi) = r.iter().fold((s.lo, f64::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
-            Self { lo, hi: s.hi.max(hi), row_top: s.row_top.min(hi), log_sum: s.log_sum }
+            Self { lo, hi: s.hi.max(hi), row_top: s.row_top.min(hi), log_sum: s.log_sum, seen: s.seen + r.len() }
         })
     }
 
@@ -70,7 +78,14 @@ impl Span {
             hi: self.hi.max(other.hi),
             row_top: self.row_top.min(other.row_top),
             log_sum: (self.log_sum.0.min(other.log_sum.0), self.log_sum.1.max(other.log_sum.1)),
+            seen: self.seen.saturating_add(other.seen),
         }
+    }
+
+    /// Whether values below 0 must be expected. Zero as the least value is taken for a bound; a few positive
+    /// values are not.
+    pub fn signed(self) -> bool {
+        self.lo < 0.0 || (self.lo > 0.0 && self.seen < SIGN_KNOWN)
     }
 
     /// Largest absolute value.
@@ -79,6 +94,14 @@ impl Span {
         if r.is_finite() { r } else { 1.0 }
     }
 }
+
+/// Bits of a real input that a comparison or a rounding operator reads, with its sign.
+const SHARP_BITS: u32 = 20;
+/// Inputs are given more room than what is computed from them, unless many values were seen.
+const INPUT_MARGIN: f64 = 1.5;
+/// Values that tell the range of a tensor well, and the largest margin that it is then given.
+const RANGE_KNOWN: usize = 4096;
+const KNOWN_MARGIN: f64 = 2.0;
 
 /// An integer tensor that stands for a real one.
 #[derive(Clone, Copy, Debug)]
@@ -206,6 +229,15 @@ impl Quantiser<'_> {
         self.b.tensor(id).map(|t| t.range).unwrap_or(Range { lo: 0, hi: 0 })
     }
 
+    /// Factor by which the calibrated range of a tensor is widened.
+    fn margin(&self, span: Span) -> f64 {
+        match span.seen {
+            usize::MAX => 1.0,
+            RANGE_KNOWN.. => self.set.margin.min(KNOWN_MARGIN),
+            _ => self.set.margin,
+        }
+    }
+
     fn scale_of(step: f64) -> i32 {
         (-step.log2()).round() as i32
     }
@@ -226,7 +258,7 @@ impl Quantiser<'_> {
     fn input(&mut self, id: TensorId) -> Result<Port> {
         let (t, span) = (self.g.get(id), self.span(id));
         self.scope = t.name.clone();
-        let signed = span.lo < 0.0;
+        let signed = if t.kind == Kind::Float { span.signed() } else { span.lo < 0.0 };
         let (bits, signed, step) = match t.kind {
             Kind::Bool => (1, false, 1.0),
             Kind::Int => {
@@ -239,13 +271,15 @@ impl Quantiser<'_> {
             }
             Kind::Float => {
                 // Rounding an operand of a comparison can turn its result: differences are kept as far as possible.
-                let bits = if self.sharp[id.0 as usize] { 16 } else { self.set.activation_bits };
+                let sharp = self.sharp[id.0 as usize];
+                let bits = if sharp { SHARP_BITS } else { self.set.input_bits } - u32::from(!signed);
                 let room = f64::from(if signed { 1u32 << (bits - 1) } else { 1 << bits }) - 1.0;
-                let top = span.reach() * self.set.margin;
+                let spare = if span.seen < RANGE_KNOWN { INPUT_MARGIN } else { 1.0 };
+                let top = span.reach() * self.margin(span) * spare;
                 (bits, signed, 2f64.powi(exponent(if top > 0.0 { top } else { 1.0 } / room)))
             }
         };
-        if bits > 16 {
+        if bits > 16 && t.kind != Kind::Float {
             return Err(self.refuse(format!("whole numbers need {bits} bits, more than the 16 of an input")));
         }
         let range = bit_range(bits, signed);

@@ -72,6 +72,23 @@ fn matches_reference_outputs_of_embeddings() {
 }
 
 #[test]
+fn matches_reference_outputs_of_inputs_that_calibration_did_not_see() {
+    for name in ["digits_mlp", "t_mlp_tanh_bn1d", "t_softmax_mix", "t_norms", "t_dwconv_group", "t_pool_mix"] {
+        let all = cases(name);
+        for judged in 1..=2 {
+            let samples: Vec<Vec<Tensor>> = all[judged..].iter().map(|(inputs, _)| inputs.clone()).collect();
+            let model = compile(&bytes(name), &samples, &Options::default()).expect("the model compiles");
+            for (inputs, expected) in &all[..judged] {
+                for (got, want) in infer(&model, inputs).iter().zip(expected) {
+                    let error = relative_error(got, &want.data);
+                    assert!(error < 0.02, "{name}, {judged} judged: relative error {error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn matches_reference_engine() {
     let (inputs, _) = &cases("digits_cnn")[0];
     let shapes: Vec<Vec<usize>> = inputs.iter().map(|t| t.shape.clone()).collect();

@@ -18,7 +18,7 @@ pub(super) fn deferred(g: &RealGraph, live: &[bool], spans: &[Span]) -> Vec<bool
     let row = |x: &TensorId| g.shape(*x).last().copied().unwrap_or(1);
     let mut out: Vec<bool> = (0..g.tensors.len())
         .map(|i| match &g.tensors[i].source {
-            Source::Op(RealOp::Softmax(x)) => live[i] && (is_flat(spans[x.0 as usize]) || row(x) <= LONG_ROW),
+            Source::Op(RealOp::Softmax(x)) => live[i] && (is_flat(spans[x.0 as usize], row(x)) || row(x) <= LONG_ROW),
             _ => false,
         })
         .collect();

@@ -9,8 +9,10 @@ use crate::real::expr::{Bin, Expr, Un};
 use crate::real::{RealOp, identity};
 use crate::tensor::Kind;
 
-/// Bits by which an operand of a maximum may exceed an activation.
-const MAX_GROWTH: u32 = 4;
+/// Bits of an operand of a maximum.
+const MAX_OPERAND: u32 = super::integer::QUOTIENT_BITS;
+/// Bits of the rise of a maximum, at least.
+const RISE_BITS: u32 = 12;
 
 impl Quantiser<'_> {
     pub(super) fn emit(&mut self, id: TensorId, op: &RealOp) -> Result<Rep> {
@@ -77,6 +79,9 @@ impl Quantiser<'_> {
             return self.compare(rep, a, c, *u == Un::IsZero);
         }
         let span = self.span(x);
+        if let Some(out) = self.rounded(rep, span, f)? {
+            return Ok(out);
+        }
         if let Some(out) = self.exact(rep, span, f)? {
             return Ok(out);
         }
@@ -166,8 +171,10 @@ impl Quantiser<'_> {
             return Ok(quotient);
         }
         // The bound allows divisors that calibration never saw: saturate.
-        let top = Span::new(0.0, 1.0 / span.lo);
-        let bits = self.set.table_bits.max(12);
+        let top = Span { seen: span.seen, ..Span::new(0.0, 1.0 / span.lo) };
+        // The smallest quotient needs digits too.
+        let ratio = exponent(span.hi / span.lo).clamp(0, 16) as u32;
+        let bits = (10 + ratio).clamp(self.set.table_bits.max(12), 15);
         self.requantise(quotient, top, bits, false)
     }
 
@@ -203,49 +210,48 @@ impl Quantiser<'_> {
         Ok(Rep { id: self.b.lookup(&name, d, shift, table, 0)?, step: 1.0 })
     }
 
+    /// `a + max(b - a, 0)`. The difference alone is rounded, so that operands need not be narrow.
     fn maximum(&mut self, id: TensorId, a: TensorId, b: TensorId) -> Result<Rep> {
-        // The bound of a maximum of maxima grows although its values do not.
-        self.slack = if self.divided[id.0 as usize] {
-            super::integer::QUOTIENT_BITS
-        } else {
-            self.set.activation_bits + MAX_GROWTH
-        };
-        let out = self.maximum_of(id, a, b);
-        self.slack = 0;
-        out
-    }
-
-    fn maximum_of(&mut self, id: TensorId, a: TensorId, b: TensorId) -> Result<Rep> {
-        let bits = self.set.activation_bits;
-        let shape = self.g.get(id).shape.clone();
         let whole = self.g.kind(id) != Kind::Float;
         let (ra, rb) = match (self.g.as_const(a).is_some(), self.g.as_const(b).is_some()) {
             (true, _) => {
-                let y = self.narrow(b, bits)?;
+                let y = self.max_operand(b)?;
                 (self.like(a, y)?, y)
             }
             (_, true) => {
-                let y = self.narrow(a, bits)?;
+                let y = self.max_operand(a)?;
                 (y, self.like(b, y)?)
             }
-            _ => (self.narrow(a, bits)?, self.narrow(b, bits)?),
+            _ => (self.max_operand(a)?, self.max_operand(b)?),
         };
         let step =
             if (ra.step / rb.step).log2().fract() == 0.0 { ra.step.min(rb.step) } else { ra.step.min(rb.step) / 64.0 };
         let (ka, kb) = ((ra.step / step).round() as i64, (rb.step / step).round() as i64);
         let (sa, sb) = (self.span(a), self.span(b));
-        let top = (sb.hi.max(sa.hi) - sa.lo.min(sb.lo)).max(0.0) * if whole { 1.0 } else { self.set.margin };
-        let width = (exponent(top / step + 1.0).max(1) as u32).min(16);
         let scale = Self::scale_of(step);
         let name = self.name("difference");
-        let d = self.b.combine(&name, &[(kb, rb.id), (-ka, ra.id)], 0, scale)?;
+        let d = Rep { id: self.b.combine(&name, &[(kb, rb.id), (-ka, ra.id)], 0, scale)?, step };
+        let seen = (sb.hi.max(sa.hi) - sa.lo.min(sb.lo)).max(0.0);
+        let top = self.room(d, seen, self.margin(sa.join(sb)));
+        let needed = exponent(top / step + 1.0).max(1) as u32;
+        let exact = whole || self.divided[id.0 as usize];
+        let most = if exact { 16 } else { (self.set.table_bits + 2).clamp(RISE_BITS, 14) };
+        let width = needed.min(most);
+        let shift = if whole { 0 } else { self.shift_for(d, top, width, false)? };
         let table = self.identity_table(width, false)?;
         let name = self.name("rise");
-        let rise = self.b.lookup(&name, d, 0, table, scale)?;
+        let rise = self.b.lookup(&name, d.id, shift, table, scale - shift as i32)?;
         let name = self.name("");
-        let out = self.b.combine(&name, &[(ka, ra.id), (1, rise)], 0, scale)?;
-        debug_assert_eq!(self.b.tensor(out)?.shape, shape);
-        Ok(Rep { id: out, step })
+        Ok(Rep { id: self.b.combine(&name, &[(ka, ra.id), (1 << shift, rise)], 0, scale)?, step })
+    }
+
+    /// An operand of a maximum: as it is unless it is an accumulator. The bound of a maximum of maxima grows although
+    /// its values do not.
+    fn max_operand(&mut self, x: TensorId) -> Result<Rep> {
+        self.slack = MAX_OPERAND;
+        let rep = self.narrow(x, self.set.activation_bits);
+        self.slack = 0;
+        rep
     }
 
     /// A constant in the units of another tensor.
@@ -315,5 +321,5 @@ impl Quantiser<'_> {
 /// Image of an interval under a monotone function.
 fn image(f: &Expr, span: Span) -> Span {
     let (a, b) = (f.at(span.lo), f.at(span.hi));
-    Span::new(a.min(b), a.max(b))
+    Span { seen: span.seen, ..Span::new(a.min(b), a.max(b)) }
 }

@@ -2,7 +2,7 @@
 
 use proveil_graph::{Access, Piece, Range, TensorId};
 
-use super::{Quantiser, Rep, Span, bit_range, bits_of, exponent};
+use super::{Quantiser, Rep, SHARP_BITS, Span, bit_range, bits_of, exponent};
 use crate::error::Result;
 use crate::real::{RealOp, Source};
 use crate::tensor::Kind;
@@ -33,6 +33,14 @@ impl Quantiser<'_> {
         Ok(shift)
     }
 
+    /// Absolute real values that must survive: the calibrated ones with their margin, but no more than the integers
+    /// can reach at all.
+    pub(super) fn room(&self, rep: Rep, reach: f64, margin: f64) -> f64 {
+        let r = self.range(rep.id);
+        let bound = (r.hi as f64).max(-(r.lo as f64)) * rep.step;
+        (reach * margin).min(bound.max(rep.step))
+    }
+
     /// At most `bits` bits of an integer tensor whose real values reach `span`.
     pub(super) fn requantise(&mut self, rep: Rep, span: Span, bits: u32, whole: bool) -> Result<Rep> {
         let range = self.range(rep.id);
@@ -42,8 +50,8 @@ impl Quantiser<'_> {
         {
             return Ok(rep);
         }
-        let signed = span.lo < 0.0;
-        let reach = span.reach() * self.set.margin;
+        let signed = range.lo < 0 && span.signed();
+        let reach = self.room(rep, span.reach(), self.margin(span));
         // Whole numbers that fit a table are kept; wider ones are rounded rather than cut off.
         let own = (exponent(reach / rep.step + 1.0) as u32 + u32::from(signed)).max(1);
         let (bits, whole) = if whole && own <= 16 { (own, true) } else { (if whole { 16 } else { bits }, false) };
@@ -107,7 +115,7 @@ impl Quantiser<'_> {
             return self.weight(id, other.map_or(1.0, |r| r.step));
         }
         // What is narrow enough already, or was rounded for another consumer, is not rounded again.
-        self.slack = PRODUCT_BITS;
+        self.slack = if self.sharp[id.0 as usize] { SHARP_BITS } else { PRODUCT_BITS };
         let rep = self.narrow(id, bits);
         self.slack = 0;
         rep

@@ -13,9 +13,15 @@ const EXP_DOMAIN: f64 = 10.5;
 /// Logarithm of the factor by which rows may leave their calibrated range before they saturate.
 const HEADROOM: f64 = 1.0;
 
+/// Row maxima may leave their calibrated range by this much before they saturate: a row of a test set may have its
+/// largest cell anywhere, and the scale of exponents is absolute.
+const TOP_HEADROOM: f64 = 3.0;
+
 /// How far the row maxima, and the sums of exponentials, may spread (as logarithms) before every row needs its own
 /// largest cell subtracted.
 const FLAT: f64 = 4.0;
+/// Rows that must have been seen before that spread is believed.
+const FLAT_ROWS: usize = 64;
 
 /// Parts that soft-max and log-sum-exp share.
 #[derive(Clone)]
@@ -32,9 +38,9 @@ pub(crate) struct Row {
 }
 
 /// Whether exponentials are safe with one constant for all rows.
-pub(super) fn is_flat(span: Span) -> bool {
+pub(super) fn is_flat(span: Span, row: usize) -> bool {
     let (lo, hi) = span.log_sum;
-    lo.is_finite() && hi - lo <= FLAT && span.hi - span.row_top <= FLAT
+    span.seen / row.max(1) >= FLAT_ROWS && lo.is_finite() && hi - lo <= FLAT && span.hi - span.row_top <= FLAT
 }
 
 impl Quantiser<'_> {
@@ -43,7 +49,8 @@ impl Quantiser<'_> {
         if let Some(row) = self.rows.get(&x.0) {
             return Ok(row.clone());
         }
-        let row = if is_flat(self.span(x)) { self.flat_exponentials(x)? } else { self.exponentials(x)? };
+        let len = self.g.shape(x).last().copied().unwrap_or(1);
+        let row = if is_flat(self.span(x), len) { self.flat_exponentials(x)? } else { self.exponentials(x)? };
         self.rows.insert(x.0, row.clone());
         Ok(row)
     }
@@ -87,10 +94,11 @@ impl Quantiser<'_> {
         let last = shape.len() - 1;
         // Only row maxima must be told apart: masked cells may saturate.
         let span = self.span(x);
-        let tops = Span::new(span.row_top.min(span.hi), span.hi);
-        let tops = if tops.lo >= 0.0 && span.lo < 0.0 { Span::new(-tops.hi.abs().max(1e-3), tops.hi) } else { tops };
+        let widest = span.row_top.abs().max(span.hi.abs());
+        let reach = (widest * self.margin(span)).max(widest + TOP_HEADROOM);
+        let tops = Span::new(if span.lo >= 0.0 && !span.signed() { 0.0 } else { -reach }, reach);
         let narrow = self.requantise(acc, tops, self.set.table_bits, false)?;
-        let max = self.max_row(narrow, &shape, Span::new(-tops.reach(), tops.reach()))?;
+        let max = self.max_row(narrow, &shape, Span::new(-reach, reach))?;
         // The exact accumulator less the rounded maximum: rounding the maximum cancels in the quotient.
         let ratio = max.step / acc.step;
         let (fine, k) = if ratio >= 1.0 { (acc.step, ratio.round() as i64) } else { (max.step, 1) };
@@ -106,7 +114,7 @@ impl Quantiser<'_> {
 
     /// Largest cell along the last axis by a tree of `a + max(b - a, 0)`.
     fn max_row(&mut self, x: Rep, shape: &[usize], span: Span) -> Result<Rep> {
-        let reach = (span.hi - span.lo).max(0.0) * self.set.margin;
+        let reach = (span.hi - span.lo).max(0.0);
         let width = (exponent(reach / x.step + 1.0).max(1) as u32).min(self.set.table_bits);
         let table = self.identity_table(width, false)?;
         let scale = Self::scale_of(x.step);

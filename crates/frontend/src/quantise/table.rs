@@ -7,6 +7,9 @@ use crate::tensor::Kind;
 /// Points at which a function is tested for saturation.
 const PROBES: usize = 256;
 
+/// Slopes up to so many times the mean one are not steep.
+const STEEP: f64 = 8.0;
+
 /// What is known of the results of a function.
 pub(super) struct Image {
     /// Calibrated range.
@@ -22,18 +25,21 @@ impl Quantiser<'_> {
         let Image { to, kind, sharp } = image;
         if self.is_relu(from, kind, f) {
             let bits = self.set.activation_bits;
-            let reach = from.hi.max(0.0) * self.set.margin;
+            let reach = self.room(x, from.hi.max(0.0), self.margin(from));
             let shift = self.shift_for(x, reach, bits, false)?;
             let table = self.identity_table(bits, false)?;
             let step = x.step * 2f64.powi(shift as i32);
             let name = self.name("");
             return Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step });
         }
-        let margin = self.set.margin;
-        let wide = Span::new(from.lo.min(from.lo * margin), from.hi.max(from.hi * margin));
+        let margin = self.margin(from);
+        let (bound, own) = (self.range(x.id), |v: f64| v * x.step);
+        let lo = from.lo.min(from.lo * margin).max(own(bound.lo as f64).min(from.lo));
+        let hi = from.hi.max(from.hi * margin).min(own(bound.hi as f64).max(from.hi));
+        let wide = Span::new(lo, hi);
         // Between two probes a step function can do anything.
         let domain = if sharp { wide } else { trim(wide, to, f) };
-        let most = if sharp { 16 } else { self.set.table_bits };
+        let most = if sharp { 16 } else { self.steepness(from, to, f) };
         let signed = domain.lo < 0.0;
         let declared = self.range(x.id);
         let own = bits_of(declared) - u32::from(declared.lo >= 0);
@@ -44,28 +50,42 @@ impl Quantiser<'_> {
         let shift = if whole_domain { 0 } else { self.shift_for(x, domain.reach(), bits, signed)? };
         let unit = x.step * 2f64.powi(shift as i32);
         let range = bit_range(bits, signed);
-        let (step, limit) = self.output_unit(to, kind);
-        let raw: Vec<f64> = (range.lo..=range.hi).map(|u| f(u as f64 * unit)).collect();
-        let values = finite(raw).iter().map(|v| (v / step).round().clamp(limit.0, limit.1) as i64).collect();
+        let raw = finite((range.lo..=range.hi).map(|u| f(u as f64 * unit)).collect());
+        let (step, limit) = self.output_unit(to, kind, &raw);
+        let values = raw.iter().map(|v| (v / step).round().clamp(limit.0, limit.1) as i64).collect();
         let table = self.b.table(&format!("table{}", self.b.graph().tables.len()), range.lo, values)?;
         let name = self.name("");
         Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step })
     }
 
-    /// Unit and limits of results: values of a table may have more bits than its arguments, at no cost.
-    fn output_unit(&self, to: Span, kind: Kind) -> (f64, (f64, f64)) {
+    /// Bits of the argument of a function: more than others have where it is so steep that one step of the argument
+    /// would show in the results.
+    fn steepness(&self, from: Span, to: Span, f: &dyn Fn(f64) -> f64) -> u32 {
+        let width = from.hi - from.lo;
+        let at = |i: usize| f(from.lo + width * i as f64 / PROBES as f64);
+        let rise = (0..PROBES).map(|i| (at(i + 1) - at(i)).abs()).filter(|v| v.is_finite()).fold(0.0, f64::max);
+        // Largest slope over the mean one of a function that crosses its image once.
+        let ratio = rise * PROBES as f64 / to.reach().max(1e-30);
+        let extra = exponent((ratio / STEEP).max(1.0)) as u32;
+        (self.set.table_bits + extra).min(16).max(self.set.table_bits)
+    }
+
+    /// Unit and limits of results: values of a table may have more bits than its arguments, at no cost. The unit
+    /// follows from what calibration saw and what the table can reach at all; the limits leave what room there is.
+    fn output_unit(&self, to: Span, kind: Kind, values: &[f64]) -> (f64, (f64, f64)) {
+        let widest = bit_range(16, true);
+        let limit = (widest.lo as f64, widest.hi as f64);
         if kind != Kind::Float {
-            return (1.0, (-32768.0, 32767.0));
+            return (1.0, limit);
         }
         let bits = (self.set.activation_bits + 2).min(15);
-        let r = bit_range(bits, to.lo < 0.0);
-        let top = to.reach() * if to.reach() <= 1.0 { 1.0 } else { self.set.margin };
-        let step = 2f64.powi(exponent(top.max(1e-30) / (r.hi as f64)));
-        (step, (r.lo as f64, r.hi as f64))
+        let room = bit_range(bits, to.lo < 0.0).hi as f64;
+        let top = values.iter().fold(0.0, |m: f64, v| m.max(v.abs())).min(to.reach() * self.margin(to));
+        (2f64.powi(exponent(top.max(1e-30) / room)), limit)
     }
 
     fn is_relu(&self, from: Span, kind: Kind, f: &dyn Fn(f64) -> f64) -> bool {
-        let top = from.reach() * self.set.margin * 2.0;
+        let top = from.reach() * self.margin(from) * 2.0;
         let probe = |i: usize| top * (i as f64 / PROBES as f64 * 2.0 - 1.0);
         kind == Kind::Float && from.hi > 0.0 && (0..=PROBES).map(probe).all(|v| f(v) == v.max(0.0))
     }

@@ -138,13 +138,13 @@ impl Expr {
         }
     }
 
-    /// Whether the function compares. A choice between two arms counts as continuous if the arms are: activations
+    /// Whether the function compares or rounds. A choice between two arms counts as continuous if the arms are: activations
     /// are written that way.
     pub fn jumps(&self) -> bool {
         match self {
             Self::X | Self::Const(_) => false,
             Self::Un(f, e) => {
-                let step = matches!(f, Un::Sign | Un::NonNegative | Un::IsZero);
+                let step = matches!(f, Un::Sign | Un::NonNegative | Un::IsZero) || f.rounds();
                 step || e.jumps()
             }
             Self::Bin(_, a, b) | Self::Select(_, a, b) => a.jumps() || b.jumps(),
@@ -163,6 +163,11 @@ impl Expr {
 }
 
 impl Un {
+    /// Whether the results are the whole numbers near the argument.
+    pub fn rounds(self) -> bool {
+        matches!(self, Self::Floor | Self::Ceil | Self::RoundEven | Self::Trunc)
+    }
+
     pub fn at(self, x: f64) -> f64 {
         match self {
             Self::Abs => x.abs(),
