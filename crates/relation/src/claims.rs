@@ -5,6 +5,7 @@
 //! 0 (unused address); `rho` the point of phase 1, extended for wide outputs; `delta` weighs lanes and outputs:
 //! lane 0, lane 1, output 0, ... have weights 1, delta, delta^2, ...; `kappa` the point of phase 2.
 
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -14,7 +15,7 @@ use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::groups::{Group, Side, Source};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
-use crate::weights::{Entry, Factor, eq_segment, fuse, push};
+use crate::weights::{Entry, Factor, eq_segment, eq_segment_into, fuse, push};
 
 /// Address weights of a space: cell weight is `rows[row] * eq(low, cell in row)`.
 #[derive(Clone, Debug)]
@@ -82,10 +83,9 @@ impl<E: Challenge> Point<E> {
         for s in &block.segments {
             let w = lane(s);
             let high = self.rho_nv(layout).get(g..).unwrap_or_default();
-            let eq = eq_segment(high, s.start >> g, s.rows);
-            for (r, e) in rows.iter_mut().skip(s.row).zip(eq) {
-                *r = w * e;
-            }
+            let mut eq = Vec::with_capacity(s.rows);
+            eq_segment_into(high, s.start >> g, s.rows, w, &mut eq);
+            rows.iter_mut().skip(s.row).zip(eq).for_each(|(r, e)| *r = e);
         }
         rows
     }
@@ -101,7 +101,8 @@ impl<E: Challenge> Point<E> {
         let Some(dims) = layout.outputs.get(o) else { return SpaceWeights { rows: vec![], low: vec![] } };
         let high = self.rho.get(dims.granule..).unwrap_or_default();
         let w = self.weight(2 + o);
-        let rows = eq_segment(high, 0, dims.rows()).into_iter().map(|e| e * w).collect();
+        let mut rows = Vec::with_capacity(dims.rows());
+        eq_segment_into(high, 0, dims.rows(), w, &mut rows);
         SpaceWeights { rows, low: self.low(dims) }
     }
 
@@ -384,22 +385,38 @@ fn dot_public<E: Challenge>(dims: &Dims, e: &Entry<E>, cells: &[i64]) -> E {
 /// Value at `tau` of the functional that entries induce on the columns of their trees: `[tree][column]`.
 pub fn columns_at<E: Challenge>(layout: &Layout, claims: &[(E, &Claim<E>)], tau: &[E]) -> Vec<Vec<E>> {
     let mut out: Vec<Vec<E>> = layout.trees.iter().map(|t| vec![E::ZERO; t.columns]).collect();
-    for (weight, claim) in claims {
-        for e in &claim.entries {
-            let Some(placed) = layout.tensors.get(e.tensor) else { continue };
-            let Some(tree) = placed.tree else { continue };
-            let height = layout.trees.get(tree).and_then(|t| layout.heights.get(t.group)).copied().unwrap_or(0);
-            let tau = tau.get(..height).unwrap_or_default();
-            let (low, high) = tau.split_at(e.granule.min(tau.len()));
-            let inner = eq_table(low).iter().zip(&e.low).fold(E::ZERO, |a, (x, y)| a + *x * *y) * *weight;
-            let fine = placed.dims.granule - e.granule;
-            for s in &placed.segments {
-                let rows = e.rows.iter().skip(s.row << fine).take(s.rows << fine);
-                let eq = eq_segment(high, s.start >> e.granule, s.rows << fine);
-                let v = rows.zip(&eq).fold(E::ZERO, |a, (x, y)| if x.is_zero() { a } else { a + *x * *y });
-                if let Some(o) = out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
-                    *o += inner * v;
-                }
+    let height = |tree: usize| layout.trees.get(tree).and_then(|t| layout.heights.get(t.group)).copied().unwrap_or(0);
+    let place = |e: &Entry<E>| layout.tensors.get(e.tensor).and_then(|p| Some((p, p.tree?)));
+    // Granules weighted, by height of the column and size of the granule: where they are many, one table serves all.
+    let mut weighted: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for e in claims.iter().flat_map(|(_, c)| &c.entries) {
+        if let Some((_, tree)) = place(e) {
+            *weighted.entry((height(tree), e.granule)).or_default() += e.rows.len();
+        }
+    }
+    let mut tables = BTreeMap::new();
+    for (weight, e) in claims.iter().flat_map(|(w, c)| c.entries.iter().map(move |e| (*w, e))) {
+        let Some((placed, tree)) = place(e) else { continue };
+        let tau = tau.get(..height(tree)).unwrap_or_default();
+        let (low, high) = tau.split_at(e.granule.min(tau.len()));
+        let inner = eq_table(low).iter().zip(&e.low).fold(E::ZERO, |a, (x, y)| a + *x * *y) * weight;
+        let fine = placed.dims.granule - e.granule;
+        let size = (height(tree), e.granule);
+        let shared = weighted.get(&size).is_some_and(|n| *n >= 1 << high.len());
+        for s in &placed.segments {
+            let rows = e.rows.iter().skip(s.row << fine).take(s.rows << fine);
+            let start = s.start >> e.granule;
+            let own;
+            let eq = if shared {
+                let table: &Vec<E> = tables.entry(size).or_insert_with(|| eq_table(high));
+                table.get(start..).unwrap_or_default()
+            } else {
+                own = eq_segment(high, start, s.rows << fine);
+                &own
+            };
+            let v = rows.zip(eq).fold(E::ZERO, |a, (x, y)| if x.is_zero() { a } else { a + *x * *y });
+            if let Some(o) = out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
+                *o += inner * v;
             }
         }
     }

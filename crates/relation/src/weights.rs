@@ -8,26 +8,41 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, eq_index, eq_table};
+use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
 
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
 /// `eq(pt, start + x)` for `x < len`, in O(len + pt.len()) field operations. Zero where `start + x >= 2^pt.len()`.
 pub fn eq_segment<E: Challenge>(pt: &[E], start: usize, len: usize) -> Vec<E> {
-    let k = proveil_algebra::log2_ceil(len).min(pt.len());
-    let (low, high) = pt.split_at(k);
-    let table = eq_table(low);
     let mut out = Vec::with_capacity(len);
-    let mut at = start;
-    while out.len() < len {
-        let w = eq_index(high, (at >> k) as u64);
-        let from = at & ((1 << k) - 1);
-        let take = ((1 << k) - from).min(len - out.len());
-        out.extend(table.iter().skip(from).take(take).map(|e| *e * w));
-        at += take;
-    }
+    eq_segment_into(pt, start, len, E::ONE, &mut out);
     out
+}
+
+/// Appends `scale * eq(pt, start + x)` for `x < len`.
+pub fn eq_segment_into<E: Challenge>(pt: &[E], start: usize, len: usize, scale: E, out: &mut Vec<E>) {
+    let end = out.len() + len;
+    let inside = len.min((1usize << pt.len()).saturating_sub(start));
+    eq_range(pt, start, inside, scale, out);
+    out.resize(end, E::ZERO);
+}
+
+/// [`eq_segment_into`] for a range inside the table: halves until a whole half is in the range.
+fn eq_range<E: Challenge>(pt: &[E], start: usize, len: usize, scale: E, out: &mut Vec<E>) {
+    if len == 0 {
+        return;
+    }
+    match pt.split_last() {
+        Some((top, low)) if len < 1 << pt.len() => {
+            let half = 1usize << low.len();
+            let one = scale * *top;
+            let below = half.saturating_sub(start).min(len);
+            eq_range(low, start, below, scale - one, out);
+            eq_range(low, start.saturating_sub(half), len - below, one, out);
+        }
+        _ => out.extend(eq_table_scaled(pt, scale)),
+    }
 }
 
 /// A weight on some index variables.
@@ -449,6 +464,39 @@ impl<'f, E: Challenge> Walker<'f, E> {
     }
 }
 
+/// Whether the access reads cell `i` of its tensor at index `i` of a space of the same shape.
+fn is_identity(extents: &[usize], vars: &[usize], access: &Access, dims: &Dims) -> bool {
+    let own = |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
+    extents == dims.shape
+        && access.guards.is_empty()
+        && access.axes.len() == vars.len()
+        && vars.iter().enumerate().all(|(i, v)| i == *v)
+        && access.axes.iter().enumerate().all(own)
+}
+
+/// [`push`] through the identity: the weights of the space are those of the tensor.
+fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, dims: &Dims, out: &mut Vec<Entry<E>>) {
+    let granule = dims.granule;
+    let mut low = eq_table(low.get(..granule).unwrap_or(low));
+    let mut full: Vec<E> = rows.iter().map(|r| scale * *r).collect();
+    let tail = dims.last & ((1 << granule) - 1);
+    if tail != 0 {
+        // The last granule of every line is partial.
+        let chunks = dims.chunks().max(1);
+        let mut partial = vec![E::ZERO; full.len()];
+        let ends = full.iter_mut().zip(&mut partial).skip(chunks - 1).step_by(chunks);
+        ends.for_each(|(f, p)| core::mem::swap(f, p));
+        let mut cut = low.clone();
+        cut.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
+        out.push(Entry { tensor, granule, rows: partial, low: cut });
+        if chunks == 1 {
+            return;
+        }
+    }
+    low.truncate(1 << granule);
+    out.push(Entry { tensor, granule, rows: full, low });
+}
+
 /// The functional `T -> scale * sum over settings of (product of factors) * access`.
 pub fn push<E: Challenge>(
     extents: &[usize],
@@ -458,6 +506,13 @@ pub fn push<E: Challenge>(
     dims: &Dims,
     out: &mut Vec<Entry<E>>,
 ) {
+    if let [Factor::Space { vars, granule, rows, low }] = factors
+        && *granule == dims.granule
+        && is_identity(extents, vars, access, dims)
+    {
+        push_identity(rows, low, scale, access.tensor as usize, dims, out);
+        return;
+    }
     let walk = plan_walk(extents, factors, access, dims);
     let num_rows = dims.padded_cells() >> walk.granule;
     let mut full = vec![E::ZERO; num_rows];
