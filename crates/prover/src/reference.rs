@@ -116,16 +116,18 @@ fn coefficient(c: Coef) -> E {
     E::from_int(c.num) * (0..c.shift).fold(F::ONE, |a, _| a * two).inverse()
 }
 
-/// log2 of the granule of a last axis: the largest of at most `2^cap` cells, and of at most the axis rounded up to a
-/// power of two, that pads the axis by at most a fifth, or a third for length 3.
+/// log2 of the granule of a last axis: of those of at most `2^cap` cells, and of at most the axis rounded up to a power
+/// of two, that pad the axis by at most a third, the one with the fewest cells when each granule counts as eight more.
 #[must_use]
 pub fn granule(last: usize, cap: usize) -> usize {
-    let mut best = 0;
+    let (mut best, mut least) = (0, usize::MAX);
     for g in 0..=cap {
         let size = 1 << g;
-        let padding = last.div_ceil(size) * size - last;
-        if size < 2 * last && (5 * padding <= last || last == 3 && size == 4) {
-            best = g;
+        let chunks = last.div_ceil(size);
+        let padding = chunks * size - last;
+        let cost = chunks * (size + 8);
+        if size < 2 * last && 3 * padding <= last && cost <= least {
+            (best, least) = (g, cost);
         }
     }
     best

@@ -16,6 +16,8 @@ use crate::decl::{Home, Relation};
 use crate::groups::{self, Group};
 use crate::key::{Geometry, IoVisibility, Visibility};
 
+/// What a granule costs, in cells: its weight in every claim, beside the cells' share.
+pub const GRANULE_COST: usize = 8;
 /// Largest granule, as a power of two.
 pub const MAX_GRANULE: usize = 10;
 
@@ -33,8 +35,8 @@ pub struct Dims {
 }
 
 impl Dims {
-    /// Lays out a shape with granules of at most `2^cap` cells: the largest that pads the last axis by at most a fifth
-    /// (a third for length 3).
+    /// Lays out a shape with granules of at most `2^cap` cells. Of those that pad the last axis by at most a third, the
+    /// cheapest is taken, the larger one of equals: a granule costs both parties as much as [`GRANULE_COST`] cells.
     #[must_use]
     pub fn new(shape: &[u32], cap: usize) -> Self {
         let mut shape: Vec<usize> = shape.iter().map(|n| *n as usize).collect();
@@ -43,11 +45,10 @@ impl Dims {
         }
         let last = shape.last().copied().unwrap_or(1);
         let outer = shape.iter().rev().skip(1).product();
-        let fits = |g: &usize| {
-            let padded = last.div_ceil(1 << g) << g;
-            padded * 5 <= last * 6 || (last == 3 && *g == 2)
-        };
-        let granule = (0..=log2_ceil(last).min(cap)).rev().find(fits).unwrap_or(0);
+        let padded = |g: usize| last.div_ceil(1 << g) << g;
+        let fits = |g: &usize| padded(*g) * 3 <= last * 4;
+        let cost = |g: &usize| padded(*g) + GRANULE_COST * last.div_ceil(1 << g);
+        let granule = (0..=log2_ceil(last).min(cap)).rev().filter(fits).min_by_key(cost).unwrap_or(0);
         Self { shape, outer, last, granule }
     }
 

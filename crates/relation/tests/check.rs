@@ -234,8 +234,8 @@ fn rejects_more_than_given_limits() {
         ("table rows", Limits { table_rows: 20, ..limits }),
         ("fractions", Limits { fractions: 20, ..limits }),
         ("groups", Limits { groups: 0, ..limits }),
-        ("row weights", Limits { weights: 8, ..limits }),
-        ("walk", Limits { steps: 8, ..limits }),
+        ("row weights", Limits { weights: 3, ..limits }),
+        ("walk", Limits { steps: 3, ..limits }),
         ("row queries", Limits { queries: 28, ..limits }),
         ("log_height", Limits { log_height: 8, ..limits }),
     ];
