@@ -91,7 +91,7 @@ mod tests {
     use proveil_relation::table::Table;
 
     fn rows(parts: Vec<Part>) -> Vec<Vec<i64>> {
-        Table { name: String::new(), parts }.materialise()
+        Table::public(String::new(), parts).materialise()
     }
 
     #[test]

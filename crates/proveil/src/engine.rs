@@ -106,7 +106,7 @@ impl Engine {
     pub fn witness(&self, inputs: &[Vec<i64>]) -> Result<Witness, Error> {
         let values = self.run(inputs)?;
         let w = self.plan.witness(&self.package.graph, &values)?;
-        Ok(Witness { tensors: w.tensors, tuples: w.tuples, outputs: w.outputs })
+        Ok(Witness { tensors: w.tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs })
     }
 
     /// Commits an input on its own with coins from `seed`.

@@ -66,7 +66,7 @@ impl Engine {
         let w = lowered.plan.witness(&p.graph, &self.run(&inputs)?)?;
         let tensors = model_tensors(&p.graph, &key.relation, &p.params);
         let tensors = w.tensors.into_iter().zip(tensors).map(|(a, b)| if b.is_empty() { a } else { b }).collect();
-        let witness = Witness { tensors, tuples: w.tuples, outputs: w.outputs };
+        let witness = Witness { tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs };
         let bytes = key.encode();
         let prepared = PreparedKey::new(key);
         let proof = prover::prove(&self.key, &prepared, &witness, model, store)?;

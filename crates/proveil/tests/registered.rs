@@ -30,7 +30,7 @@ fn graph() -> (Graph, Vec<Vec<i64>>) {
 
 fn witness(l: &Lowered, graph: &Graph, values: &[Vec<i64>]) -> Witness {
     let w = l.plan.witness(graph, values).unwrap();
-    Witness { tensors: w.tensors, tuples: w.tuples, outputs: w.outputs }
+    Witness { tensors: w.tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs }
 }
 
 /// The same with one cell of the first parameter replaced.

@@ -21,17 +21,18 @@ pub mod reference;
 pub mod refresh;
 pub mod registration;
 pub mod talk;
+mod witness;
 
 use std::borrow::Cow;
 
-use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, base_from_i64};
+use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing};
 use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::codec::Leaf;
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::OpeningError;
 use proveil_protocol::transcript::Transcript;
 use proveil_relation::claims::{self, AddressWeights, Point, PublicCells};
-use proveil_relation::decl::{Home, Relation};
+use proveil_relation::decl::Home;
 use proveil_relation::key::{IoValue, IoVisibility, Statement};
 use proveil_relation::layout::{Layout, TreeKind};
 use proveil_verifier::phases::{self, label};
@@ -43,6 +44,9 @@ use columns::{base_columns, commit_tensors, coordinates, ext_columns, randomise}
 use commit::{CommitError, Tree};
 use products::Cells;
 use talk::{Cheat, Talk};
+use witness::{check_witness, field_values};
+
+pub use witness::Witness;
 
 /// Why no proof was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,17 +105,6 @@ pub enum ProveError {
     OwnCheck(#[from] ProofError),
 }
 
-/// A witness: cells of every tensor of the relation and every look-up's tuple values.
-#[derive(Clone, Debug, Default)]
-pub struct Witness {
-    /// Row-major cells by relation tensor; empty for public constants.
-    pub tensors: Vec<Vec<i64>>,
-    /// `[look-up][tuple column][cell]`.
-    pub tuples: Vec<Vec<Vec<i64>>>,
-    /// Output values.
-    pub outputs: Vec<Vec<i64>>,
-}
-
 /// A tensor group committed outside a proof, with everything needed to open it.
 #[derive(Clone, Debug)]
 pub struct Committed {
@@ -156,6 +149,8 @@ pub struct Deviation<'a> {
     pub cheat: Option<Cheat<'a>>,
     /// Tuple values as field elements, where the witness's own integers are not what is committed.
     pub tuples: Option<&'a [Vec<Vec<F>>]>,
+    /// Values of committed table rows, likewise.
+    pub tables: Option<&'a [Vec<Vec<F>>]>,
     /// Keep going when a tuple is in no table row.
     pub forgive: bool,
     /// Alters the multiplicities: `[table][row]`.
@@ -279,26 +274,6 @@ fn bind_coins(coins: &Coins, key: &PreparedKey, witness: &Witness, statement: &S
     coins.derive("proof", &[&key.digest, h.finalize().as_bytes(), &statement.encode()])
 }
 
-fn check_witness(relation: &Relation, w: &Witness) -> Result<(), ProveError> {
-    let shape = |what: &str, expected: usize, got: usize| {
-        if expected == got { Ok(()) } else { Err(ProveError::Shape { what: what.into(), expected, got }) }
-    };
-    shape("tensors", relation.tensors.len(), w.tensors.len())?;
-    shape("look-ups", relation.lookups.len(), w.tuples.len())?;
-    shape("outputs", relation.outputs.len(), w.outputs.len())?;
-    for (d, v) in relation.tensors.iter().zip(&w.tensors) {
-        if !matches!(d.home, Home::Public(_)) {
-            shape(&d.name, d.cells(), v.len())?;
-        }
-    }
-    for (l, t) in relation.lookups.iter().zip(&w.tuples) {
-        shape(&l.name, l.tuple.len(), t.len())?;
-        let cells = l.space.iter().map(|n| *n as usize).product();
-        t.iter().try_for_each(|c| shape(&l.name, cells, c.len()))?;
-    }
-    Ok(())
-}
-
 fn statement(key: &PreparedKey, witness: &Witness, inputs: &Inputs<'_>) -> Result<Statement, ProveError> {
     let relation = &key.key.relation;
     let io = |what: &str, k: usize, visibility, values: &[i64], committed: Option<&&Committed>| match visibility {
@@ -362,7 +337,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, ProveError> {
         let public = PublicValues::new(key, statement)?;
         let relation = &key.key.relation;
-        let mut counts = lookups::multiplicities(relation, &witness.tuples, deviation.forgive)?;
+        let mut counts = lookups::multiplicities(relation, &witness.tuples, &witness.tables, deviation.forgive)?;
         if let Some(f) = deviation.multiplicities {
             f(&mut counts);
         }

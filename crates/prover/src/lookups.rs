@@ -11,11 +11,17 @@ use crate::ProveError;
 use crate::packed;
 use crate::talk::Talk;
 
-/// Row of a table that equals a tuple, if any.
+/// Row of a table that equals a tuple, if any. `columns` are the values of committed rows behind their numbers.
 #[must_use]
-pub fn find_row(table: &Table, tuple: &[i64]) -> Option<usize> {
+pub fn find_row(table: &Table, columns: &[Vec<i64>], tuple: &[i64]) -> Option<usize> {
+    if table.expressions().is_some() {
+        let (number, values) = tuple.split_first()?;
+        let row = usize::try_from(*number).ok().filter(|r| *r < table.num_rows())?;
+        let equal = values.len() == columns.len() && columns.iter().zip(values).all(|(c, v)| c.get(row) == Some(v));
+        return equal.then_some(row);
+    }
     let mut at = 0usize;
-    for part in &table.parts {
+    for part in table.parts() {
         let len = part.len as usize;
         let ramp = part.columns.iter().zip(tuple).find_map(|(c, v)| match c {
             Column::Ramp(s) => Some(v.wrapping_sub(*s)),
@@ -40,40 +46,42 @@ pub fn find_row(table: &Table, tuple: &[i64]) -> Option<usize> {
     None
 }
 
-/// How often each table row is looked up, by table.
+/// How often each table row is looked up, by table. `rows` are the values of committed rows: `[table][column][row]`.
 ///
 /// # Errors
 /// `Unsatisfied` names the look-up, cell and tuple that is in no row; with `forgive`, such tuples are not counted.
 pub fn multiplicities(
     relation: &Relation,
     tuples: &[Vec<Vec<i64>>],
+    rows: &[Vec<Vec<i64>>],
     forgive: bool,
 ) -> Result<Vec<Vec<i64>>, ProveError> {
-    let mut out: Vec<Vec<i64>> = relation.tables.iter().map(|t| vec![0; t.rows()]).collect();
+    let mut out: Vec<Vec<i64>> = relation.tables.iter().map(|t| vec![0; t.num_rows()]).collect();
     let counted: Result<Vec<(usize, Vec<usize>)>, ProveError> = relation
         .lookups
         .par_iter()
         .zip(tuples)
         .map(|(l, columns)| {
             let table = &relation.tables[l.table as usize];
+            let own = rows.get(l.table as usize).map_or(&[][..], Vec::as_slice);
             let cells = columns.first().map_or(0, Vec::len);
-            let mut rows = Vec::with_capacity(cells);
+            let mut found = Vec::with_capacity(cells);
             let mut tuple = vec![0; columns.len()];
             for cell in 0..cells {
                 tuple.iter_mut().zip(columns).for_each(|(t, c)| *t = c[cell]);
-                match find_row(table, &tuple) {
-                    Some(r) => rows.push(r),
+                match find_row(table, own, &tuple) {
+                    Some(r) => found.push(r),
                     None if forgive => {}
                     None => {
                         return Err(ProveError::Unsatisfied { path: l.name.clone(), cell, tuple: tuple.clone() });
                     }
                 }
             }
-            Ok((l.table as usize, rows))
+            Ok((l.table as usize, found))
         })
         .collect();
-    for (table, rows) in counted? {
-        rows.iter().for_each(|r| out[table][*r] += 1);
+    for (table, found) in counted? {
+        found.iter().for_each(|r| out[table][*r] += 1);
     }
     Ok(out)
 }
@@ -86,12 +94,13 @@ pub struct Fractions {
     pub num: [Vec<F>; 2],
 }
 
-/// Fills both lanes.
+/// Fills both lanes. `rows` are the values of committed rows: `[table][column][row]`.
 #[must_use]
 pub fn fractions(
     relation: &Relation,
     layout: &Layout,
     tuples: &[Vec<Vec<F>>],
+    rows: &[Vec<Vec<F>>],
     multiplicities: &[Vec<i64>],
     alpha: E,
     beta: E,
@@ -99,7 +108,8 @@ pub fn fractions(
     let fill = layout.tensors[layout.helper(relation)].dims.last;
     let mut den = [vec![alpha; fill], vec![alpha; fill]];
     let mut num = [vec![F::ZERO; fill], vec![F::ZERO; fill]];
-    let powers: Vec<E> = (1..=8).map(|i| beta.exp_u64(i)).collect();
+    let width = relation.tables.iter().map(Table::width).max().unwrap_or(0) as u64;
+    let powers: Vec<E> = (1..=width).map(|i| beta.exp_u64(i)).collect();
     for (i, (l, block)) in relation.lookups.iter().zip(&layout.blocks).enumerate() {
         let base = alpha - table_id::<E>(l.table as usize);
         fill_block(block, &mut den, &mut num, |cell| {
@@ -110,6 +120,14 @@ pub fn fractions(
     let tables = relation.tables.iter().zip(multiplicities).enumerate();
     for ((t, (table, m)), block) in tables.zip(layout.blocks.iter().skip(relation.lookups.len())) {
         let base = alpha - table_id::<E>(t);
+        if table.expressions().is_some() {
+            fill_block(block, &mut den, &mut num, |cell| {
+                let number = base - powers[0] * F::from_u64(cell as u64);
+                let w = rows[t].iter().zip(&powers[1..]).fold(number, |a, (c, p)| a - *p * c[cell]);
+                (w, -E::base_from_int(m[cell]))
+            });
+            continue;
+        }
         let rows = table.materialise();
         fill_block(block, &mut den, &mut num, |cell| {
             let w = rows[cell].iter().zip(&powers).fold(base, |a, (v, p)| a - *p * E::base_from_int(*v));

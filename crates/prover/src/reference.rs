@@ -232,9 +232,9 @@ impl<'a> Reference<'a> {
     pub fn new(relation: &'a Relation, geometry: &Geometry, visibility: &'a Visibility) -> Self {
         let cap_of = |height: usize| height.saturating_sub(3).min(10);
         let cap = cap_of(usize::from(geometry.log_height));
-        let rows: Vec<u32> = relation.tables.iter().map(|t| t.rows() as u32).collect();
+        let rows: Vec<Vec<u32>> = relation.tables.iter().map(proveil_relation::table::Table::space).collect();
         let spaces = relation.lookups.iter().map(|l| Granules::new(&l.space, cap));
-        let blocks: Vec<Granules> = spaces.chain(rows.iter().map(|n| Granules::new(&[*n], cap))).collect();
+        let blocks: Vec<Granules> = spaces.chain(rows.iter().map(|n| Granules::new(n, cap))).collect();
         let (fractions, fill) = lanes(&blocks);
         let plan = trees(relation, geometry, visibility);
         let mut held: Vec<(Option<TreeKind>, Vec<u32>)> = relation
@@ -252,7 +252,7 @@ impl<'a> Reference<'a> {
                 },
             })
             .collect();
-        held.extend(rows.iter().map(|n| (Some(TreeKind::Trace), vec![*n])));
+        held.extend(rows.iter().map(|n| (Some(TreeKind::Trace), n.clone())));
         held.push((Some(TreeKind::Helper), vec![fill as u32]));
         let mut places: Vec<Vec<Place>> = held.iter().map(|_| Vec::new()).collect();
         let mut columns = Vec::new();
@@ -348,6 +348,16 @@ impl<'a> Reference<'a> {
                 w[*lane][*x] = fingerprint(t, row, beta);
                 num[*lane][*x] = -E::from_int(*m);
             }
+            let Some((space, columns)) = table.expressions() else { continue };
+            for (row, ((lane, x), m)) in at.iter().zip(&counts[t]).enumerate() {
+                w[*lane][*x] = fingerprint(t, &[row as i64], beta);
+                num[*lane][*x] = -E::from_int(*m);
+            }
+            for (c, e) in columns.iter().enumerate() {
+                for (v, (lane, x)) in self.values(tensors, e, space).iter().zip(at) {
+                    w[*lane][*x] += beta.exp_u64(c as u64 + 2) * v.total();
+                }
+            }
         }
         let den = w.clone().map(|w| w.into_iter().map(|w| alpha - w).collect::<Vec<E>>());
         let helper = (0..n).map(|x| num[0][x] * den[0][x].inverse() + num[1][x] * den[1][x].inverse()).collect();
@@ -359,7 +369,7 @@ impl<'a> Reference<'a> {
     #[must_use]
     pub fn address_weights(&self, p: &Point<E>, source: Source) -> Option<Vec<E>> {
         match source {
-            Source::Lookup(i, _) => {
+            Source::Block(i, _) => {
                 let rho = &p.rho[..self.nv];
                 Some(self.fractions[i].iter().map(|(lane, x)| p.delta.exp_u64(*lane as u64) * eq(rho, *x)).collect())
             }
@@ -371,11 +381,24 @@ impl<'a> Reference<'a> {
         }
     }
 
+    /// The space of a look-up or of a table of committed rows.
+    fn block_space(&self, block: usize) -> &'a [u32] {
+        match block.checked_sub(self.relation.lookups.len()) {
+            None => &self.relation.lookups[block].space,
+            Some(t) => self.relation.tables[t].expressions().map_or(&[], |(space, _)| space),
+        }
+    }
+
     /// All expressions with their sources and spaces.
     fn expressions(&self) -> Vec<(Source, &'a [u32], &'a Expr)> {
         let mut out = Vec::new();
         for (i, l) in self.relation.lookups.iter().enumerate() {
-            out.extend(l.tuple.iter().enumerate().map(|(c, e)| (Source::Lookup(i, c), &l.space[..], e)));
+            out.extend(l.tuple.iter().enumerate().map(|(c, e)| (Source::Block(i, c), &l.space[..], e)));
+        }
+        for (t, table) in self.relation.tables.iter().enumerate() {
+            let Some((space, columns)) = table.expressions() else { continue };
+            let block = self.relation.lookups.len() + t;
+            out.extend(columns.iter().enumerate().map(|(c, e)| (Source::Block(block, c + 1), space, e)));
         }
         out.extend(self.relation.outputs.iter().enumerate().map(|(o, d)| (Source::Output(o), &d.space[..], &d.expr)));
         out
@@ -386,7 +409,7 @@ impl<'a> Reference<'a> {
     pub fn combination(&self, p: &Point<E>, tensors: &[Vec<F>]) -> Combination {
         let mut out = Combination::default();
         for (i, l) in self.relation.lookups.iter().enumerate() {
-            let weights = self.address_weights(p, Source::Lookup(i, 0)).unwrap_or_default();
+            let weights = self.address_weights(p, Source::Block(i, 0)).unwrap_or_default();
             out.public += weights.iter().copied().sum::<E>() * E::from_int(i64::from(l.table) + 1);
         }
         for (source, space, e) in self.expressions() {
@@ -399,7 +422,9 @@ impl<'a> Reference<'a> {
             }
         }
         for (t, table) in self.relation.tables.iter().enumerate() {
-            for (row, (lane, x)) in table.materialise().iter().zip(&self.fractions[self.relation.lookups.len() + t]) {
+            let numbered = table.expressions().map(|_| (0..table.num_rows() as i64).map(|row| vec![row]).collect());
+            let rows: Vec<Vec<i64>> = numbered.unwrap_or_else(|| table.materialise());
+            for (row, (lane, x)) in rows.iter().zip(&self.fractions[self.relation.lookups.len() + t]) {
                 let w = p.delta.exp_u64(*lane as u64) * eq(&p.rho[..self.nv], *x);
                 out.public += w * fingerprint(t, row, p.beta);
             }
@@ -410,7 +435,8 @@ impl<'a> Reference<'a> {
     /// Zero weights for every cell of every tensor, multiplicities and helpers included.
     #[must_use]
     pub fn no_weights(&self) -> Vec<Vec<E>> {
-        let own = self.relation.tensors.iter().map(|t| t.cells()).chain(self.relation.tables.iter().map(|t| t.rows()));
+        let own =
+            self.relation.tensors.iter().map(|t| t.cells()).chain(self.relation.tables.iter().map(|t| t.num_rows()));
         own.chain([self.fill]).map(|n| vec![E::ZERO; n]).collect()
     }
 
@@ -467,10 +493,9 @@ impl<'a> Reference<'a> {
     /// with the low weights `eq` of the bits below; nothing is visited when the space's output is private.
     pub fn side(&self, p: &Point<E>, g: &Group, side: Side, mut visit: impl FnMut(usize, usize, E)) {
         let (space, at): (&[u32], Vec<(E, usize)>) = match g.source {
-            Source::Lookup(i, _) => (
-                &self.relation.lookups[i].space,
-                self.fractions[i].iter().map(|(l, x)| (p.delta.exp_u64(*l as u64), *x)).collect(),
-            ),
+            Source::Block(i, _) => {
+                (self.block_space(i), self.fractions[i].iter().map(|(l, x)| (p.delta.exp_u64(*l as u64), *x)).collect())
+            }
             Source::Output(o) => {
                 if self.visibility.outputs[o] == IoVisibility::Private {
                     return;
@@ -479,7 +504,7 @@ impl<'a> Reference<'a> {
                 (&self.relation.outputs[o].space, self.outputs[o].iter().map(|x| (weight, *x)).collect())
             }
         };
-        let rho = if matches!(g.source, Source::Lookup(..)) { &p.rho[..self.nv] } else { &p.rho[..] };
+        let rho = if matches!(g.source, Source::Block(..)) { &p.rho[..self.nv] } else { &p.rho[..] };
         let (low, high) = rho.split_at(granule(space[space.len() - 1] as usize, self.cap));
         let k = scale(p, g.source) * coefficient(g.coef);
         let access = g.access(side);
@@ -543,7 +568,7 @@ fn row_major(space: &[u32], idx: &[usize]) -> usize {
 
 fn scale(p: &Point<E>, source: Source) -> E {
     match source {
-        Source::Lookup(_, c) => p.beta.exp_u64(c as u64 + 1),
+        Source::Block(_, c) => p.beta.exp_u64(c as u64 + 1),
         Source::Output(_) => E::ONE,
     }
 }

@@ -33,10 +33,7 @@ fn relation() -> Relation {
         shape: shape.iter().map(|n| *n as u32).collect(),
         home,
     };
-    let ramp = |name: &str, start, len| Table {
-        name: name.into(),
-        parts: vec![Part { len, columns: vec![Column::Ramp(start)] }],
-    };
+    let ramp = |name: &str, start, len| Table::public(name, vec![Part { len, columns: vec![Column::Ramp(start)] }]);
     // acc + 4 = r + 8 u, z = relu(u)
     let rounded = Expr {
         constant: Coef { num: 4, shift: 3 },
@@ -62,13 +59,13 @@ fn relation() -> Relation {
         tables: vec![
             ramp("input", -8, 16),
             ramp("digit", 0, 8),
-            Table {
-                name: "relu".into(),
-                parts: vec![Part {
+            Table::public(
+                "relu",
+                vec![Part {
                     len: 256,
                     columns: vec![Column::Ramp(-128), Column::Values((-128..128).map(|v: i64| v.max(0)).collect())],
                 }],
-            },
+            ),
         ],
         lookups: vec![
             lookup("x/range", N_IN, 0, vec![plain(access(2, &[0]))]),
@@ -112,6 +109,7 @@ fn witness(seed: i64) -> Witness {
     let y: Vec<i64> = (0..N_OUT).map(|i| 7 + (0..N_MID).map(|k| w2[i * N_MID + k] * z[k]).sum::<i64>()).collect();
     Witness {
         tuples: vec![vec![x.clone()], vec![r.clone()], vec![u, z.clone()]],
+        tables: vec![vec![]; 3],
         tensors: vec![w1, b1, x, r, z, w2, y.clone()],
         outputs: vec![y],
     }

@@ -4,7 +4,7 @@ mod support;
 
 use proveil_prover::{Deviation, Proof};
 use proveil_relation::key::{Epoch, IoValue, IoVisibility, ModelVisibility, Statement, VerifyingKey, Visibility};
-use proveil_relation::table::Column;
+use proveil_relation::table::{Column, Part, Rows};
 use proveil_verifier::{PreparedKey, StatementError, VerifyError, verify};
 use support::{Case, Mode, Setup, dense_proof, relations, setup, setup_with};
 
@@ -145,13 +145,19 @@ macro_rules! changed_keys {
     };
 }
 
+/// The parts of a table of public rows.
+fn parts(k: &mut VerifyingKey, table: usize) -> &mut Vec<Part> {
+    let Rows::Public(parts) = &mut k.relation.tables[table].rows else { panic!("public rows") };
+    parts
+}
+
 changed_keys! {
     key_with_another_table_value: |k| {
-        let Column::Values(v) = &mut k.relation.tables[2].parts[1].columns[1] else { return };
+        let Column::Values(v) = &mut parts(k, 2)[1].columns[1] else { return };
         v[30] += 1;
     };
-    key_with_another_table_start: |k| k.relation.tables[0].parts[0].columns[0] = Column::Ramp(-7);
-    key_with_a_longer_table: |k| k.relation.tables[1].parts[0].len = 9;
+    key_with_another_table_start: |k| parts(k, 0)[0].columns[0] = Column::Ramp(-7);
+    key_with_a_longer_table: |k| parts(k, 1)[0].len = 9;
     key_with_another_shape: |k| k.relation.tensors[3].shape = vec![2, 2];
     key_with_another_coefficient: |k| k.relation.lookups[2].tuple[0].products[0].coef.num = 3;
     key_with_another_constant: |k| k.relation.outputs[0].expr.constant.num = 8;
@@ -204,7 +210,7 @@ fn rejects_model_swap() {
         let p = cheat.honest();
         assert!(is_proof_error(&honest.verify(&p).unwrap_err()));
         // The honest model's tree below the other model's witness.
-        let p = honest.prove_witness(&cheat.case.witness(), &cheat.case.tuples(), Deviation::default()).unwrap();
+        let p = honest.prove_witness(&cheat.case.witness(), &cheat.case, Deviation::default()).unwrap();
         assert!(is_proof_error(&honest.verify(&p).unwrap_err()));
     }
 }
@@ -281,7 +287,8 @@ fn rejects_another_activation_of_the_same_shape() {
         let honest = setup(&relations::dense(), &mode);
         // Leaky: negative values map to -1.
         let mut case = relations::dense();
-        case.relation.tables[2].parts[0].columns[1] = Column::Constant(-1);
+        let Rows::Public(parts) = &mut case.relation.tables[2].rows else { panic!("public rows") };
+        parts[0].columns[1] = Column::Constant(-1);
         case.tensors[4].iter_mut().for_each(|z| *z = if *z == 0 { -1 } else { *z });
         let other = setup(&case, &mode);
         if let Ok(p) = other.prove(Deviation::default()) {

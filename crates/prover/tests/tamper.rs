@@ -341,8 +341,11 @@ fn accepts_only_the_pads_of_this_proof() {
     s.verify(&other).unwrap();
     assert_eq!(first.statement, other.statement);
     let shared = |l: &&Leaf| first.bytes[l.offset..][..l.len] == other.bytes[l.offset..][..l.len];
-    assert_eq!(first.leaves.iter().take(80).filter(shared).count(), 0);
-    for leaf in first.leaves.iter().take(80) {
+    // Nonces of proofs of work are short and may coincide.
+    let messages: Vec<&Leaf> = first.leaves.iter().take(80).filter(|l| !l.label.ends_with("nonce")).collect();
+    assert!(messages.len() > 70);
+    assert_eq!(messages.iter().filter(|l| shared(l)).count(), 0);
+    for leaf in messages {
         let mut bytes = first.bytes.clone();
         bytes[leaf.offset..][..leaf.len].copy_from_slice(&other.bytes[leaf.offset..][..leaf.len]);
         assert!(verify(&s.key, &first.statement, &bytes).is_err(), "{}", leaf.label);

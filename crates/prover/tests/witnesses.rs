@@ -56,7 +56,7 @@ fn refuse_honest_tuples(case: &Case, honest: &Case, zero_knowledge: bool) {
     let s = setup(case, &mode);
     let mut witness = honest.witness();
     witness.tensors = case.witness().tensors;
-    let proof = s.prove_witness(&witness, &honest.tuples(), Deviation::default()).unwrap();
+    let proof = s.prove_witness(&witness, honest, Deviation::default()).unwrap();
     let check = refused(s.verify(&proof));
     assert_eq!(check, if zero_knowledge { "inner claim" } else { "products" });
 }
@@ -131,6 +131,17 @@ wrong_cells! {
     deep_first_layer: deep3, "z0", 1, 1;
     deep_middle_layer: deep3, "r1", 2, 1;
     deep_last_layer: deep3, "z2", 3, 1;
+    gather_cell_too_high: gather, "z", 7, 1;
+    gather_cell_of_second_chunk: gather, "z", 29, -1;
+    gather_index_too_high: gather, "x", 1, 1;
+    gather_index_too_low: gather, "x", 2, -1;
+    gather_index_out_of_range: gather, "x", 0, 1;
+    gather_index_negative: gather, "x", 1, -1;
+    gather_table: gather, "d", 20, 1;
+    gather_product_index: gather, "k", 1, 1;
+    gather_product_index_out_of_range: gather, "k", 0, 1;
+    gather_product: gather, "v", 0, 1;
+    gather_product_factor: gather, "w", 4, 1;
 }
 
 #[test]
@@ -197,4 +208,44 @@ fn rejects_pairs_only_by_their_table() {
     case.relation.lookups.push(relations::lookup("z/any", &[6], 1, vec![relations::cells(relations::at(1, &[0]))]));
     case.relation.tables.push(relations::ramp("any", -90, 181));
     refuse_only_by(&case, "pair");
+}
+
+#[test]
+fn rejects_a_row_mixed_of_two() {
+    // The first half of row 0 with the second half of row 1: every cell occurs in the table, in its own column.
+    let mut case = relations::gather();
+    let (d, z) = (case.tensors[0].clone(), case.tensor("z"));
+    case.tensors[z][6 + 3..12].copy_from_slice(&d[6 + 3..12]);
+    for zero_knowledge in [false, true] {
+        refuse_true_tuples(&case, zero_knowledge);
+        refuse_honest_tuples(&case, &relations::gather(), zero_knowledge);
+    }
+    refuse_only_by(&case, "z/row");
+}
+
+/// Refused whatever the prover does to the multiplicities of the table of committed rows.
+fn refuse_counts(case: &Case, alter: fn(&mut Vec<i64>)) {
+    for zero_knowledge in [false, true] {
+        let counts = |counts: &mut Vec<Vec<i64>>| alter(&mut counts[1]);
+        let result = forge(
+            case,
+            &Mode::secret(zero_knowledge),
+            Deviation { multiplicities: Some(&counts), ..Deviation::default() },
+        );
+        assert_eq!(refused(result), if zero_knowledge { "inner claim" } else { "claims at the common point" });
+    }
+}
+
+#[test]
+fn rejects_forged_multiplicities_of_committed_rows() {
+    let honest = relations::gather();
+    refuse_counts(&honest, |m| m[0] += 1);
+    // A look-up counted at another row, and more and less of two rows that cancel in number.
+    refuse_counts(&honest, |m| (m[0], m[1]) = (m[0] - 1, m[1] + 1));
+    refuse_counts(&honest, |m| (m[2], m[5]) = (m[2] + 7, m[5] - 7));
+    refuse_counts(&honest, |m| m.fill(0));
+    // A wrong cell, counted at the row of its number or nowhere.
+    let wrong = honest.with("z", 0, 1);
+    refuse_counts(&wrong, |m| m[9] += 1);
+    refuse_counts(&wrong, |m| m[9] -= 1);
 }

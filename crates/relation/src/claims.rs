@@ -1,7 +1,7 @@
 //! The claims that phases 1 and 2 leave for phase 3, as functionals on tensors; one piece of code for both parties.
 //!
 //! Symbols: `alpha`, `beta` fingerprint challenges; fraction `x` of lane `j` has denominator
-//! `D_j(x) = alpha - W_j(x)`, `W = id + beta v1 + beta^2 v2 + beta^3 v3`, and numerator 1 (look-up), `-m` (table row) or
+//! `D_j(x) = alpha - W_j(x)`, `W = id + beta v1 + beta^2 v2 + ..`, and numerator 1 (look-up), `-m` (table row) or
 //! 0 (unused address); `rho` the point of phase 1, extended for wide outputs; `delta` weighs lanes and outputs:
 //! lane 0, lane 1, output 0, ... have weights 1, delta, delta^2, ...; `kappa` the point of phase 2.
 
@@ -15,6 +15,7 @@ use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::groups::{Group, Side, Source};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
+use crate::table::{Column, Part, Table};
 use crate::weights::{Entry, Factor, eq_segment, eq_segment_into, fuse, push};
 
 /// Address weights of a space: cell weight is `rows[row] * eq(low, cell in row)`.
@@ -122,6 +123,25 @@ pub fn total<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
     w.rows.iter().enumerate().fold(E::ZERO, |a, (i, r)| a + *r * if (i + 1) % chunks == 0 { part } else { full })
 }
 
+/// Sum of the weights of all valid cells, each times the cell's row-major number.
+pub fn numbers<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
+    let low = eq_table(&w.low);
+    let moments = |cells: usize| {
+        let weighed = low.iter().take(cells).enumerate();
+        weighed.fold((E::ZERO, E::ZERO), |(a, b), (j, x)| (a + *x, b + *x * E::from_int(j as i64)))
+    };
+    let (step, chunks) = (1usize << dims.granule, dims.chunks().max(1));
+    let tail = dims.last - (chunks - 1) * step;
+    let (full, part) = (moments(step), moments(tail));
+    let (mut acc, mut at) = (E::ZERO, 0);
+    for (i, r) in w.rows.iter().enumerate() {
+        let ((sum, moment), cells) = if (i + 1) % chunks == 0 { (part, tail) } else { (full, step) };
+        acc += *r * (sum * E::from_int(at) + moment);
+        at += cells as i64;
+    }
+    acc
+}
+
 /// The numerators of lane `j` at `rho`: (indicator of look-ups, functional of the multiplicities to subtract).
 fn numerator<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, lane: usize) -> (E, Vec<Entry<E>>) {
     let pick = |s: &LaneSegment| if s.lane == lane { E::ONE } else { E::ZERO };
@@ -133,15 +153,17 @@ fn numerator<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, l
     let mut entries = Vec::new();
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
         let w = weights(b);
-        let f = [Factor::Space { vars: vec![0], granule: b.dims.granule, rows: &w.rows, low: &w.low }];
-        let access = identity(layout.multiplicity(relation, t));
-        push(&[b.dims.last], &f, -E::ONE, &access, &b.dims, &mut entries);
+        let vars = (0..b.dims.shape.len()).collect();
+        let f = [Factor::Space { vars, granule: b.dims.granule, rows: &w.rows, low: &w.low }];
+        let access = identity(layout.multiplicity(relation, t), b.dims.shape.len());
+        push(&b.dims.shape, &f, -E::ONE, &access, &b.dims, &mut entries);
     }
     (indicator, entries)
 }
 
-fn identity(tensor: usize) -> Access {
-    Access { tensor: tensor as u32, axes: vec![Affine::var(0)], guards: vec![] }
+/// Reads cell after cell of a tensor with so many axes.
+fn identity(tensor: usize, rank: usize) -> Access {
+    Access { tensor: tensor as u32, axes: (0..rank as u32).map(Affine::var).collect(), guards: vec![] }
 }
 
 /// Claims of phase 1: helper at rho, sum of all fractions, numerators of both lanes.
@@ -151,10 +173,10 @@ pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>) 
     if let Some(t) = layout.tensors.get(h) {
         let mut at_rho = Vec::new();
         let f = [Factor::Eq { var: 0, pt: p.rho_nv(layout).to_vec() }];
-        push(&[t.dims.last], &f, E::ONE, &identity(h), &t.dims, &mut at_rho);
+        push(&[t.dims.last], &f, E::ONE, &identity(h, 1), &t.dims, &mut at_rho);
         out.push(Claim { name: "look-up helper", public: E::ZERO, entries: at_rho });
         let mut sum = Vec::new();
-        push(&[t.dims.last], &[], E::ONE, &identity(h), &t.dims, &mut sum);
+        push(&[t.dims.last], &[], E::ONE, &identity(h, 1), &t.dims, &mut sum);
         out.push(Claim { name: "look-up sum", public: E::ZERO, entries: sum });
     }
     for (lane, name) in [(0, "look-up numerator, lane 0"), (1, "look-up numerator, lane 1")] {
@@ -164,11 +186,11 @@ pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>) 
     out
 }
 
-/// Address weights of every look-up and output, computed once and used by several steps.
+/// Address weights of every look-up, table of committed rows and output, computed once and used by several steps.
 #[derive(Clone, Debug)]
 pub struct AddressWeights<E> {
-    /// One for each look-up.
-    pub lookups: Vec<SpaceWeights<E>>,
+    /// One for each block of the layout; `None` for public tables, whose rows have closed forms.
+    pub blocks: Vec<Option<SpaceWeights<E>>>,
     /// One for each output; `None` for a private output, about which nothing is claimed.
     pub outputs: Vec<Option<SpaceWeights<E>>>,
 }
@@ -176,10 +198,12 @@ pub struct AddressWeights<E> {
 impl<E: Challenge> AddressWeights<E> {
     /// At a point.
     pub fn new(relation: &Relation, layout: &Layout, visibility: &Visibility, p: &Point<E>) -> Self {
-        let lookups = layout.blocks.iter().take(relation.lookups.len()).map(|b| p.block(layout, b)).collect();
+        let looked = relation.lookups.iter().map(|_| true);
+        let dense = looked.chain(relation.tables.iter().map(|t| t.expressions().is_some()));
+        let blocks = layout.blocks.iter().zip(dense).map(|(b, dense)| dense.then(|| p.block(layout, b))).collect();
         let shown = |o: usize| visibility.output(o as u32) != IoVisibility::Private;
         let outputs = (0..relation.outputs.len()).map(|o| shown(o).then(|| p.output(layout, o))).collect();
-        Self { lookups, outputs }
+        Self { blocks, outputs }
     }
 
     /// Weights, shape and scale of a term's space; `None` when nothing is claimed there.
@@ -190,7 +214,7 @@ impl<E: Challenge> AddressWeights<E> {
         source: Source,
     ) -> Option<(&'a SpaceWeights<E>, &'a Dims, E)> {
         match source {
-            Source::Lookup(i, c) => Some((self.lookups.get(i)?, &layout.blocks.get(i)?.dims, p.column(c))),
+            Source::Block(i, c) => Some((self.blocks.get(i)?.as_ref()?, &layout.blocks.get(i)?.dims, p.column(c))),
             Source::Output(o) => Some((self.outputs.get(o)?.as_ref()?, layout.outputs.get(o)?, E::ONE)),
         }
     }
@@ -204,36 +228,43 @@ pub fn phase2_public<E: Challenge>(
     weights: &AddressWeights<E>,
 ) -> E {
     let mut acc = E::ZERO;
-    for ((l, b), w) in relation.lookups.iter().zip(&layout.blocks).zip(&weights.lookups) {
-        let constants = l
-            .tuple
-            .iter()
-            .enumerate()
-            .fold(table_id::<E>(l.table as usize), |a, (c, e)| a + p.column(c) * coef::<E>(e.constant));
-        acc += total(&b.dims, w) * constants;
+    let constants = |table: usize, first: usize, tuple: &[Expr]| {
+        let columns = tuple.iter().enumerate();
+        columns.fold(table_id::<E>(table), |a, (c, e)| a + p.column(first + c) * coef::<E>(e.constant))
+    };
+    let (looked, tables) = layout.blocks.split_at(relation.lookups.len().min(layout.blocks.len()));
+    for ((l, b), w) in relation.lookups.iter().zip(looked).zip(&weights.blocks) {
+        if let Some(w) = w {
+            acc += total(&b.dims, w) * constants(l.table as usize, 0, &l.tuple);
+        }
     }
     for ((o, d), w) in relation.outputs.iter().zip(&layout.outputs).zip(&weights.outputs) {
         if let Some(w) = w {
             acc += total(d, w) * coef::<E>(o.expr.constant);
         }
     }
-    for ((t, table), b) in relation.tables.iter().enumerate().zip(layout.blocks.iter().skip(relation.lookups.len())) {
+    for (t, (table, b)) in relation.tables.iter().zip(tables).enumerate() {
+        if let Some((_, columns)) = table.expressions() {
+            if let Some(Some(w)) = weights.blocks.get(looked.len() + t) {
+                acc += total(&b.dims, w) * constants(t, 1, columns) + numbers(&b.dims, w) * p.column(0);
+            }
+            continue;
+        }
         let powers: Vec<E> = (0..table.width()).map(|c| p.column(c)).collect();
         let g = b.dims.granule;
         for s in &b.segments {
             // A table block may be cut between lanes; rows are then evaluated as a sub-table.
-            let part = sub_table(table, s.row << g, ((s.row + s.rows) << g).min(b.dims.last));
+            let part = sub_table(table.parts(), s.row << g, ((s.row + s.rows) << g).min(b.dims.last));
             acc += p.weight(s.lane) * part.evaluate(p.rho_nv(layout), s.start, table_id(t), &powers);
         }
     }
     acc
 }
 
-fn sub_table(table: &crate::table::Table, from: usize, to: usize) -> crate::table::Table {
-    use crate::table::{Column, Part, Table};
+fn sub_table(rows: &[Part], from: usize, to: usize) -> Table {
     let mut parts = Vec::new();
     let mut at = 0;
-    for p in &table.parts {
+    for p in rows {
         let n = p.len as usize;
         let (a, b) = (from.clamp(at, at + n) - at, to.clamp(at, at + n) - at);
         if a < b {
@@ -246,7 +277,7 @@ fn sub_table(table: &crate::table::Table, from: usize, to: usize) -> crate::tabl
         }
         at += n;
     }
-    Table { name: table.name.clone(), parts }
+    Table::public("", parts)
 }
 
 /// The additive id of table `t`.
@@ -320,7 +351,12 @@ pub fn linear_side<E: Challenge>(
         }
     };
     for (i, l) in relation.lookups.iter().enumerate() {
-        l.tuple.iter().enumerate().for_each(|(c, e)| expr(Source::Lookup(i, c), e));
+        l.tuple.iter().enumerate().for_each(|(c, e)| expr(Source::Block(i, c), e));
+    }
+    for (t, table) in relation.tables.iter().enumerate() {
+        let columns = table.expressions().map_or(&[][..], |(_, columns)| columns);
+        let block = relation.lookups.len() + t;
+        columns.iter().enumerate().for_each(|(c, e)| expr(Source::Block(block, c + 1), e));
     }
     for (o, out_decl) in relation.outputs.iter().enumerate() {
         expr(Source::Output(o), &out_decl.expr);

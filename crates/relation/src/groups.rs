@@ -15,8 +15,9 @@ use crate::weights::Factor;
 /// Whose space a term lives on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// Tuple column `.1` of look-up `.0`.
-    Lookup(usize, usize),
+    /// Tuple column `.1` of block `.0` of the layout: a look-up, or a table of committed rows, whose column 0 is the
+    /// row number.
+    Block(usize, usize),
     /// Output.
     Output(usize),
 }
@@ -307,7 +308,12 @@ pub fn plan(relation: &Relation, blocks: &[Block], outputs: &[Dims]) -> (Vec<Gro
         e.products.iter().for_each(|p| groups.extend(split(source, dims, p)));
     };
     for (i, (l, b)) in relation.lookups.iter().zip(blocks).enumerate() {
-        l.tuple.iter().enumerate().for_each(|(c, e)| add(Source::Lookup(i, c), &b.dims, e));
+        l.tuple.iter().enumerate().for_each(|(c, e)| add(Source::Block(i, c), &b.dims, e));
+    }
+    let num = relation.lookups.len();
+    for (t, (table, b)) in relation.tables.iter().zip(blocks.iter().skip(num)).enumerate() {
+        let Some((_, columns)) = table.expressions() else { continue };
+        columns.iter().enumerate().for_each(|(c, e)| add(Source::Block(num + t, c + 1), &b.dims, e));
     }
     for (i, (o, d)) in relation.outputs.iter().zip(outputs).enumerate() {
         add(Source::Output(i), d, &o.expr);

@@ -16,7 +16,7 @@ use crate::layout::TreeKind;
 pub const PROTOCOL: &str = "proveil/transparent/1";
 
 /// Bytes that open a serialised verifying key.
-pub const KEY_MAGIC: [u8; 8] = *b"PVKEY\0\0\x01";
+pub const KEY_MAGIC: [u8; 8] = *b"PVKEY\0\0\x02";
 
 /// Who sees an input or an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

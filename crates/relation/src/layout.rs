@@ -230,7 +230,7 @@ impl Layout {
         }
         let find = |k: TreeKind| trees.iter().position(|t| t.kind == k);
         for table in &relation.tables {
-            let dims = Dims::new(&[table.rows() as u32], cap);
+            let dims = Dims::new(&table.space(), cap);
             tensors.push(Placed { dims, tree: find(TreeKind::Trace), segments: vec![] });
         }
         tensors.push(Placed { dims: Dims::new(&[fill as u32], cap), tree: find(TreeKind::Helper), segments: vec![] });
@@ -342,7 +342,7 @@ fn fraction_blocks(relation: &Relation, cap: usize) -> (Vec<Block>, usize, usize
         .lookups
         .iter()
         .map(|l| Dims::new(&l.space, cap))
-        .chain(relation.tables.iter().map(|t| Dims::new(&[t.rows() as u32], cap)))
+        .chain(relation.tables.iter().map(|t| Dims::new(&t.space(), cap)))
         .map(|dims| Block { dims, segments: vec![] })
         .collect();
     let mut order: Vec<usize> = (0..blocks.len()).collect();

@@ -1,11 +1,14 @@
-//! Look-up tables: rows of one to three integers, written in parts whose columns are ramps, constants or values,
-//! so that ranges, signs and saturated halves have closed forms and only true function values cost linear time.
+//! Look-up tables, of two kinds. *Public* rows are written in parts whose columns are ramps, constants or values, so
+//! that ranges, signs and saturated halves have closed forms and only true function values cost linear time.
+//! *Committed* rows are expressions over committed tensors, like the tuples that are looked up in them, behind a public
+//! row number: a tuple whose first entry is a number can equal one row only, so a look-up reads a cell at a hidden place.
 
 use alloc::vec::Vec;
 
 use proveil_algebra::Challenge;
 use serde::{Deserialize, Serialize};
 
+use crate::decl::Expr;
 use crate::weights::eq_segment;
 
 /// One column of a part of a table.
@@ -28,33 +31,92 @@ pub struct Part {
     pub columns: Vec<Column>,
 }
 
-/// A table. Rows need not be distinct.
+/// A table. Public rows need not be distinct; committed rows are, by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Name for messages.
     pub name: alloc::string::String,
-    /// The rows, part after part.
-    pub parts: Vec<Part>,
+    /// What its rows are.
+    pub rows: Rows,
+}
+
+/// The rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rows {
+    /// Integers of the key, part after part.
+    Public(Vec<Part>),
+    /// For every cell of a space: its row-major number, then the values of the expressions there.
+    Committed {
+        /// Lengths of the index variables.
+        space: Vec<u32>,
+        /// The columns behind the number.
+        columns: Vec<Expr>,
+    },
 }
 
 impl Table {
+    /// A table of public rows.
+    #[must_use]
+    pub fn public(name: impl Into<alloc::string::String>, parts: Vec<Part>) -> Self {
+        Self { name: name.into(), rows: Rows::Public(parts) }
+    }
+
+    /// A table of committed rows.
+    #[must_use]
+    pub fn committed(name: impl Into<alloc::string::String>, space: Vec<u32>, columns: Vec<Expr>) -> Self {
+        Self { name: name.into(), rows: Rows::Committed { space, columns } }
+    }
+
+    /// The parts of public rows; none for committed rows.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        match &self.rows {
+            Rows::Public(parts) => parts,
+            Rows::Committed { .. } => &[],
+        }
+    }
+
+    /// Space and expressions of committed rows.
+    #[must_use]
+    pub fn expressions(&self) -> Option<(&[u32], &[Expr])> {
+        match &self.rows {
+            Rows::Public(_) => None,
+            Rows::Committed { space, columns } => Some((space, columns)),
+        }
+    }
+
     /// Number of rows.
     #[must_use]
-    pub fn rows(&self) -> usize {
-        self.parts.iter().map(|p| p.len as usize).sum()
+    pub fn num_rows(&self) -> usize {
+        match &self.rows {
+            Rows::Public(parts) => parts.iter().map(|p| p.len as usize).sum(),
+            Rows::Committed { space, .. } => space.iter().map(|n| *n as usize).product(),
+        }
+    }
+
+    /// The rows' space: one axis for public rows.
+    #[must_use]
+    pub fn space(&self) -> Vec<u32> {
+        match &self.rows {
+            Rows::Public(_) => alloc::vec![self.num_rows() as u32],
+            Rows::Committed { space, .. } => space.clone(),
+        }
     }
 
     /// Number of columns.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.parts.first().map_or(0, |p| p.columns.len())
+        match &self.rows {
+            Rows::Public(parts) => parts.first().map_or(0, |p| p.columns.len()),
+            Rows::Committed { columns, .. } => 1 + columns.len(),
+        }
     }
 
-    /// The rows as integers, row after row.
+    /// Public rows as integers, row after row; none for committed rows.
     #[must_use]
     pub fn materialise(&self) -> Vec<Vec<i64>> {
-        let mut out = Vec::with_capacity(self.rows());
-        for p in &self.parts {
+        let mut out = Vec::new();
+        for p in self.parts() {
             for i in 0..p.len as usize {
                 out.push(p.columns.iter().map(|c| c.at(i)).collect());
             }
@@ -62,11 +124,11 @@ impl Table {
         out
     }
 
-    /// `sum over rows x of eq(pt, start + x) * (one + sum_c powers[c] * column_c(x))`.
+    /// Of public rows: `sum over rows x of eq(pt, start + x) * (one + sum_c powers[c] * column_c(x))`.
     pub fn evaluate<E: Challenge>(&self, pt: &[E], start: usize, one: E, powers: &[E]) -> E {
         let mut acc = E::ZERO;
         let mut at = start;
-        for p in &self.parts {
+        for p in self.parts() {
             let len = p.len as usize;
             let (s0, s1) = segment_moments(pt, at, len);
             acc += s0 * one;

@@ -4,7 +4,7 @@ use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
 use proveil_relation::check::{KeyError, Limits};
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, VerifyingKey, Visibility};
-use proveil_relation::table::{Column, Part, Table};
+use proveil_relation::table::{Column, Part, Rows, Table};
 use proveil_relation::{
     Access, Affine, Coef, Expr, Guard, Home, Input, Linear, Lookup, Output, Product, Relation, TensorDecl,
 };
@@ -33,14 +33,14 @@ fn key() -> VerifyingKey {
             tensor("y", &[4], Home::Output(0)),
         ],
         tables: vec![
-            Table { name: "range".into(), parts: vec![Part { len: 16, columns: vec![Column::Ramp(-8)] }] },
-            Table {
-                name: "pair".into(),
-                parts: vec![
+            Table::public("range", vec![Part { len: 16, columns: vec![Column::Ramp(-8)] }]),
+            Table::public(
+                "pair",
+                vec![
                     Part { len: 3, columns: vec![Column::Ramp(0), Column::Values(vec![4, 5, 6])] },
                     Part { len: 2, columns: vec![Column::Constant(7), Column::Constant(8)] },
                 ],
-            },
+            ),
         ],
         lookups: vec![
             Lookup { name: "x/range".into(), space: vec![6], table: 0, tuple: vec![cells(read(1, &[0]))] },
@@ -89,6 +89,27 @@ fn refused(change: impl Fn(&mut VerifyingKey)) -> KeyError {
 #[test]
 fn accepts_the_unchanged_key() {
     let k = key();
+    k.check(&Limits::default()).unwrap();
+    assert_eq!(VerifyingKey::decode(&k.encode()).unwrap(), k);
+}
+
+/// The parts of a table of public rows.
+fn parts(k: &mut VerifyingKey, table: usize) -> &mut Vec<Part> {
+    let Rows::Public(parts) = &mut k.relation.tables[table].rows else { panic!("public rows") };
+    parts
+}
+
+/// Adds a table of the 24 weights behind their row numbers, and changes it.
+fn committed(k: &mut VerifyingKey, change: impl Fn(&mut Vec<u32>, &mut Vec<Expr>)) {
+    let (mut space, mut columns) = (vec![4, 6], vec![cells(read(0, &[0, 1]))]);
+    change(&mut space, &mut columns);
+    k.relation.tables.push(Table::committed("weights", space, columns));
+}
+
+#[test]
+fn accepts_table_of_committed_rows() {
+    let mut k = key();
+    committed(&mut k, |_, _| {});
     k.check(&Limits::default()).unwrap();
     assert_eq!(VerifyingKey::decode(&k.encode()).unwrap(), k);
 }
@@ -148,20 +169,30 @@ rejects! {
         k.relation.tensors.truncate(3);
         k.relation.outputs[0].space.clear();
     };
-    rejects_table_without_parts: "table parts", |k| k.relation.tables[1].parts.clear();
-    rejects_table_without_columns: "table width", |k| k.relation.tables[1].parts = vec![Part { len: 1, columns: vec![] }];
-    rejects_table_of_nine_columns: "table width",
-        |k| k.relation.tables[1].parts = vec![Part { len: 1, columns: vec![Column::Constant(0); 9] }];
-    rejects_ragged_table: "part columns", |k| drop(k.relation.tables[1].parts[1].columns.pop());
-    rejects_empty_part: "part length", |k| k.relation.tables[0].parts[0].len = 0;
-    rejects_short_value_column: "value column", |k| k.relation.tables[1].parts[0].len = 4;
-    rejects_long_value_column: "value column", |k| k.relation.tables[1].parts[0].len = 2;
+    rejects_table_without_parts: "table parts", |k| parts(k, 1).clear();
+    rejects_table_without_columns: "table width", |k| *parts(k, 1) = vec![Part { len: 1, columns: vec![] }];
+    rejects_table_of_eighteen_columns: "table width",
+        |k| *parts(k, 1) = vec![Part { len: 1, columns: vec![Column::Constant(0); 18] }];
+    rejects_ragged_table: "part columns", |k| drop(parts(k, 1)[1].columns.pop());
+    rejects_empty_part: "part length", |k| parts(k, 0)[0].len = 0;
+    rejects_short_value_column: "value column", |k| parts(k, 1)[0].len = 4;
+    rejects_long_value_column: "value column", |k| parts(k, 1)[0].len = 2;
     rejects_huge_table_value: "value column",
-        |k| k.relation.tables[1].parts[0].columns[1] = Column::Values(vec![1, 2, i64::MAX]);
+        |k| parts(k, 1)[0].columns[1] = Column::Values(vec![1, 2, i64::MAX]);
     rejects_huge_constant_column: "constant column",
-        |k| k.relation.tables[1].parts[1].columns[0] = Column::Constant(i64::MIN);
-    rejects_ramp_that_wraps: "ramp", |k| k.relation.tables[0].parts[0].columns[0] = Column::Ramp((1 << 62) - 10);
-    rejects_too_many_table_rows: "table rows", |k| k.relation.tables[0].parts[0].len = u32::MAX;
+        |k| parts(k, 1)[1].columns[0] = Column::Constant(i64::MIN);
+    rejects_ramp_that_wraps: "ramp", |k| parts(k, 0)[0].columns[0] = Column::Ramp((1 << 62) - 10);
+    rejects_too_many_table_rows: "table rows", |k| parts(k, 0)[0].len = u32::MAX;
+    rejects_committed_rows_without_columns: "table width", |k| committed(k, |_, c| c.clear());
+    rejects_eighteen_committed_columns: "table width", |k| committed(k, |_, c| *c = vec![c[0].clone(); 17]);
+    rejects_committed_rows_of_no_axes: "table space", |k| committed(k, |s, _| s.clear());
+    rejects_committed_rows_of_axis_0: "table space", |k| committed(k, |s, _| s[1] = 0);
+    rejects_committed_rows_beyond_cells: "table space", |k| committed(k, |s, _| *s = vec![1 << 20, 1 << 20]);
+    rejects_too_many_committed_rows: "table rows", |k| committed(k, |s, _| *s = vec![1 << 14, 1 << 14]);
+    rejects_committed_rows_of_missing_tensor: "tensor", |k| committed(k, |_, c| c[0].linear[0].access.tensor = 9);
+    rejects_committed_rows_of_missing_variable: "variable",
+        |k| committed(k, |_, c| c[0].linear[0].access.axes[1] = Affine::var(2));
+    rejects_long_summation_in_committed_rows: "walk", |k| committed(k, |_, c| c[0].linear[0].sum = vec![1 << 17, 1 << 17]);
     rejects_constant_shift_of_64: "coefficient shift", |k| k.relation.outputs[0].expr.constant.shift = 64;
     rejects_product_shift_of_64: "coefficient shift", |k| output_product(k).coef.shift = 64;
     rejects_linear_shift_too_large: "coefficient shift", |k| tuple(k).coef.shift = u32::MAX;

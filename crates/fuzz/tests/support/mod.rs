@@ -44,7 +44,7 @@ fn relation() -> Relation {
             tensor("x", &[N as u32], Home::Input(0)),
             tensor("z", &[N as u32], Home::Trace),
         ],
-        tables: vec![Table { name: "relu".into(), parts: vec![Part { len: 16, columns }] }],
+        tables: vec![Table::public("relu", vec![Part { len: 16, columns }])],
         lookups: vec![Lookup { name: "relu".into(), space: vec![N as u32], table: 0, tuple: vec![read(1), read(2)] }],
         inputs: vec![Input { tensor: 1, lo: -8, hi: 7 }],
         outputs: vec![Output {
@@ -62,7 +62,8 @@ fn witness() -> Witness {
     let x = vec![-8, 7, 3, 0];
     let z: Vec<i64> = x.iter().map(|v: &i64| (*v).max(0)).collect();
     let y: Vec<i64> = (0..2).map(|i| 1 + (0..N).map(|k| w[i * N + k] * z[k]).sum::<i64>()).collect();
-    Witness { tuples: vec![vec![x.clone(), z.clone()]], tensors: vec![w, x, z], outputs: vec![y] }
+    let tuples = vec![vec![x.clone(), z.clone()]];
+    Witness { tuples, tables: vec![vec![]], tensors: vec![w, x, z], outputs: vec![y] }
 }
 
 /// Proves the relation, plain or hiding, with a public or a private input.

@@ -99,7 +99,7 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
         text += &format!("tree             {:?}: {} columns of 2^{height}, {top}\n", t.kind, t.base_columns());
     }
     for t in &k.relation.tables {
-        text += &format!("table            '{}': {} rows of {}\n", t.name, t.rows(), t.width());
+        text += &format!("table            '{}': {} rows of {}\n", t.name, t.num_rows(), t.width());
     }
     let budget = k.params.budget(k.geometry.model_top as usize);
     text += &format!("proofs allowed   {budget} for each commitment\n");
@@ -124,7 +124,7 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
         .map(|t| json!({ "kind": format!("{:?}", t.kind), "columns": t.base_columns(), "log_height": layout.heights[t.group], "random_cells": t.top }))
         .collect();
     let tables: Vec<Value> =
-        k.relation.tables.iter().map(|t| json!({ "name": t.name, "rows": t.rows(), "width": t.width() })).collect();
+        k.relation.tables.iter().map(|t| json!({ "name": t.name, "rows": t.num_rows(), "width": t.width() })).collect();
     let value = json!({
         "kind": kind, "name": meta.name, "model_id": hex(&key.digest), "visibility": v, "inputs": meta.inputs,
         "outputs": meta.outputs, "lookups": stats.lookups, "lookup_cells": stats.lookup_cells,

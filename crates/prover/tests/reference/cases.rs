@@ -169,7 +169,7 @@ pub fn tables() -> Relation {
         Part { len: 90, columns: vec![ramps(-7), values(90), ramps(100)] },
         Part { len: 1, columns: vec![Column::Constant(1), Column::Constant(2), Column::Constant(3)] },
     ];
-    let large = Table { name: "large".into(), parts };
+    let large = Table::public("large", parts);
     let triple = |a: &[u32], b: &[u32], c: &[u32]| vec![cells(at(0, a)), cells(at(1, b)), cells(at(0, c))];
     Relation {
         tensors: vec![tensor("x", &[3, 5], Home::Trace), tensor("z", &[5], Home::Public(vec![4, -1, 0, 7, 7]))],

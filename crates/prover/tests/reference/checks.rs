@@ -9,7 +9,7 @@ use proveil_relation::claims::{self as functionals, AddressWeights, Claim, Point
 use proveil_relation::groups::{Side, Source};
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
-use proveil_relation::table::segment_moments;
+use proveil_relation::table::{Table, segment_moments};
 use proveil_relation::weights::Entry;
 use proveil_relation::{Home, Relation};
 use proveil_verifier::phases::output_at;
@@ -85,7 +85,7 @@ impl Trial {
                 _ => rng.many(t.cells(), -size, size),
             });
         }
-        values.extend(relation.tables.iter().map(|t| rng.many(t.rows(), 0, 50)));
+        values.extend(relation.tables.iter().map(|t| rng.many(t.num_rows(), 0, 50)));
         let rho = (0..layout.nv.max(layout.out_vars)).map(|_| rng.element()).collect();
         let point = Point { alpha: rng.element(), beta: rng.element(), rho, delta: rng.element() };
         let (name, relation) = (name.into(), relation.clone());
@@ -116,8 +116,14 @@ impl Trial {
         let of = |l: &proveil_relation::Lookup| -> Vec<Vec<F>> {
             l.tuple.iter().map(|e| r.values(&self.cells, e, &l.space).iter().map(base).collect()).collect()
         };
+        let rows = |t: &Table| -> Vec<Vec<F>> {
+            let (space, columns) = t.expressions().unwrap_or_default();
+            columns.iter().map(|e| r.values(&self.cells, e, space).iter().map(base).collect()).collect()
+        };
         let tuples: Vec<Vec<Vec<F>>> = self.relation.lookups.iter().map(of).collect();
-        lookups::fractions(&self.relation, &self.layout, &tuples, self.counts(), self.point.alpha, self.point.beta)
+        let rows: Vec<Vec<Vec<F>>> = self.relation.tables.iter().map(rows).collect();
+        let Point { alpha, beta, .. } = self.point;
+        lookups::fractions(&self.relation, &self.layout, &tuples, &rows, self.counts(), alpha, beta)
     }
 
     fn address_weights(&self) -> AddressWeights<E> {
@@ -397,24 +403,24 @@ pub fn reduction(t: &Trial) {
 
 pub fn tables(relation: &Relation) {
     let mut rng = Rng(41);
-    for t in &relation.tables {
-        let bits = proveil_algebra::log2_ceil(t.rows()) + 2;
+    for t in relation.tables.iter().filter(|t| t.expressions().is_none()) {
+        let bits = proveil_algebra::log2_ceil(t.num_rows()) + 2;
         let pt: Vec<E> = (0..bits).map(|_| rng.element()).collect();
         let one = rng.element();
         let powers: Vec<E> = (0..t.width()).map(|_| rng.element()).collect();
         for _ in 0..4 {
-            let start = rng.below((1 << bits) - t.rows());
+            let start = rng.below((1 << bits) - t.num_rows());
             let row = |(i, row): (usize, &Vec<i64>)| {
                 let w = row.iter().zip(&powers).fold(one, |a, (v, p)| a + *p * E::from_int(*v));
                 eq(&pt, start + i) * w
             };
             let slow = t.materialise().iter().enumerate().map(row).sum::<E>();
             assert_eq!(t.evaluate(&pt, start, one, &powers), slow, "{} from {start}", t.name);
-            let moments = (0..t.rows()).fold((E::ZERO, E::ZERO), |(a, b), i| {
+            let moments = (0..t.num_rows()).fold((E::ZERO, E::ZERO), |(a, b), i| {
                 let e = eq(&pt, start + i);
                 (a + e, b + e * E::from_int(i as i64))
             });
-            assert_eq!(segment_moments(&pt, start, t.rows()), moments, "{} from {start}", t.name);
+            assert_eq!(segment_moments(&pt, start, t.num_rows()), moments, "{} from {start}", t.name);
         }
     }
 }

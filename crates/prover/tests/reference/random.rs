@@ -85,7 +85,7 @@ fn table(rng: &mut Rng, name: usize) -> Table {
         };
         Part { len, columns: (0..width).map(|_| column(rng)).collect() }
     });
-    Table { name: format!("table {name}"), parts: parts.collect() }
+    Table::public(format!("table {name}"), parts.collect())
 }
 
 /// A relation that [`check`] accepts, if the seed makes one.
@@ -107,6 +107,11 @@ pub fn relation(seed: u64) -> Option<Relation> {
         r.tensors.push(TensorDecl { name: format!("tensor {t}"), shape, home });
     }
     r.tables = (0..1 + rng.below(3)).map(|t| table(rng, t)).collect();
+    for t in 0..rng.below(3) {
+        let space = shape(rng, 60);
+        let columns = (0..1 + rng.below(3)).map(|_| expr(rng, &r.tensors, space.len())).collect();
+        r.tables.push(Table::committed(format!("committed {t}"), space, columns));
+    }
     for i in 0..1 + rng.below(3) {
         let (space, table) = (shape(rng, 70), rng.below(r.tables.len()));
         let tuple = (0..r.tables[table].width()).map(|_| expr(rng, &r.tensors, space.len())).collect();

@@ -114,6 +114,16 @@ impl Case {
         self.relation.lookups.iter().map(of).collect()
     }
 
+    /// Values of committed table rows as field elements, by table and column behind the number.
+    pub fn rows(&self) -> Vec<Vec<Vec<F>>> {
+        let cells = self.cells();
+        let of = |t: &proveil_relation::table::Table| {
+            let (space, columns) = t.expressions().unwrap_or_default();
+            columns.iter().map(|e| evaluate(&self.relation, &cells, space, e)).collect()
+        };
+        self.relation.tables.iter().map(of).collect()
+    }
+
     /// The witness; values that are no small integers become ones that are in no table.
     pub fn witness(&self) -> Witness {
         let cells = self.cells();
@@ -124,7 +134,10 @@ impl Case {
             .iter()
             .map(|o| evaluate(&self.relation, &cells, &o.space, &o.expr).iter().map(int).collect())
             .collect();
-        let tuples = self.tuples().iter().map(|l| l.iter().map(|c| c.iter().map(int).collect()).collect()).collect();
+        let ints = |values: Vec<Vec<Vec<F>>>| -> Vec<Vec<Vec<i64>>> {
+            values.iter().map(|l| l.iter().map(|c| c.iter().map(int).collect()).collect()).collect()
+        };
+        let (tuples, tables) = (ints(self.tuples()), ints(self.rows()));
         let mut tensors = self.tensors.clone();
         for (t, d) in tensors.iter_mut().zip(&self.relation.tensors) {
             match d.home {
@@ -133,7 +146,7 @@ impl Case {
                 _ => {}
             }
         }
-        Witness { tensors, tuples, outputs }
+        Witness { tensors, tuples, tables, outputs }
     }
 
     /// Index of a tensor.
@@ -248,14 +261,14 @@ pub fn setup_with(case: &Case, mode: &Mode, change: impl Fn(&mut VerifyingKey)) 
 impl Setup {
     /// Proves with a deviation; the tuples are those of the committed cells unless the deviation has others.
     pub fn prove(&self, deviation: Deviation<'_>) -> Result<Proof, ProveError> {
-        self.prove_witness(&self.case.witness(), &self.case.tuples(), deviation)
+        self.prove_witness(&self.case.witness(), &self.case, deviation)
     }
 
-    /// [`Setup::prove`] of another witness than the one committed.
+    /// [`Setup::prove`] of another witness than the one committed, with the tuples and rows of a case.
     pub fn prove_witness(
         &self,
         witness: &Witness,
-        tuples: &[Vec<Vec<F>>],
+        values: &Case,
         deviation: Deviation<'_>,
     ) -> Result<Proof, ProveError> {
         let inputs = Inputs {
@@ -264,9 +277,17 @@ impl Setup {
             outputs: self.outputs.iter().map(Option::as_ref).collect(),
             context: b"test".to_vec(),
         };
-        let tuples = deviation.tuples.unwrap_or(tuples);
+        let (tuples, rows) = (values.tuples(), values.rows());
+        let tuples = deviation.tuples.unwrap_or(&tuples);
+        let tables = deviation.tables.unwrap_or(&rows);
         let coins = Coins::from_seed([9; 32], &[]);
-        prove_with(&self.key, witness, &inputs, &coins, Deviation { tuples: Some(tuples), ..deviation })
+        prove_with(
+            &self.key,
+            witness,
+            &inputs,
+            &coins,
+            Deviation { tuples: Some(tuples), tables: Some(tables), ..deviation },
+        )
     }
 
     /// An honest proof.

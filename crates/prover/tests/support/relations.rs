@@ -25,7 +25,7 @@ pub fn tensor(name: &str, shape: &[u32], home: Home) -> TensorDecl {
 }
 
 pub fn ramp(name: &str, start: i64, len: u32) -> Table {
-    Table { name: name.into(), parts: vec![Part { len, columns: vec![Column::Ramp(start)] }] }
+    Table::public(name, vec![Part { len, columns: vec![Column::Ramp(start)] }])
 }
 
 /// `u -> max(u, 0)` for 64 values, the negative half in closed form.
@@ -34,7 +34,7 @@ pub fn relu() -> Table {
         Part { len: 32, columns: vec![Column::Ramp(-32), Column::Constant(0)] },
         Part { len: 32, columns: vec![Column::Ramp(0), Column::Values((0..32).collect())] },
     ];
-    Table { name: "relu".into(), parts }
+    Table::public("relu", parts)
 }
 
 pub fn lookup(name: &str, space: &[u32], table: u32, tuple: Vec<Expr>) -> Lookup {
@@ -196,9 +196,9 @@ pub fn wide() -> Case {
     let n = 6u32;
     let pairs: Vec<(i64, i64)> = (0..25).map(|i| (i / 5 - 2, i % 5 - 2)).collect();
     let f = |(a, b): (i64, i64)| a * b + a.abs();
-    let table = Table {
-        name: "pairs".into(),
-        parts: vec![Part {
+    let table = Table::public(
+        "pairs",
+        vec![Part {
             len: 25,
             columns: vec![
                 Column::Values(pairs.iter().map(|p| p.0).collect()),
@@ -206,7 +206,7 @@ pub fn wide() -> Case {
                 Column::Values(pairs.iter().map(|p| f(*p)).collect()),
             ],
         }],
-    };
+    );
     let next = Access { tensor: 0, axes: vec![Affine { terms: vec![(0, 1)], offset: 1 }], guards: vec![] };
     let sum = Linear { coef: Coef::int(1), sum: vec![n], access: at(1, &[1]) };
     let relation = Relation {
@@ -309,6 +309,53 @@ pub fn deep3() -> Case {
     deep(3)
 }
 
+/// Hidden reads: `z = d[x]` of rows of six in two chunks of a table of committed weights, and `v = (w * x + 3)[k]` at
+/// secret places `k` of a table of products.
+pub fn gather() -> Case {
+    let (n, m) = (4u32, 5u32);
+    let shifted = |axes: &[Affine], tensor| Access { tensor, axes: axes.to_vec(), guards: vec![] };
+    let second = |v: u32| Affine { terms: vec![(v, 1)], offset: 3 };
+    let halves =
+        |tensor| [Affine::var(1), second(1)].map(|last| cells(shifted(&[Affine::var(0), last], tensor))).to_vec();
+    let number = Expr { linear: vec![term(3, 0, at(1, &[0])), term(1, 0, at(3, &[1]))], ..cells(at(0, &[0])) };
+    let scaled = Product { coef: Coef::int(1), sum: vec![], lhs: at(4, &[0]), rhs: at(1, &[0]) };
+    let product = Expr { constant: Coef::int(3), linear: vec![], products: vec![scaled] };
+    let relation = Relation {
+        tensors: vec![
+            tensor("d", &[n, 6], Home::Model),
+            tensor("x", &[m], Home::Input(0)),
+            tensor("z", &[m, 6], Home::Trace),
+            tensor("ramp", &[3], Home::Public(vec![0, 1, 2])),
+            tensor("w", &[m], Home::Model),
+            tensor("k", &[2], Home::Trace),
+            tensor("v", &[2], Home::Trace),
+            tensor("y", &[m, 6], Home::Output(0)),
+            tensor("u", &[2], Home::Output(1)),
+        ],
+        tables: vec![
+            ramp("input", 0, n),
+            Table::committed("d", vec![n, 3], halves(0)),
+            Table::committed("w * x + 3", vec![m], vec![product]),
+        ],
+        lookups: vec![
+            lookup("x/range", &[m], 0, vec![cells(at(1, &[0]))]),
+            lookup("z/row", &[m, 3], 1, [vec![number], halves(2)].concat()),
+            lookup("v/row", &[2], 2, vec![cells(at(5, &[0])), cells(at(6, &[0]))]),
+        ],
+        inputs: vec![Input { tensor: 1, lo: 0, hi: 3 }],
+        outputs: vec![
+            Output { name: "y".into(), space: vec![m, 6], expr: cells(at(2, &[0, 1])), lo: -99, hi: 99 },
+            Output { name: "u".into(), space: vec![2], expr: cells(at(6, &[0])), lo: -999, hi: 999 },
+        ],
+    };
+    let mut rng = Rng(18);
+    let (d, w) = (rng.many(24, -90, 90), rng.many(5, -90, 90));
+    let (x, k) = (vec![3, 0, 2, 2, 1], vec![4, 0]);
+    let z = x.iter().flat_map(|x| d[*x as usize * 6..][..6].to_vec()).collect();
+    let v = k.iter().map(|k| w[*k as usize] * x[*k as usize] + 3).collect();
+    Case { relation, tensors: vec![d, x, z, vec![], w, k, v, vec![0; 30], vec![0; 2]] }
+}
+
 /// All of them, with names.
 pub fn all() -> Vec<(&'static str, Case)> {
     vec![
@@ -318,5 +365,6 @@ pub fn all() -> Vec<(&'static str, Case)> {
         ("wide", wide()),
         ("outer", outer()),
         ("deep", deep(3)),
+        ("gather", gather()),
     ]
 }

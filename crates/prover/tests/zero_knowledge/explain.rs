@@ -238,7 +238,7 @@ impl Explanation<'_> {
     /// Random cells of trace and helpers.
     fn traces(&self, world: &World) -> Result<Chosen, Determined> {
         let (key, layout) = (&world.key.key, &world.key.layout);
-        let counts = lookups::multiplicities(&key.relation, &self.witness.tuples, false).unwrap();
+        let counts = lookups::multiplicities(&key.relation, &self.witness.tuples, &self.witness.tables, false).unwrap();
         let own = |(cells, d): (&Vec<i64>, &proveil_relation::TensorDecl)| match &d.home {
             Home::Public(v) => v.clone(),
             _ => cells.clone(),
@@ -266,7 +266,7 @@ impl Explanation<'_> {
         let lift = |c: &Vec<i64>| c.iter().map(|v| base_from_i64(*v)).collect();
         let tuples: Vec<Vec<Vec<F>>> = self.witness.tuples.iter().map(|l| l.iter().map(lift).collect()).collect();
         let [alpha, beta] = self.target.drawn.fingerprint;
-        let fractions = lookups::fractions(relation, layout, &tuples, counts, alpha, beta);
+        let fractions = lookups::fractions(relation, layout, &tuples, &[], counts, alpha, beta);
         let cells = lookups::helpers(&fractions).unwrap();
         coordinates(&ext_columns(layout, tree, layout.helper(relation), &cells))
     }
@@ -293,7 +293,7 @@ impl Explanation<'_> {
     fn columns(&self, world: &World, chosen: &Chosen, tree: usize) -> Vec<Vec<F>> {
         let (relation, layout) = (&world.key.key.relation, &world.key.layout);
         let given = |c: &Option<proveil_prover::Committed>| c.as_ref().unwrap().tree.columns().to_vec();
-        let counts = lookups::multiplicities(relation, &self.witness.tuples, false).unwrap();
+        let counts = lookups::multiplicities(relation, &self.witness.tuples, &self.witness.tables, false).unwrap();
         match layout.trees[tree].kind {
             TreeKind::Model => given(&world.model),
             TreeKind::Input(_) => given(&world.input),

@@ -22,7 +22,8 @@ fn relation() -> Relation {
 
 fn witness(world: &World) -> Witness {
     let tensors: Vec<_> = [0, 1, 5, 6].iter().map(|t| world.witness.tensors[*t].clone()).collect();
-    Witness { tuples: tensors.iter().map(|t| vec![t.clone()]).collect(), tensors, outputs: vec![] }
+    let tuples = tensors.iter().map(|t| vec![t.clone()]).collect();
+    Witness { tuples, tables: vec![vec![]], tensors, outputs: vec![] }
 }
 
 fn keys() -> (World, PreparedKey) {

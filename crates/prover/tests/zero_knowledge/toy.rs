@@ -29,7 +29,7 @@ fn cell(tensor: u32) -> Expr {
 
 /// The integers `start .. start + len`.
 pub fn ramp(name: &str, start: i64, len: u32) -> Table {
-    Table { name: name.into(), parts: vec![Part { len, columns: vec![Column::Ramp(start)] }] }
+    Table::public(name, vec![Part { len, columns: vec![Column::Ramp(start)] }])
 }
 
 /// Every cell of a tensor is in table 0.
@@ -45,7 +45,7 @@ fn tables() -> Vec<Table> {
     vec![
         ramp("input", -8, 16),
         ramp("digit", 0, 8),
-        Table { name: "relu".into(), parts: vec![Part { len: 256, columns: vec![Column::Ramp(-128), relu] }] },
+        Table::public("relu", vec![Part { len: 256, columns: vec![Column::Ramp(-128), relu] }]),
     ]
 }
 
@@ -129,6 +129,7 @@ pub fn witness_of(seed: u64, input: Option<&[i64]>, output: Option<&[i64]>) -> W
     let y: Vec<i64> = bare.iter().zip(&b2).map(|(a, b)| a + b).collect();
     Witness {
         tuples: vec![vec![x.clone()], vec![r.clone()], vec![u, z.clone()]],
+        tables: vec![vec![]; 3],
         tensors: vec![w1, b1, x, r, z, w2, b2, y.clone()],
         outputs: vec![y],
     }

@@ -12,6 +12,7 @@ use crate::decl::{Access, Expr, Home, Relation};
 use crate::groups::{self, Group, Side};
 use crate::key::{Geometry, IoVisibility, Visibility};
 use crate::layout::{Dims, Layout, MAX_GRANULE, TreeKind};
+use crate::table::Table;
 use crate::weights::{Factor, plan_walk};
 
 /// Heights, random cells and query counts.
@@ -66,7 +67,7 @@ pub(super) fn costs(
 ) -> Result<(), KeyError> {
     let cap = MAX_GRANULE.min(usize::from(geometry.log_height).saturating_sub(3));
     let spaces = || relation.lookups.iter().map(|l| Dims::new(&l.space, cap));
-    let tables = || relation.tables.iter().map(|t| Dims::new(&[t.rows() as u32], cap));
+    let tables = || relation.tables.iter().map(|t| Dims::new(&t.space(), cap));
     let outputs = || relation.outputs.iter().map(|o| Dims::new(&o.space, cap));
     let sum = |dims: &mut dyn Iterator<Item = Dims>, f: fn(&Dims) -> usize| {
         dims.fold(0i128, |a, d| a.saturating_add(f(&d) as i128))
@@ -114,7 +115,11 @@ fn exprs(relation: &Relation, cap: usize) -> impl Iterator<Item = (&Expr, Dims)>
         let dims = Dims::new(&l.space, cap);
         l.tuple.iter().map(move |e| (e, dims.clone()))
     });
-    lookups.chain(relation.outputs.iter().map(move |o| (&o.expr, Dims::new(&o.space, cap))))
+    let rows = relation.tables.iter().filter_map(Table::expressions).flat_map(move |(space, columns)| {
+        let dims = Dims::new(space, cap);
+        columns.iter().map(move |e| (e, dims.clone()))
+    });
+    lookups.chain(rows).chain(relation.outputs.iter().map(move |o| (&o.expr, Dims::new(&o.space, cap))))
 }
 
 fn num_groups(relation: &Relation, cap: usize, limits: &Limits) -> Result<(), KeyError> {
@@ -142,7 +147,7 @@ fn walks(relation: &Relation, layout: &Layout, rows: i128, limits: &Limits) -> R
     };
     for g in &layout.groups {
         let dims = match g.source {
-            groups::Source::Lookup(i, _) => layout.blocks.get(i).map(|b| &b.dims),
+            groups::Source::Block(i, _) => layout.blocks.get(i).map(|b| &b.dims),
             groups::Source::Output(o) => layout.outputs.get(o),
         };
         let Some(dims) = dims else { continue };

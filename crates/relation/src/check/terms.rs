@@ -7,12 +7,12 @@ use alloc::vec;
 use super::{KeyError, Limits, index, length, product, range};
 use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::key::{IoVisibility, Visibility};
-use crate::table::{Column, Table};
+use crate::table::{Column, Part, Rows, Table};
 
 /// Values must stay below this in absolute value, so that equality in the field is equality of integers.
 const BOUND: i128 = (1 << 62) - 1;
 /// Largest number of columns of a table.
-const MAX_WIDTH: usize = 8;
+const MAX_WIDTH: usize = 17;
 
 pub(super) fn check(relation: &Relation, visibility: &Visibility, limits: &Limits) -> Result<(), KeyError> {
     length("visibility", "inputs", relation.inputs.len(), visibility.inputs.len())?;
@@ -26,7 +26,7 @@ pub(super) fn check(relation: &Relation, visibility: &Visibility, limits: &Limit
         }
     }
     homes(relation, visibility)?;
-    tables(relation, limits)?;
+    tables(relation, visibility, limits)?;
     for l in &relation.lookups {
         let path = || format!("look-up '{}'", l.name);
         shape("look-up space", path, &l.space, limits)?;
@@ -103,33 +103,49 @@ fn conflict(field: &'static str, path: String, problem: &'static str) -> KeyErro
     KeyError::Conflict { field, path, problem }
 }
 
-fn tables(relation: &Relation, limits: &Limits) -> Result<(), KeyError> {
+fn tables(relation: &Relation, visibility: &Visibility, limits: &Limits) -> Result<(), KeyError> {
     let mut rows = 0i128;
     for t in &relation.tables {
         let path = || format!("table '{}'", t.name);
-        range("table parts", path(), t.parts.len() as i128, 1, i128::MAX)?;
-        range("table width", path(), t.width() as i128, 1, MAX_WIDTH as i128)?;
-        for p in &t.parts {
-            range("part length", path(), p.len.into(), 1, u32::MAX.into())?;
-            length("part columns", path(), t.width(), p.columns.len())?;
-            rows += i128::from(p.len);
-            for c in &p.columns {
-                match c {
-                    Column::Ramp(s) => {
-                        let end = i128::from(*s) + i128::from(p.len) - 1;
-                        value("ramp", path, *s)?;
-                        range("ramp", path(), end, -BOUND, BOUND)?;
-                    }
-                    Column::Constant(k) => value("constant column", path, *k)?,
-                    Column::Values(v) => {
-                        length("value column", path(), p.len as usize, v.len())?;
-                        v.iter().try_for_each(|x| value("value column", path, *x))?;
-                    }
+        match &t.rows {
+            Rows::Public(parts) => {
+                range("table parts", path(), parts.len() as i128, 1, i128::MAX)?;
+                range("table width", path(), t.width() as i128, 1, MAX_WIDTH as i128)?;
+                parts.iter().try_for_each(|p| part(path, t.width(), p))?;
+                rows += parts.iter().map(|p| i128::from(p.len)).sum::<i128>();
+            }
+            Rows::Committed { space, columns } => {
+                // At least one column behind the number: a table of numbers alone is a ramp.
+                range("table width", path(), t.width() as i128, 2, MAX_WIDTH as i128)?;
+                shape("table space", path, space, limits)?;
+                rows = rows.saturating_add(product(space.iter().copied()) as i128);
+                for (c, e) in columns.iter().enumerate() {
+                    expr(relation, visibility, &format!("{}, column {}", path(), c + 1), space, e, limits)?;
                 }
             }
         }
     }
     range("table rows", "all tables", rows, 0, limits.table_rows.into())
+}
+
+fn part(path: impl Fn() -> String, width: usize, p: &Part) -> Result<(), KeyError> {
+    range("part length", path(), p.len.into(), 1, u32::MAX.into())?;
+    length("part columns", path(), width, p.columns.len())?;
+    for c in &p.columns {
+        match c {
+            Column::Ramp(s) => {
+                let end = i128::from(*s) + i128::from(p.len) - 1;
+                value("ramp", &path, *s)?;
+                range("ramp", path(), end, -BOUND, BOUND)?;
+            }
+            Column::Constant(k) => value("constant column", &path, *k)?,
+            Column::Values(v) => {
+                length("value column", path(), p.len as usize, v.len())?;
+                v.iter().try_for_each(|x| value("value column", &path, *x))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn expr(

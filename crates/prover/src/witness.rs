@@ -1,0 +1,55 @@
+//! The values that a proof is made of, and whether they have the shapes of the relation.
+
+use std::borrow::Cow;
+
+use proveil_algebra::{F, base_from_i64};
+use proveil_relation::decl::{Home, Relation};
+use rayon::prelude::*;
+
+use crate::ProveError;
+
+/// A witness: cells of every tensor of the relation and every look-up's tuple values.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    /// Row-major cells by relation tensor; empty for public constants.
+    pub tensors: Vec<Vec<i64>>,
+    /// `[look-up][tuple column][cell]`.
+    pub tuples: Vec<Vec<Vec<i64>>>,
+    /// `[table][column behind the number][row]` of committed rows; nothing for tables of public rows.
+    pub tables: Vec<Vec<Vec<i64>>>,
+    /// Output values.
+    pub outputs: Vec<Vec<i64>>,
+}
+
+/// Whether a witness has the shapes of a relation.
+pub(crate) fn check_witness(relation: &Relation, w: &Witness) -> Result<(), ProveError> {
+    let shape = |what: &str, expected: usize, got: usize| {
+        if expected == got { Ok(()) } else { Err(ProveError::Shape { what: what.into(), expected, got }) }
+    };
+    shape("tensors", relation.tensors.len(), w.tensors.len())?;
+    shape("look-ups", relation.lookups.len(), w.tuples.len())?;
+    shape("tables", relation.tables.len(), w.tables.len())?;
+    shape("outputs", relation.outputs.len(), w.outputs.len())?;
+    for (d, v) in relation.tensors.iter().zip(&w.tensors) {
+        if !matches!(d.home, Home::Public(_)) {
+            shape(&d.name, d.cells(), v.len())?;
+        }
+    }
+    for (l, t) in relation.lookups.iter().zip(&w.tuples) {
+        shape(&l.name, l.tuple.len(), t.len())?;
+        let cells = l.space.iter().map(|n| *n as usize).product();
+        t.iter().try_for_each(|c| shape(&l.name, cells, c.len()))?;
+    }
+    for (table, columns) in relation.tables.iter().zip(&w.tables) {
+        shape(&table.name, table.expressions().map_or(0, |(_, columns)| columns.len()), columns.len())?;
+        columns.iter().try_for_each(|c| shape(&table.name, table.num_rows(), c.len()))?;
+    }
+    Ok(())
+}
+
+/// Integers as field elements, unless there are field elements already.
+pub(crate) fn field_values<'a>(given: Option<&'a [Vec<Vec<F>>]>, own: &[Vec<Vec<i64>>]) -> Cow<'a, [Vec<Vec<F>>]> {
+    let lift = |c: &Vec<i64>| c.iter().map(|v| base_from_i64(*v)).collect();
+    let lifted = || own.par_iter().map(|l| l.iter().map(lift).collect()).collect::<Vec<Vec<Vec<F>>>>();
+    given.map_or_else(|| lifted().into(), Into::into)
+}
