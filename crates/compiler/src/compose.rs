@@ -283,7 +283,7 @@ fn regroup(old: &[u32], shape: &[u32]) -> Option<(Vec<Vec<u32>>, Vec<Affine>)> {
 }
 
 /// An expression with its space variables replaced; summation variables follow the `vars` new ones.
-fn substitute(expr: &Expr, by: &[Affine], vars: usize) -> Option<Expr> {
+pub fn substitute(expr: &Expr, by: &[Affine], vars: usize) -> Option<Expr> {
     let place = |access: &Access, sum: &[u32]| {
         let mut by = by.to_vec();
         by.extend((0..sum.len()).map(|i| Affine::var((vars + i) as u32)));

@@ -171,6 +171,7 @@ fn operator(l: &mut Lowering, node: &Node) -> Result<View, LowerError> {
         Op::Div { num, den } => ops::div::lower(l, node, *num, *den),
         Op::Sqrt(x) => ops::sqrt::lower(l, node, *x),
         Op::ArgMaxOneHot(x) => ops::argmax::lower(l, node, *x),
+        Op::Gather { data, index } => ops::gather::lower(l, node, *data, *index),
         Op::OneHot { x, depth } => ops::onehot::lower(l, node, *x, *depth),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proveil_graph::{Graph, Node, Op, Range, TensorId};
-use proveil_relation::table::{Part, Table};
+use proveil_relation::table::{Part, Rows, Table};
 use proveil_relation::{Access, Affine, Expr, Home, Linear, Lookup, Product, Relation, TensorDecl};
 
 use crate::error::LowerError;
@@ -79,11 +79,16 @@ impl<'g> Lowering<'g> {
 
     /// Index of a table with these rows, new or not.
     pub fn table(&mut self, name: &str, parts: Vec<Part>) -> u32 {
-        if let Some(at) = self.relation.tables.iter().position(|t| t.parts == parts) {
-            return at as u32;
+        self.rows(name, Rows::Public(parts)).0
+    }
+
+    /// Index of a table with these rows, and whether it is new.
+    pub fn rows(&mut self, name: &str, rows: Rows) -> (u32, bool) {
+        if let Some(at) = self.relation.tables.iter().position(|t| t.rows == rows) {
+            return (at as u32, false);
         }
-        self.relation.tables.push(Table { name: name.to_owned(), parts });
-        self.relation.tables.len() as u32 - 1
+        self.relation.tables.push(Table { name: name.to_owned(), rows });
+        (self.relation.tables.len() as u32 - 1, true)
     }
 
     /// Index of the table `0 .. rows`.
@@ -350,6 +355,7 @@ pub fn read_tensors(graph: &Graph) -> BTreeSet<TensorId> {
             Op::Reshape(x) | Op::Sqrt(x) | Op::ArgMaxOneHot(x) => _ = out.insert(*x),
             Op::Lookup { x, .. } | Op::OneHot { x, .. } => _ = out.insert(*x),
             Op::Div { num, den } => out.extend([*num, *den]),
+            Op::Gather { data, index } => out.extend([*data, *index]),
         }
     }
     out

@@ -15,8 +15,11 @@ pub struct WitnessPlan {
     pub(crate) copies: Vec<(u32, TensorId)>,
     /// What fills the other tensors and all tuples.
     pub(crate) steps: Vec<Step>,
+    /// Tables of committed rows, with the graph tensors whose rows they hold.
+    pub(crate) tables: Vec<(u32, TensorId, RowPlan)>,
     /// Graph tensors that are outputs.
     pub(crate) outputs: Vec<TensorId>,
+    num_tables: usize,
     tensors: Vec<bool>,
     lookups: Vec<(String, usize)>,
     cells: Vec<usize>,
@@ -29,6 +32,8 @@ pub struct Witness {
     pub tensors: Vec<Vec<i64>>,
     /// Tuples by look-up, column of the tuple, and row-major cell of the look-up's space.
     pub tuples: Vec<Vec<Vec<i64>>>,
+    /// Committed table rows by table, column behind the number, and row; nothing for tables of public rows.
+    pub tables: Vec<Vec<Vec<i64>>>,
     /// Cells of every output.
     pub outputs: Vec<Vec<i64>>,
 }
@@ -51,6 +56,25 @@ pub struct Limb {
     pub offset: u32,
     /// Number of bits.
     pub bits: u32,
+}
+
+/// How rows are cut into columns: the last factor of a row's axes into `columns` parts of `step` cells.
+#[derive(Clone, Copy, Debug)]
+pub struct RowPlan {
+    /// Number of columns.
+    pub columns: usize,
+    /// Cells of each.
+    pub step: usize,
+}
+
+impl RowPlan {
+    /// The columns of row-major cells.
+    fn cut(self, cells: &[i64]) -> Vec<Vec<i64>> {
+        let last = self.columns * self.step;
+        let column =
+            |c: usize| cells.chunks(last).flat_map(|line| line[c * self.step..][..self.step].to_vec()).collect();
+        (0..self.columns).map(column).collect()
+    }
 }
 
 /// A ranged value: committed limbs and what is left above them.
@@ -185,6 +209,19 @@ pub enum Step {
         /// The rest.
         head: Head,
     },
+    /// Rows at computed places.
+    Gather {
+        /// Row numbers.
+        index: TensorId,
+        /// Result.
+        out: TensorId,
+        /// The look-up.
+        lookup: u32,
+        /// Table rows for each row of the data.
+        each: usize,
+        /// How rows are cut.
+        plan: RowPlan,
+    },
 }
 
 impl Step {
@@ -203,6 +240,7 @@ impl WitnessPlan {
     /// Notes what the finished relation looks like.
     pub(crate) fn finish(&mut self, relation: &Relation) {
         self.tensors = relation.tensors.iter().map(|t| matches!(t.home, Home::Model)).collect();
+        self.num_tables = relation.tables.len();
         self.lookups = relation.lookups.iter().map(|l| (l.name.clone(), l.tuple.len())).collect();
     }
 
@@ -237,8 +275,12 @@ impl WitnessPlan {
         let mut out = Witness {
             tensors: vec![Vec::new(); self.tensors.len()],
             tuples: self.lookups.iter().map(|(_, width)| vec![Vec::new(); *width]).collect(),
+            tables: vec![Vec::new(); self.num_tables],
             outputs: self.outputs.iter().map(of).collect(),
         };
+        for (table, id, plan) in &self.tables {
+            out.tables[*table as usize] = plan.cut(&values[id.0 as usize]);
+        }
         for (tensor, id) in &self.copies {
             if model || !self.tensors[*tensor as usize] {
                 out.tensors[*tensor as usize] = of(id);
@@ -278,6 +320,12 @@ impl WitnessPlan {
                     out.digit(limb, &sum);
                 }
                 self.head(head, x, &sum, z, *shift, out)?;
+            }
+            Step::Gather { index, out: rows, lookup, each, plan } => {
+                let places = values[index.0 as usize].iter();
+                let numbers = places.flat_map(|i| (0..*each as i64).map(move |m| i * *each as i64 + m)).collect();
+                let columns = plan.cut(&values[rows.0 as usize]);
+                out.tuples.push((*lookup, std::iter::once(numbers).chain(columns).collect()));
             }
         }
         Ok(())

@@ -134,10 +134,7 @@ pub fn outputs(relation: &Relation, tensors: &[Vec<i64>]) -> Result<Vec<Vec<i128
 /// The first tuple that is no row of its table, or output outside its interval; `Malformed` for tensors of another
 /// relation.
 pub fn check(relation: &Relation, tensors: &[Vec<i64>]) -> Result<(), ReferenceError> {
-    let rows = |table: &proveil_relation::table::Table| -> HashSet<Vec<Element>> {
-        table.materialise().into_iter().map(|row| row.into_iter().map(Element::int).collect()).collect()
-    };
-    let tables: Vec<_> = relation.tables.iter().map(rows).collect();
+    let tables = relation.tables.iter().map(|t| rows(relation, tensors, t)).collect::<Result<Vec<_>, _>>()?;
     for (index, lookup) in relation.lookups.iter().enumerate() {
         let rows = tables.get(lookup.table as usize).ok_or(ReferenceError::Malformed { what: "look-up", index })?;
         let columns = lookup.tuple.iter().map(|e| evaluate::<Element>(relation, tensors, e, &lookup.space));
@@ -159,6 +156,21 @@ pub fn check(relation: &Relation, tensors: &[Vec<i64>]) -> Result<(), ReferenceE
         }
     }
     Ok(())
+}
+
+/// The rows of a table, of committed rows behind their numbers.
+fn rows(
+    relation: &Relation,
+    tensors: &[Vec<i64>],
+    table: &proveil_relation::table::Table,
+) -> Result<HashSet<Vec<Element>>, ReferenceError> {
+    let Some((space, columns)) = table.expressions() else {
+        return Ok(table.materialise().into_iter().map(|row| row.into_iter().map(Element::int).collect()).collect());
+    };
+    let columns = columns.iter().map(|e| evaluate::<Element>(relation, tensors, e, space));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let row = |r: usize| std::iter::once(Element::int(r as i64)).chain(columns.iter().map(|c| c[r])).collect();
+    Ok((0..size(space)).map(row).collect())
 }
 
 fn size(space: &[u32]) -> usize {

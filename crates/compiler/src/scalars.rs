@@ -1,5 +1,6 @@
 //! Gives every tensor and every space at least one axis: scalars become axes of length 1.
 
+use proveil_relation::table::Rows;
 use proveil_relation::{Access, Affine, Expr, Relation};
 
 /// Rewrites scalars of a finished relation.
@@ -13,12 +14,21 @@ pub fn give_axes(relation: &mut Relation) {
         l.space.extend(empty.then_some(1));
         l.tuple.iter_mut().map(move |e| (e, empty))
     });
+    let rows = relation.tables.iter_mut().filter_map(|t| match &mut t.rows {
+        Rows::Public(_) => None,
+        Rows::Committed { space, columns } => Some((space, columns)),
+    });
+    let rows = rows.flat_map(|(space, columns)| {
+        let empty = space.is_empty();
+        space.extend(empty.then_some(1));
+        columns.iter_mut().map(move |e| (e, empty))
+    });
     let given = relation.outputs.iter_mut().map(|o| {
         let empty = o.space.is_empty();
         o.space.extend(empty.then_some(1));
         (&mut o.expr, empty)
     });
-    for (expr, empty) in looked.chain(given) {
+    for (expr, empty) in looked.chain(rows).chain(given) {
         for access in accesses(expr) {
             if empty {
                 shift(access);

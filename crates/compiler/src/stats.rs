@@ -33,7 +33,7 @@ pub struct Stats {
 #[must_use]
 pub fn stats(relation: &Relation) -> Stats {
     let mut out = Stats { lookups: relation.lookups.len(), tables: relation.tables.len(), ..Stats::default() };
-    out.table_rows = relation.tables.iter().map(proveil_relation::table::Table::rows).sum();
+    out.table_rows = relation.tables.iter().map(proveil_relation::table::Table::num_rows).sum();
     for t in &relation.tensors {
         let count = match t.home {
             Home::Model => &mut out.model_cells,
@@ -46,6 +46,9 @@ pub fn stats(relation: &Relation) -> Stats {
     for l in &relation.lookups {
         out.lookup_cells += l.space.iter().map(|&n| n as usize).product::<usize>();
         l.tuple.iter().for_each(|e| products(&mut out, e, &l.space));
+    }
+    for (space, columns) in relation.tables.iter().filter_map(proveil_relation::table::Table::expressions) {
+        columns.iter().for_each(|e| products(&mut out, e, space));
     }
     relation.outputs.iter().for_each(|o| products(&mut out, &o.expr, &o.space));
     out

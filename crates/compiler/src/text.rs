@@ -20,7 +20,12 @@ pub fn to_text(relation: &Relation) -> String {
         line(&mut out, &format!("tensor {i} `{}` {:?} {home}", t.name, t.shape));
     }
     for (i, t) in relation.tables.iter().enumerate() {
-        let parts: Vec<String> = t.parts.iter().map(|p| format!("{} x {}", p.len, columns(&p.columns))).collect();
+        if let Some((space, columns)) = t.expressions() {
+            let row: Vec<String> = columns.iter().map(|e| expression(relation, e, space.len())).collect();
+            line(&mut out, &format!("table {i} `{}` {space:?} (number, {})", t.name, row.join(", ")));
+            continue;
+        }
+        let parts: Vec<String> = t.parts().iter().map(|p| format!("{} x {}", p.len, columns(&p.columns))).collect();
         line(&mut out, &format!("table {i} `{}` {}", t.name, parts.join(" + ")));
     }
     for l in &relation.lookups {

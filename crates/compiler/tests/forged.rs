@@ -329,3 +329,69 @@ fn rejects_values_of_another_run() {
     assert!(c.lowered.plan.witness(&c.graph, &values).is_err());
     assert!(c.lowered.plan.witness(&c.graph, &values[..1]).is_err());
 }
+
+/// Rows of 34 cells in two halves, from weights, and cells of the input at places of the input.
+fn rows() -> Case {
+    case(&[4], range(0, 4), vec![0, 3, 3, 4], 4, |b, x| {
+        let w = b.param("w", &[5, 34], range(-99, 99), 0, (0..170).map(|i| i * 37 % 199 - 99).collect())?;
+        let row = b.gather("row", w, x)?;
+        let sum = b.sum("sum", row, &[1], false)?;
+        let wide = b.broadcast("wide", x, &[2, 4])?;
+        let flat = b.reshape("flat", wide, &[8])?;
+        let own = b.gather("own", flat, x)?;
+        b.combine("y", &[(1, sum), (1, own)], 0, 0)
+    })
+}
+
+/// The row with every cell taken from another place of the table.
+fn replaced(c: &Case, row: usize, from: usize) -> Vec<(&'static str, usize, i64)> {
+    (0..34).map(|j| ("row", row * 34 + j, c.cell("w", from * 34 + j))).collect()
+}
+
+#[test]
+fn rejects_other_rows() {
+    let c = rows();
+    for from in [1, 2, 3, 4] {
+        assert_eq!(c.forge(&replaced(&c, 0, from)).as_deref(), Some("row/row"), "row {from}");
+    }
+    // Rows one before and one after.
+    assert_eq!(c.forge(&replaced(&c, 1, 2)).as_deref(), Some("row/row"));
+    assert_eq!(c.forge(&replaced(&c, 1, 4)).as_deref(), Some("row/row"));
+    assert_eq!(c.forge(&replaced(&c, 1, 3)), None);
+}
+
+#[test]
+fn rejects_rows_mixed_of_two() {
+    let c = rows();
+    // Each single cell of row 3 may not be that of row 1 (or any other value), nor may either half of the row.
+    for j in 0..34 {
+        let other = c.cell("w", 34 + j);
+        assert_eq!(c.forge(&[("row", 34 + j, other)]).as_deref(), Some("row/row"), "cell {j}");
+    }
+    let all = replaced(&c, 1, 1);
+    assert_eq!(c.forge(&all[..17]).as_deref(), Some("row/row"));
+    assert_eq!(c.forge(&all[17..]).as_deref(), Some("row/row"));
+}
+
+#[test]
+fn rejects_places_that_are_not_the_index() {
+    let c = rows();
+    // The input is a place and a row of a table: what is read follows it, and its range is checked.
+    assert_eq!(c.forge(&[("x", 0, 1)]).as_deref(), Some("row/row"));
+    let forged = [&[("x", 0, 5)], &replaced(&c, 0, 0)[..]].concat();
+    assert_eq!(c.forge(&forged).as_deref(), Some("x/range"));
+    assert_eq!(c.forge(&[("x", 3, -1)]).as_deref(), Some("x/range"));
+    // A fraction that some row number solves: place * 2 + m = 1 for m = 0.
+    let half = signed(inverse(2));
+    assert_eq!(c.forge(&[("x", 0, half)]).as_deref(), Some("x/range"));
+    assert_eq!(c.forge(&[("own", 2, 0)]).as_deref(), Some("own/row"));
+}
+
+#[test]
+fn rejects_rows_of_other_weights() {
+    let c = rows();
+    let v = c.cell("w", 3 * 34 + 20);
+    assert_eq!(c.forge(&[("w", 3 * 34 + 20, v + 1)]).as_deref(), Some("row/row"));
+    // A row that nothing reads is not claimed to be anything.
+    assert_eq!(c.forge(&[("w", 34, 7)]), None);
+}

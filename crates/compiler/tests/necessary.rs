@@ -131,3 +131,14 @@ fn rejects_copies_only_with_their_check() {
     let value = build().cell("x/copy", 11);
     only(build(), "x/copy", &[("x/copy", 11, value + 1)]);
 }
+
+#[test]
+fn rejects_gathers_only_with_their_check() {
+    let build = || {
+        case(&[2], range(0, 4), vec![1, 3], |b, x| {
+            let w = b.param("w", &[5], range(-9, 9), 0, vec![5, -7, 0, 9, 2])?;
+            b.gather("row", w, x)
+        })
+    };
+    only(build(), "row/row", &[("row", 1, 2)]);
+}

@@ -66,6 +66,48 @@ fn accepts_lookups_of_every_width() {
 }
 
 #[test]
+fn accepts_gathers_of_every_width() {
+    for row in [vec![], vec![1], vec![3], vec![16], vec![17], vec![40], vec![2, 3, 34], vec![5, 1]] {
+        let case = accept(&[2, 3], range(0, 6), 9, |b, x, rng| {
+            let cells = 7 * row.iter().product::<usize>();
+            let w = b.param("w", &[&[7], &row[..]].concat(), range(-99, 99), 0, rng.cells(cells, range(-99, 99)))?;
+            let c = b.constant("c", &[&[7], &row[..]].concat(), rng.cells(cells, range(-9, 9)), 0)?;
+            let first = b.gather("first", w, x)?;
+            let again = b.gather("again", w, x)?;
+            Ok(vec![first, again, b.gather("public", c, x)?])
+        });
+        // Two look-ups of one tensor share a table.
+        let committed = case.lowered.relation.tables.iter().filter(|t| t.expressions().is_some());
+        assert_eq!(committed.count(), 2, "{}", case.text());
+    }
+}
+
+#[test]
+fn accepts_gathers_of_virtual_rows_at_virtual_places() {
+    accept(&[2, 6], range(0, 2), 10, |b, x, rng| {
+        let w = b.param("w", &[6, 6], range(-9, 9), 0, rng.cells(36, range(-9, 9)))?;
+        let product = b.matmul("product", x, w)?;
+        // Row b of the batch is read at b * 6 + place.
+        let flat = b.reshape("flat", product, &[12])?;
+        let ramp = b.constant("ramp", &[2, 1], vec![0, 6], 0)?;
+        let place = b.combine("place", &[(2, x), (1, ramp)], 0, 0)?;
+        let parts: Vec<_> = (0..3)
+            .map(|k| b.param(&format!("p{k}"), &[12, 1], range(k, k + 5), 0, rng.cells(12, range(k, k + 5))))
+            .collect::<Result<_, _>>()?;
+        let table = b.concat("table", &parts, 1)?;
+        let row = b.gather("row", table, place)?;
+        let sum = b.sum("sum", row, &[2], false)?;
+        Ok(vec![b.gather("own", flat, place)?, b.gather("one", flat, place)?, row, sum])
+    });
+    // A table of one row, and an index without axes.
+    accept(&[1], range(0, 0), 11, |b, x, rng| {
+        let w = b.param("w", &[1, 2], range(-9, 9), 0, rng.cells(2, range(-9, 9)))?;
+        let scalar = b.reshape("scalar", x, &[])?;
+        Ok(vec![b.gather("row", w, x)?, b.gather("rows", w, scalar)?])
+    });
+}
+
+#[test]
 fn accepts_divisions_roots_and_one_hots() {
     accept(&[4, 5], range(-300, 700), 4, |b, x, _| {
         let squares = b.mul("square", x, x)?;

@@ -13,7 +13,7 @@ fn grow(b: &mut Builder, pool: &[TensorId], rng: &mut Rng, i: usize) -> Result<T
     let shape = b.tensor(x)?.shape.clone();
     let name = format!("n{i}");
     let small = range(-3, 3);
-    match rng.next() % 16 {
+    match rng.next() % 18 {
         0 => b.combine(&name, &[(rng.within(small), x), (rng.within(small), y)], rng.within(small), 0),
         1 => b.mul(&name, x, y),
         2 => b.matmul(&name, x, y),
@@ -58,6 +58,13 @@ fn grow(b: &mut Builder, pool: &[TensorId], rng: &mut Rng, i: usize) -> Result<T
         }
         13 => b.arg_max_one_hot(&name, x),
         14 => b.max(&name, x, y),
+        15 | 16 => {
+            let hot = b.arg_max_one_hot(&format!("{name}/hot"), x)?;
+            let index = b.one_hot_index(&format!("{name}/index"), hot)?;
+            let turned = (0..b.tensor(y)?.shape.len()).rev().collect::<Vec<_>>();
+            let data = if rng.next().is_multiple_of(2) { b.transpose(&format!("{name}/data"), y, &turned)? } else { y };
+            b.gather(&name, data, index)
+        }
         _ => {
             let hot = b.arg_max_one_hot(&format!("{name}/hot"), x)?;
             let index = b.one_hot_index(&format!("{name}/index"), hot)?;

@@ -9,6 +9,7 @@
 //!   one square.
 //! - *Lookup.* Hull of the table values that the rounded and clamped operand can reach.
 //! - *Div, Sqrt, ArgMaxOneHot, OneHot.* Exact.
+//! - *Gather.* The range of the data.
 //!
 //! Interval arithmetic forgets that two operands come from one tensor; [`crate::identities`] lists the few
 //! compositions (maximum, selection) whose exact range is used instead.
@@ -57,6 +58,11 @@ pub fn output_range(graph: &Graph, name: &str, op: &Op, out_shape: &[usize]) -> 
             (i128::from(x.lo.isqrt()), i128::from(x.hi.isqrt()))
         }
         Op::ArgMaxOneHot(_) => (i128::from(out_shape.last() == Some(&1)), 1),
+        Op::Gather { data, index } => {
+            let rows = graph.tensor(name, *data)?.shape.first().copied().unwrap_or(1);
+            require(graph, name, *index, 0, rows as i64 - 1, "0 to the length of the data's first axis, less 1")?;
+            widen(range(*data)?)
+        }
         Op::OneHot { x, depth } => {
             require(graph, name, *x, 0, *depth as i64 - 1, "0 to depth - 1")?;
             (i128::from(*depth == 1), 1)

@@ -236,6 +236,19 @@ impl Builder {
         self.node(name, Op::OneHot { x, depth }, &shape, 0)
     }
 
+    /// Adds [`Op::Gather`]; the scale is that of the data.
+    ///
+    /// # Shapes
+    /// `data [n, w..]`, `index [i..]` give `[i.., w..]`.
+    /// # Errors
+    /// `Rank` when `data` is a scalar, `Domain` when `index` can leave `0 .. n`.
+    pub fn gather(&mut self, name: &str, data: TensorId, index: TensorId) -> Result<TensorId, GraphError> {
+        let rows = self.graph.tensor(name, data)?;
+        let (scale, row) = (rows.scale, rows.shape.get(1..).unwrap_or_default());
+        let shape = [&self.graph.tensor(name, index)?.shape[..], row].concat();
+        self.node(name, Op::Gather { data, index }, &shape, scale)
+    }
+
     /// Whether a tensor is made of parameters (and constants) only.
     fn is_weight(&self, id: TensorId) -> bool {
         self.weights.get(id.0 as usize).copied().unwrap_or(false)

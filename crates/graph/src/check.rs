@@ -22,9 +22,10 @@
 //!     variable exists and occurs once, no coefficient is 0, and all indices stay within `|index| < 2^48`;
 //! 11. boxes of a linear operator lie inside the output and are not empty; no coefficient of a piece is 0;
 //! 12. output variables of a contraction exist and are distinct; no variable has length 0;
-//! 13. reshape keeps the number of cells; division has two equal shapes; arg-max has at least one axis;
+//! 13. reshape keeps the number of cells; division has two equal shapes; the operands of arg-max
+//!     and the data of a gather have at least one axis;
 //! 14. a shift is at most 60; denominators are at least 1; square roots are of ranges that are not negative;
-//!     one-hot indices lie in `0 .. depth`.
+//!     one-hot indices lie in `0 .. depth`, indices of a gather in the first axis of its data.
 //!
 //! Of a table:
 //!
@@ -187,6 +188,13 @@ pub fn operator(graph: &Graph, name: &str, op: &Op, out: &[usize]) -> Result<(),
                 return Err(GraphError::Rank { name: name.to_owned(), what: "operand axes", expected: 1, got: 0 });
             }
             x.shape.clone()
+        }
+        Op::Gather { data, index } => {
+            let (data, index) = (graph.tensor(name, *data)?, graph.tensor(name, *index)?);
+            let Some((_, row)) = data.shape.split_first() else {
+                return Err(GraphError::Rank { name: name.to_owned(), what: "data axes", expected: 1, got: 0 });
+            };
+            [&index.shape[..], row].concat()
         }
         Op::OneHot { x, depth } => [&graph.tensor(name, *x)?.shape[..], &[*depth]].concat(),
     };

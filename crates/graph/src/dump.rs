@@ -86,6 +86,7 @@ fn summary(graph: &Graph, op: &Op) -> String {
         Op::Sqrt(_) => "sqrt".to_owned(),
         Op::ArgMaxOneHot(_) => "arg_max_one_hot".to_owned(),
         Op::OneHot { depth, .. } => format!("one_hot {depth}"),
+        Op::Gather { .. } => "gather".to_owned(),
     }
 }
 
@@ -118,6 +119,7 @@ fn operator(op: &Op, out: &[usize]) -> String {
         Op::Sqrt(x) => format!("sqrt(%{})", x.0),
         Op::ArgMaxOneHot(x) => format!("arg_max_one_hot(%{})", x.0),
         Op::OneHot { x, depth } => format!("one_hot(%{}, {depth})", x.0),
+        Op::Gather { data, index } => format!("gather(%{}, %{})", data.0, index.0),
     }
 }
 

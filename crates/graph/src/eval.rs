@@ -62,12 +62,21 @@ fn compute(graph: &Graph, cells: &[Vec<i64>], op: &Op, out: TensorId) -> Vec<i64
         }
         Op::Sqrt(x) => map(*x, &|x| x.isqrt()),
         Op::ArgMaxOneHot(x) => arg_max(of(*x), shape[shape.len() - 1]),
+        Op::Gather { data, index } => gather(of(*data), graph.tensors[data.0 as usize].shape[0], of(*index)),
         Op::OneHot { x, depth } => {
             let mut hot = vec![0; of(*x).len() * depth];
             of(*x).iter().enumerate().for_each(|(i, &v)| hot[i * depth + v as usize] = 1);
             hot
         }
     }
+}
+
+fn gather(data: &[i64], num_rows: usize, index: &[i64]) -> Vec<i64> {
+    let len = data.len() / num_rows;
+    let mut out = vec![0; index.len() * len];
+    let rows = out.par_chunks_mut(len).zip(index).with_min_len(CELLS_PER_TASK.div_ceil(len));
+    rows.for_each(|(row, &i)| row.copy_from_slice(&data[i as usize * len..][..len]));
+    out
 }
 
 fn arg_max(cells: &[i64], len: usize) -> Vec<i64> {

@@ -3,6 +3,8 @@
 //! - *Maximum*: `a + relu(b - a)` lies between the larger lower ends and the larger upper ends of `a` and `b`.
 //! - *Choice*: `b + c * (a - b)` with `c` in `0 ..= 1` lies in the hull of `a` and `b`.
 //! - *Selection*: a contraction of a one-hot axis with a tensor picks one cell of that tensor.
+//! - *Column*: a cell at a constant place of gathered rows comes from that place of the data; where the data is put
+//!   together of parts, it has the range of its part.
 //!
 //! Without them the range would double with each maximum of a tree, and grow with the depth of each one-hot
 //! axis. They are read off the operators, never off values: every operator is enforced exactly, so what
@@ -14,6 +16,7 @@ use crate::ir::{Access, Affine, Contract, Graph, Op, Origin, Piece, Range, Tenso
 /// The interval of an operator's output if the operator completes one of the compositions.
 pub fn refine(graph: &Graph, op: &Op, out: &[usize]) -> Option<(i128, i128)> {
     match op {
+        Op::Linear { pieces, constant: 0 } if pieces.len() == 1 => column(graph, &pieces[0], out),
         Op::Linear { pieces, constant: 0 } => {
             let [x, y] = &pieces[..] else { return None };
             rise(graph, x, y, out).or_else(|| rise(graph, y, x, out))
@@ -100,4 +103,31 @@ fn selection(graph: &Graph, contract: &Contract, hot: &Access, other: &Access) -
     }
     let (lo, hi) = read(graph, "", other, &contract.extents).ok()?;
     Some(if hot.leaves(shape, &contract.extents) { (lo.min(0), hi.max(0)) } else { (lo, hi) })
+}
+
+/// Range of a read of gathered rows that stays, in the axes of a row, inside one part of the data.
+fn column(graph: &Graph, piece: &Piece, out: &[usize]) -> Option<Wide> {
+    let rows = graph.get(piece.access.tensor)?;
+    if !covers(piece, 1, out) || piece.access.leaves(&rows.shape, out) {
+        return None;
+    }
+    let Op::Gather { data, index } = op_of(graph, piece.access.tensor)? else { return None };
+    let Op::Linear { pieces: parts, constant } = op_of(graph, *data)? else { return None };
+    let lead = graph.get(*index)?.shape.len();
+    let whole = (0i128, *graph.get(*data)?.shape.first()? as i128 - 1);
+    let inner = piece.access.axes.get(lead..)?.iter().map(|form| form.interval(out));
+    let reach: Vec<(i128, i128)> = std::iter::once(whole).chain(inner).collect();
+    let spans = |part: &Piece| -> Vec<(i128, i128)> {
+        let span = |(&s, &n): (&usize, &usize)| (s as i128, (s + n) as i128 - 1);
+        part.start.iter().zip(&part.extents).map(span).collect()
+    };
+    let mut touched = parts.iter().filter(|part| spans(part).iter().zip(&reach).all(|(s, r)| s.0 <= r.1 && r.0 <= s.1));
+    let part = touched.next().filter(|_| touched.next().is_none())?;
+    let inside = spans(part).iter().zip(&reach).all(|(s, r)| s.0 <= r.0 && r.1 <= s.1);
+    if !inside || !part.sum.is_empty() {
+        return None;
+    }
+    let (lo, hi) = read(graph, "", &part.access, &part.extents).ok()?;
+    let ends = [lo, hi].map(|x| x * i128::from(part.coef) + i128::from(*constant));
+    Some((ends[0].min(ends[1]), ends[0].max(ends[1])))
 }

@@ -90,6 +90,11 @@ impl State<'_> {
                 let len = self.shape(*x)[self.shape(*x).len() - 1];
                 self.of(*x).chunks(len).flat_map(arg_max_one_hot).collect()
             }
+            Op::Gather { data, index } => {
+                let len: usize = self.shape(*data)[1..].iter().product();
+                let rows = self.of(*index).iter().map(|&i| &self.of(*data)[i as usize * len..][..len]);
+                rows.collect::<Vec<_>>().concat()
+            }
             Op::OneHot { x, depth } => {
                 let row = |&x: &i64| (0..*depth as i64).map(move |v| i64::from(v == x));
                 self.of(*x).iter().flat_map(row).collect()

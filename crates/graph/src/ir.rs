@@ -1,4 +1,4 @@
-//! The integer graph: tensors, the eight operators, and their exact meaning.
+//! The integer graph: tensors, the nine operators, and their exact meaning.
 //!
 //! Everything is a 64-bit signed integer here; there is no floating point. `scale` is a note for people and
 //! for reports only: the real value that a tensor stands for is `integer * 2^-scale`. No operator reads it.
@@ -158,6 +158,14 @@ pub enum Op {
         x: TensorId,
         /// Length of the new last axis.
         depth: usize,
+    },
+    /// `out[i.., w..] = data[index[i..], w..]`: rows of `data` (its first axis) at computed places. The range of
+    /// `index` must lie in `[0, n)`, `n` the length of `data`'s first axis.
+    Gather {
+        /// What is read; at least one axis.
+        data: TensorId,
+        /// Row numbers.
+        index: TensorId,
     },
 }
 

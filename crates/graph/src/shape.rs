@@ -137,6 +137,7 @@ pub fn operands(op: &Op) -> Vec<TensorId> {
         Op::Contract(contract) => vec![contract.lhs.tensor, contract.rhs.tensor],
         Op::Lookup { x, .. } | Op::OneHot { x, .. } => vec![*x],
         Op::Div { num, den } => vec![*num, *den],
+        Op::Gather { data, index } => vec![*data, *index],
     }
 }
 

@@ -104,3 +104,27 @@ fn accepts_axes_read_at_a_constant() {
     // Always outside reads 0; the rule keeps the hull.
     assert_eq!((at(0), at(2), at(3)), ((4, 6), (4, 6), (0, 6)));
 }
+
+#[test]
+fn accepts_columns_of_gathered_rows_with_their_own_ranges() {
+    let mut b = Builder::new();
+    let x = b.input("x", &[2], Range { lo: 0, hi: 3 }, 0).unwrap();
+    let column = |b: &mut Builder, lo: i64, width: usize| {
+        b.param("part", &[4, width], Range { lo, hi: lo + 5 }, 0, vec![lo; 4 * width]).unwrap()
+    };
+    let parts = [column(&mut b, 0, 1), column(&mut b, 100, 2), column(&mut b, -70, 1)];
+    let data = b.concat("data", &parts, 1).unwrap();
+    let rows = b.gather("rows", data, x).unwrap();
+    assert_eq!(range(&b, rows), (-70, 105));
+    let mut slice = |from: usize, len: usize| {
+        let y = b.slice("y", rows, &[0, from], &[2, len], &[1, 1]).unwrap();
+        range(&b, y)
+    };
+    assert_eq!([slice(0, 1), slice(1, 1), slice(1, 2), slice(3, 1)], [(0, 5), (100, 105), (100, 105), (-70, -65)]);
+    // Two parts, and a read that leaves the rows.
+    assert_eq!(slice(0, 2), (-70, 105));
+    let access = Access { tensor: rows, axes: vec![Affine::var(0), Affine::constant(4)] };
+    let piece = Piece { start: vec![0], extents: vec![2], sum: vec![], coef: 1, access };
+    let outside = b.linear("outside", &[2], vec![piece], 0, 0).unwrap();
+    assert_eq!(range(&b, outside), (-70, 105));
+}

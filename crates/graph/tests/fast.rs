@@ -92,7 +92,7 @@ fn network(source: &mut Source) -> Result<(Graph, Params, Vec<Vec<i64>>), GraphE
     let table = b.table("byte", -128, (-128..128).collect())?;
     let y = b.lookup("requantise", y, source.within(4, 9) as u32, table, 0)?;
     let pool = PoolSpec {
-        kernel: vec![1 + source.below(3), 2],
+        kernel: vec![1 + source.below(2), 2],
         strides: vec![1 + source.below(2), 1],
         dilations: vec![1, 1],
         pads_before: vec![source.below(2), 0],
@@ -108,12 +108,13 @@ fn network(source: &mut Source) -> Result<(Graph, Params, Vec<Vec<i64>>), GraphE
     let index = b.one_hot_index("index", hot)?;
     let again = b.one_hot("one_hot", index, b.tensor(hot)?.shape[1])?;
     let chosen = b.select("select", again, hot, product)?;
+    let rows = b.gather("gather", product, index)?;
     let squares = b.mul("squares", both, both)?;
     let sum = b.sum("sum", squares, &[1, 3], true)?;
     let root = b.sqrt("sqrt", sum, 0)?;
     let positive = b.combine("positive", &[(1, root)], 1, 0)?;
     let ratio = b.div("ratio", sum, positive, 0)?;
-    for id in [chosen, ratio] {
+    for id in [chosen, ratio, rows] {
         b.output(id)?;
     }
     let (graph, params) = b.finish()?;

@@ -172,6 +172,23 @@ fn accepts_a_gather_by_one_hot_without_widening_the_range() {
 }
 
 #[test]
+fn accepts_gathers_of_rows_and_of_cells() {
+    let rows = eval(&[(&[2, 3], &[1, 5, 5, 9, -2, 9])], |b, x| {
+        let hot = b.arg_max_one_hot("hot", x[0])?;
+        let index = b.one_hot_index("index", hot)?;
+        let values = vec![11, 12, 21, 22, 31, 32];
+        let data = b.param("data", &[3, 1, 2], range(-50, 50), 0, values)?;
+        b.gather("y", data, index)
+    });
+    assert_eq!((rows.0, rows.1, rows.2), (vec![21, 22, 11, 12], vec![2, 1, 2], range(-50, 50)));
+    let cells = eval(&[(&[4], &[7, -8, 9, 10])], |b, x| {
+        let index = b.constant("index", &[2, 2], vec![3, 0, 1, 1], 0)?;
+        b.gather("y", x[0], index)
+    });
+    assert_eq!((cells.0, cells.1, cells.2), (vec![10, 7, -8, -8], vec![2, 2], BYTE));
+}
+
+#[test]
 fn accepts_combinations_with_broadcasting() {
     let got = eval(&[(&[2, 1], &[10, 20]), (&[3], &[1, 2, 3])], |b, x| b.combine("y", &[(2, x[0]), (-1, x[1])], 7, 0));
     assert_eq!((got.0, got.1), (vec![26, 25, 24, 46, 45, 44], vec![2, 3]));

@@ -154,6 +154,7 @@ fn rejects_wrong_numbers_of_entries_and_axes() {
     let scalar = b.constant("scalar", &[], vec![1], 0).unwrap();
     refused!(b.arg_max_one_hot("a", scalar), GraphError::Rank { .. });
     refused!(b.one_hot_index("i", scalar), GraphError::Rank { .. });
+    refused!(b.gather("g", scalar, scalar), GraphError::Rank { .. });
     refused!(b.matmul("m", scalar, x), GraphError::Rank { .. });
     refused!(b.linear("l", &[2], vec![piece(y, &[], &[2], vec![Affine::var(0)])], 0, 0), GraphError::Rank { .. });
     refused!(b.linear("l", &[2], vec![piece(y, &[0], &[2], vec![])], 0, 0), GraphError::Rank { what: "access", .. });
@@ -194,6 +195,7 @@ fn rejects_operands_outside_the_domain() {
     refused!(b.sqrt("s", x, 0), GraphError::Domain { .. });
     refused!(b.one_hot("o", x, 128), GraphError::Domain { .. });
     refused!(b.select("c", x, y, y), GraphError::Domain { .. });
+    refused!(b.gather("g", y, x), GraphError::Domain { .. });
     let index = b.input("index", &[1], Range { lo: 0, hi: 4 }, 0).unwrap();
     refused!(b.one_hot("o", index, 4), GraphError::Domain { .. });
     refused!(b.div("d", index, index, 0), GraphError::Domain { .. });

@@ -2,6 +2,7 @@
 
 pub mod argmax;
 pub mod div;
+pub mod gather;
 pub mod onehot;
 pub mod range;
 pub mod rescale;

@@ -56,6 +56,16 @@ impl Case {
                 assert_eq!(got, expect, "look-up {}", lookup.name);
             }
         }
+        assert_eq!(relation.tables.len(), self.witness.tables.len());
+        for (table, columns) in relation.tables.iter().zip(&self.witness.tables) {
+            let (space, exprs) = table.expressions().unwrap_or_default();
+            assert_eq!(exprs.len(), columns.len(), "table {}", table.name);
+            for (expr, column) in exprs.iter().zip(columns) {
+                let expect = reference::expr_at(relation, tensors, expr, space).expect("integers");
+                let got: Vec<i128> = column.iter().map(|v| i128::from(*v)).collect();
+                assert_eq!(got, expect, "table {}", table.name);
+            }
+        }
         let outputs = reference::outputs(relation, tensors).expect("integers");
         for ((id, got), planned) in self.graph.outputs.iter().zip(&outputs).zip(&self.witness.outputs) {
             let expect: Vec<i128> = self.values[id.0 as usize].iter().map(|v| i128::from(*v)).collect();
