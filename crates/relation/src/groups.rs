@@ -109,7 +109,7 @@ impl Group {
     fn operand_key(&self, side: Side) -> OperandKey {
         let weighted = self.rows_to == side || self.low_to == side;
         let space = match self.source {
-            Source::Lookup(i, _) => Source::Lookup(i, 0),
+            Source::Block(i, _) => Source::Block(i, 0),
             output => output,
         };
         let weights = weighted.then(|| (space, self.rows_to, self.low_to, self.fixed.clone(), self.chunk));
