@@ -413,17 +413,10 @@ impl<'a> Run<'a> {
         let (layout, relation) = (&self.key.layout, &self.key.key.relation);
         let alpha: E = self.talk.transcript.challenge(label::FINGERPRINT);
         let beta: E = self.talk.transcript.challenge(label::FINGERPRINT);
-        let own: Vec<Vec<Vec<F>>>;
-        let tuples = match self.deviation.tuples {
-            Some(t) => t,
-            None => {
-                let lift = |c: &Vec<i64>| c.iter().map(|v| base_from_i64(*v)).collect();
-                own = self.witness.tuples.par_iter().map(|l| l.iter().map(lift).collect()).collect();
-                &own
-            }
-        };
+        let tuples = field_values(self.deviation.tuples, &self.witness.tuples);
+        let rows = field_values(self.deviation.tables, &self.witness.tables);
         let m = &self.counts;
-        let fractions = lookups::fractions(relation, layout, tuples, m, alpha, beta);
+        let fractions = lookups::fractions(relation, layout, &tuples, &rows, m, alpha, beta);
         let mut helper = lookups::helpers(&fractions)?;
         if let Some(f) = self.deviation.helper {
             f(alpha, beta, &mut helper);
