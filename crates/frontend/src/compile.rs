@@ -315,8 +315,8 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
     let outputs: Vec<OutputSpec> = q
         .outputs
         .into_iter()
-        .zip(&imported.outputs)
-        .map(|(p, (name, kind))| OutputSpec::new(p, name.clone(), *kind))
+        .zip(imported.outputs.iter().zip(&imported.labels))
+        .map(|(p, ((name, kind), labels))| OutputSpec::new(p, name.clone(), *kind, labels.clone()))
         .collect();
     let mut pairs = vec![Vec::new(); outputs.len()];
     let (mut errors, mut layers): (Vec<OutputError>, _) = (Vec::new(), Vec::new());

@@ -3,8 +3,10 @@
 mod activation;
 mod classic;
 mod conv;
+mod coupling;
 mod deconv;
 mod elementwise;
+mod encode;
 mod logic;
 mod normalise;
 mod policy;
@@ -17,9 +19,11 @@ mod resize;
 mod scatter;
 mod select;
 mod shape;
+mod svm;
 
 pub(crate) use policy::{reaches, reaches_hidden, top_k};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use proveil_graph::TensorId;
 
@@ -36,6 +40,8 @@ pub(crate) struct Importer<'a> {
     types: HashMap<String, DType>,
     /// Float tensors with known integers behind them.
     quantised: HashMap<TensorId, quantised::Quantised>,
+    /// Names of the classes that cells number, or that columns belong to.
+    labels: HashMap<TensorId, Arc<Vec<String>>>,
     limits: &'a Limits,
 }
 
@@ -43,6 +49,8 @@ pub(crate) struct Importer<'a> {
 pub(crate) struct Imported {
     pub graph: RealGraph,
     pub outputs: Vec<(String, Kind)>,
+    /// Names of classes for each output; empty where there are none.
+    pub labels: Vec<Vec<String>>,
 }
 
 /// Imports a whole model.
@@ -51,7 +59,14 @@ pub(crate) struct Imported {
 /// `Unsupported` and `Malformed`, naming the node.
 pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
     let types = model.types.clone();
-    let mut im = Importer { g: RealGraph::default(), env: HashMap::new(), types, quantised: HashMap::new(), limits };
+    let mut im = Importer {
+        g: RealGraph::default(),
+        env: HashMap::new(),
+        types,
+        quantised: HashMap::new(),
+        labels: HashMap::new(),
+        limits,
+    };
     for decl in &model.inputs {
         let id = im.g.input(&decl.name, decl.shape.clone(), decl.dtype.kind());
         im.env.insert(decl.name.clone(), id);
@@ -61,6 +76,7 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
     for (name, tensor) in names {
         im.g.scope = name.clone();
         let id = im.g.constant(tensor);
+        im.labels.extend(model.strings.get(name).map(|names| (id, Arc::new(names.clone()))));
         im.env.insert(name.clone(), id);
     }
     for node in &model.nodes {
@@ -71,18 +87,19 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
             im.env.insert(name.clone(), id);
         }
     }
-    let mut outputs = Vec::new();
+    let (mut outputs, mut labels) = (Vec::new(), Vec::new());
     for (name, dtype) in &model.outputs {
         let id = im.env.get(name).copied().ok_or_else(|| {
             FrontendError::malformed(format!("output `{name}`"), "is defined by no node; export the model again")
         })?;
         im.g.outputs.push(id);
+        labels.push(im.labels.get(&id).map(|names| names.to_vec()).unwrap_or_default());
         outputs.push((name.clone(), dtype.map_or(im.g.kind(id), crate::onnx::DType::kind)));
     }
     if outputs.is_empty() {
         return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
     }
-    Ok(Imported { graph: im.g, outputs })
+    Ok(Imported { graph: im.g, outputs, labels })
 }
 
 impl Importer<'_> {
@@ -103,14 +120,26 @@ impl Importer<'_> {
             select::import,
             normalise::import,
             classic::import,
+            svm::import,
+            encode::import,
         ];
         for family in families {
             if let Some(outputs) = family(self, n)? {
+                self.hand_labels_on(n, &outputs)?;
                 return Ok(outputs);
             }
         }
         let hint = "rewrite the model without it, or replace it by supported operators before exporting";
         Err(n.unsupported("the operator is not supported", hint))
+    }
+
+    /// Names of classes stay with what is only moved.
+    fn hand_labels_on(&mut self, n: &Node, outputs: &[TensorId]) -> Result<()> {
+        let names = self.opt(n, 0)?.and_then(|x| self.labels.get(&x)).cloned();
+        if let (true, Some(names), Some(&y)) = (encode::keeps_labels(n), names, outputs.first()) {
+            self.labels.insert(y, names);
+        }
+        Ok(())
     }
 
     /// Input `i` of a node, which must be there.

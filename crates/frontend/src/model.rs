@@ -49,6 +49,9 @@ pub struct OutputSpec {
     pub dtype: Kind,
     /// Real value = integer * 2^-scale.
     pub scale: i32,
+    /// Names of classes, where the file has them: cell values of a label count through them, columns of scores
+    /// stand in their order. Else empty.
+    pub labels: Vec<String>,
 }
 
 /// Accuracy of the integer model on calibration samples that were not used to choose scales, where there are any.
@@ -141,8 +144,8 @@ impl InputSpec {
 }
 
 impl OutputSpec {
-    pub(crate) fn new(port: Port, name: String, kind: Kind) -> Self {
-        Self { name, shape: port.shape, dtype: kind, scale: port.scale }
+    pub(crate) fn new(port: Port, name: String, kind: Kind, labels: Vec<String>) -> Self {
+        Self { name, shape: port.shape, dtype: kind, scale: port.scale, labels }
     }
 
     /// Decodes the integers of the graph.

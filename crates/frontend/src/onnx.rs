@@ -111,7 +111,12 @@ pub(crate) struct OnnxModel {
     pub outputs: Vec<(String, Option<DType>)>,
     /// Element types of constants and inputs by name.
     pub types: HashMap<String, DType>,
+    /// Text constants by name; their tensors hold positions.
+    pub strings: HashMap<String, Vec<String>>,
 }
+
+/// Type code of text.
+const TEXT: i32 = 8;
 
 /// How open dimensions are closed, and how far to read.
 pub(crate) struct ReadOptions<'a> {
@@ -138,8 +143,14 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(FrontendError::Decode { reason: "the graph has neither nodes nor outputs".into() });
     }
-    let (mut constants, mut types) = (HashMap::new(), HashMap::new());
+    let (mut constants, mut types, mut strings) = (HashMap::new(), HashMap::new(), HashMap::new());
     for proto in &graph.initializer {
+        if proto.data_type == TEXT {
+            let (positions, names) = tensors::text(proto, options)?;
+            constants.insert(proto.name.clone(), positions);
+            strings.insert(proto.name.clone(), names);
+            continue;
+        }
         types.extend(DType::from_code(proto.data_type).map(|t| (proto.name.clone(), t)));
         constants.insert(proto.name.clone(), tensors::from_proto(proto, &proto.name, options)?);
     }
@@ -157,7 +168,7 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
         .iter()
         .map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type))))
         .collect();
-    Ok(OnnxModel { nodes, constants, inputs, outputs, types })
+    Ok(OnnxModel { nodes, constants, inputs, outputs, types, strings })
 }
 
 /// Reads a constant held in an attribute.

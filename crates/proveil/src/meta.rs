@@ -13,6 +13,10 @@ pub struct IoMeta {
     pub dtype: String,
     /// Real value = integer * 2^-scale.
     pub scale: i32,
+    /// Names of classes: cell values of a label count through them, columns of scores stand in their order. Empty
+    /// where the model file has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }
 
 /// Everything readable about a compiled model.

@@ -26,12 +26,14 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         shape: s.shape.clone(),
         dtype: kind_name(s.dtype).into(),
         scale: s.scale,
+        labels: Vec::new(),
     });
     let outputs = model.outputs.iter().map(|s| IoMeta {
         name: s.name.clone(),
         shape: s.shape.clone(),
         dtype: kind_name(s.dtype).into(),
         scale: s.scale,
+        labels: s.labels.clone(),
     });
     Meta { name: name.into(), inputs: inputs.collect(), outputs: outputs.collect(), registration: None }
 }

@@ -215,6 +215,8 @@ fn prelu(im: &mut Importer, n: &Node) -> Result<TensorId> {
 fn cast(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let arg = im.arg(n, 0)?;
     let to = match n.int("to")? {
+        // Text has positions in the graph.
+        Some(8) if im.labels.contains_key(&arg) => im.g.kind(arg),
         Some(code) => crate::onnx::DType::from_code(code as i32).map(crate::onnx::DType::kind).ok_or_else(|| {
             n.unsupported(format!("cast to type code {code}"), "cast to a float, integer or boolean type")
         })?,

@@ -98,6 +98,11 @@ impl Node {
         }
     }
 
+    /// A number; none where it is missing or not a number.
+    pub fn float_or_nan(&self, name: &str) -> Result<Option<f64>> {
+        Ok(self.typed(name, 1, |a| f64::from(a.f))?.filter(|v| !v.is_nan()))
+    }
+
     pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
         self.typed(name, 7, |a| a.ints.clone())
     }

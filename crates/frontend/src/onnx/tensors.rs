@@ -46,6 +46,18 @@ pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOpt
     Ok(Tensor { shape, kind: dtype.kind(), data })
 }
 
+/// Reads text as positions, and the texts.
+pub(super) fn text(proto: &pb::TensorProto, options: &ReadOptions) -> Result<(Tensor, Vec<String>)> {
+    let shape: Vec<usize> = proto.dims.iter().map(|&d| usize::try_from(d).unwrap_or(usize::MAX)).collect();
+    let cells = options.limits.cells(&proto.name, &shape)?;
+    if cells != proto.string_data.len() {
+        let reason = format!("has shape {shape:?} but {} elements; export the model again", proto.string_data.len());
+        return Err(FrontendError::malformed(format!("tensor `{}`", proto.name), reason));
+    }
+    let names = proto.string_data.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();
+    Ok((Tensor { shape, kind: Kind::Int, data: (0..cells).map(|i| i as f64).collect() }, names))
+}
+
 fn from_raw(code: i32, raw: &[u8]) -> Option<Vec<f64>> {
     fn whole<const N: usize>(raw: &[u8], f: impl Fn([u8; N]) -> f64) -> Option<Vec<f64>> {
         let chunks = raw.chunks_exact(N);

@@ -14,6 +14,7 @@ pub const I64: i32 = 7;
 /// An attribute value.
 pub enum Attr {
     Int(i64),
+    Ints(Vec<i64>),
     Float(f32),
     Floats(Vec<f32>),
     Str(&'static str),
@@ -92,6 +93,7 @@ fn attribute(name: &str, a: &Attr) -> pb::AttributeProto {
     let mut p = pb::AttributeProto { name: name.into(), ..Default::default() };
     match a {
         Attr::Int(i) => (p.i, p.r#type) = (*i, 2),
+        Attr::Ints(v) => (p.ints, p.r#type) = (v.clone(), 7),
         Attr::Float(f) => (p.f, p.r#type) = (*f, 1),
         Attr::Floats(v) => (p.floats, p.r#type) = (v.clone(), 6),
         Attr::Str(s) => (p.s, p.r#type) = (s.as_bytes().to_vec(), 3),

@@ -1,5 +1,6 @@
 //! Operator families against values worked out in the tests, on small files.
 
+mod classic;
 #[path = "../common/mod.rs"]
 mod common;
 mod file;

@@ -50,6 +50,7 @@ pub fn output_specs(meta: &Meta) -> Vec<OutputSpec> {
         shape: m.shape.clone(),
         dtype: kind(&m.dtype),
         scale: m.scale,
+        labels: m.labels.clone(),
     };
     meta.outputs.iter().map(one).collect()
 }
