@@ -1,7 +1,10 @@
 //! ONNX operators to real operators, one file for each family.
 
 mod activation;
+mod arrange;
+mod bits;
 mod classic;
+mod control;
 mod conv;
 mod coupling;
 mod deconv;
@@ -32,6 +35,9 @@ use crate::onnx::{DType, Limits, Node, OnnxModel};
 use crate::real::RealGraph;
 use crate::tensor::{Kind, Tensor};
 
+/// Operators of the real graph for each node that the limits allow.
+const UNROLLED: u64 = 16;
+
 /// State of an import: the graph so far and the tensors by ONNX name.
 pub(crate) struct Importer<'a> {
     pub g: RealGraph,
@@ -42,6 +48,8 @@ pub(crate) struct Importer<'a> {
     quantised: HashMap<TensorId, quantised::Quantised>,
     /// Names of the classes that cells number, or that columns belong to.
     labels: HashMap<TensorId, Arc<Vec<String>>>,
+    /// Bodies of loops and conditions around the node.
+    depth: usize,
     limits: &'a Limits,
 }
 
@@ -65,6 +73,7 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
         types,
         quantised: HashMap::new(),
         labels: HashMap::new(),
+        depth: 0,
         limits,
     };
     for decl in &model.inputs {
@@ -79,14 +88,7 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
         im.labels.extend(model.strings.get(name).map(|names| (id, Arc::new(names.clone()))));
         im.env.insert(name.clone(), id);
     }
-    for node in &model.nodes {
-        im.g.scope = node.name.clone();
-        let outputs = im.node(node)?;
-        for (name, id) in node.outputs.iter().zip(outputs) {
-            limits.cells(name, im.g.shape(id))?;
-            im.env.insert(name.clone(), id);
-        }
-    }
+    im.nodes(&model.nodes)?;
     let (mut outputs, mut labels) = (Vec::new(), Vec::new());
     for (name, dtype) in &model.outputs {
         let id = im.env.get(name).copied().ok_or_else(|| {
@@ -103,6 +105,23 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
 }
 
 impl Importer<'_> {
+    fn nodes(&mut self, nodes: &[Node]) -> Result<()> {
+        for node in nodes {
+            self.g.scope = node.name.clone();
+            let outputs = self.node(node)?;
+            for (name, id) in node.outputs.iter().zip(outputs) {
+                self.limits.cells(name, self.g.shape(id))?;
+                self.env.insert(name.clone(), id);
+            }
+            let (got, limit) = (self.g.tensors.len() as u64, self.limits.nodes.saturating_mul(UNROLLED));
+            if got > limit {
+                let what = "the number of operators after unrolling loops".into();
+                return Err(FrontendError::TooLarge { what, got, limit });
+            }
+        }
+        Ok(())
+    }
+
     fn node(&mut self, n: &Node) -> Result<Vec<TensorId>> {
         let families = [
             quantised::import,
@@ -122,6 +141,9 @@ impl Importer<'_> {
             classic::import,
             svm::import,
             encode::import,
+            bits::import,
+            arrange::import,
+            control::import,
         ];
         for family in families {
             if let Some(outputs) = family(self, n)? {

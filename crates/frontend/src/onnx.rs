@@ -5,6 +5,7 @@ mod attributes;
 mod tensors;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use prost::Message;
 use tract_onnx::pb;
@@ -118,6 +119,17 @@ pub(crate) struct OnnxModel {
 /// Type code of text.
 const TEXT: i32 = 8;
 
+/// The body of a loop or a condition.
+#[derive(Debug)]
+pub(crate) struct Subgraph {
+    pub nodes: Vec<Node>,
+    pub constants: HashMap<String, Tensor>,
+    /// Element types of the constants.
+    pub types: HashMap<String, DType>,
+    pub inputs: Vec<String>,
+    pub outputs: Vec<String>,
+}
+
 /// How open dimensions are closed, and how far to read.
 pub(crate) struct ReadOptions<'a> {
     pub batch: Option<usize>,
@@ -140,6 +152,7 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     limit("the number of nodes", graph.node.len() as u64, options.limits.nodes)?;
     let opsets: HashMap<String, i64> =
         model.opset_import.iter().map(|o| (canonical_domain(&o.domain), o.version)).collect();
+    let opsets = Arc::new(opsets);
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(FrontendError::Decode { reason: "the graph has neither nodes nor outputs".into() });
     }
@@ -169,6 +182,25 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
         .map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type))))
         .collect();
     Ok(OnnxModel { nodes, constants, inputs, outputs, types, strings })
+}
+
+/// Reads a graph held in an attribute of a node.
+pub(crate) fn subgraph(
+    graph: &pb::GraphProto,
+    opsets: &Arc<HashMap<String, i64>>,
+    place: &str,
+    limits: &Limits,
+) -> Result<Subgraph> {
+    limit("the number of nodes", graph.node.len() as u64, limits.nodes)?;
+    let (mut constants, mut types) = (HashMap::new(), HashMap::new());
+    for proto in &graph.initializer {
+        types.extend(DType::from_code(proto.data_type).map(|t| (proto.name.clone(), t)));
+        constants.insert(proto.name.clone(), constant(proto, place, limits)?);
+    }
+    let nodes = graph.node.iter().enumerate().map(|(i, n)| Node::from_proto(i, n.clone(), opsets));
+    let names = |list: &[pb::ValueInfoProto]| list.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
+    let inputs = names(&graph.input).into_iter().filter(|n| !constants.contains_key(n)).collect();
+    Ok(Subgraph { nodes: nodes.collect::<Result<_>>()?, inputs, outputs: names(&graph.output), constants, types })
 }
 
 /// Reads a constant held in an attribute.

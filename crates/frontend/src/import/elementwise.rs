@@ -214,6 +214,11 @@ fn prelu(im: &mut Importer, n: &Node) -> Result<TensorId> {
 
 fn cast(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let arg = im.arg(n, 0)?;
+    if let (Some(t), Some(name)) =
+        (n.int("to")?.and_then(|c| crate::onnx::DType::from_code(c as i32)), n.outputs.first())
+    {
+        im.types.insert(name.clone(), t);
+    }
     let to = match n.int("to")? {
         // Text has positions in the graph.
         Some(8) if im.labels.contains_key(&arg) => im.g.kind(arg),

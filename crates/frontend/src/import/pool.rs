@@ -6,6 +6,7 @@ use super::Importer;
 use super::conv::{Window, to_first, to_last, window};
 use crate::error::Result;
 use crate::onnx::Node;
+use crate::real::expr::{Bin, Expr, Un};
 use crate::real::{RealOp, RealPiece};
 use crate::tensor::Kind;
 
@@ -38,7 +39,15 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             let y = maxima(im, xl, &whole);
             return Ok(Some(vec![to_first(im, y)]));
         }
-        "MaxPool" | "AveragePool" => {
+        "GlobalLpPool" => {
+            let p = n.int("p")?.unwrap_or(2);
+            let axes: Vec<usize> = (1..=spatial.len()).collect();
+            let powers = powers(im, n, xl, p)?;
+            let sum = im.g.sum(powers, &axes, true, 1.0);
+            let y = root(im, sum, p);
+            return Ok(Some(vec![to_first(im, y)]));
+        }
+        "MaxPool" | "AveragePool" | "LpPool" => {
             let kernel = n.ints("kernel_shape")?.unwrap_or_default();
             if kernel.len() != spatial.len() || kernel.iter().any(|&k| !(1..1 << 20).contains(&k)) {
                 return Err(n.malformed(format!("attribute `kernel_shape` is {kernel:?} for input {shape:?}")));
@@ -52,8 +61,13 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             return Err(n.unsupported("the indices of the maxima are used", "use the first output only"));
         }
         maxima(im, xl, &win)
+    } else if n.op == "LpPool" {
+        let p = n.int("p")?.unwrap_or(2);
+        let powers = powers(im, n, xl, p)?;
+        let sum = sums(im, powers, &win, &spatial, None);
+        root(im, sum, p)
     } else {
-        averages(im, xl, &win, &spatial, n.int("count_include_pad")? == Some(1))
+        sums(im, xl, &win, &spatial, Some(n.int("count_include_pad")? == Some(1)))
     };
     Ok(Some(vec![to_first(im, y)]))
 }
@@ -108,7 +122,28 @@ fn divisors(win: &Window, a: usize, len: usize, with_pad: bool) -> Vec<(usize, u
     runs
 }
 
-fn averages(im: &mut Importer, x: TensorId, win: &Window, spatial: &[usize], with_pad: bool) -> TensorId {
+/// `|x|^p`.
+fn powers(im: &mut Importer, n: &Node, x: TensorId, p: i64) -> Result<TensorId> {
+    let f = match p {
+        1 => Expr::un(Un::Abs, Expr::X),
+        2 => Expr::bin(Bin::Mul, Expr::X, Expr::X),
+        p if p > 2 => Expr::bin(Bin::Pow, Expr::un(Un::Abs, Expr::X), Expr::Const(p as f64)),
+        p => return Err(n.malformed(format!("attribute `p` is {p}; give a positive number"))),
+    };
+    Ok(im.g.map(x, f, Kind::Float))
+}
+
+/// `x^(1/p)`.
+fn root(im: &mut Importer, x: TensorId, p: i64) -> TensorId {
+    match p {
+        1 => x,
+        2 => im.g.un(Un::Sqrt, x),
+        p => im.g.map(x, Expr::bin(Bin::Pow, Expr::X, Expr::Const(1.0 / p as f64)), Kind::Float),
+    }
+}
+
+/// Sums over windows; averages if it is said whether padding counts.
+fn sums(im: &mut Importer, x: TensorId, win: &Window, spatial: &[usize], average: Option<bool>) -> TensorId {
     let dims = spatial.len();
     let shape = im.g.shape(x).to_vec();
     let mut out = vec![shape[0]];
@@ -116,7 +151,10 @@ fn averages(im: &mut Importer, x: TensorId, win: &Window, spatial: &[usize], wit
     out.push(shape[dims + 1]);
     let mut boxes = vec![(vec![0], vec![shape[0]], 1.0)];
     for (a, &len) in spatial.iter().enumerate() {
-        let runs = divisors(win, a, len, with_pad);
+        let runs = match average {
+            Some(with_pad) => divisors(win, a, len, with_pad),
+            None => vec![(0, win.out[a], 1)],
+        };
         boxes = boxes
             .iter()
             .flat_map(|(s, e, c)| {

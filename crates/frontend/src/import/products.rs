@@ -106,17 +106,16 @@ pub(super) fn matmul(im: &mut Importer, n: &Node, a: TensorId, b: TensorId) -> R
 
 fn einsum(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let equation: String = n.string("equation")?.unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
-    let no = |why: &str| n.unsupported(format!("equation `{equation}` {why}"), "write it with MatMul and Transpose");
-    if equation.contains('.') {
-        return Err(no("has an ellipsis"));
-    }
+    let equation = spelled_out(im, n, &equation)?;
     let (left, right) = match equation.split_once("->") {
         Some((l, r)) => (l.to_string(), r.to_string()),
         None => {
             let mut once: Vec<char> = equation.chars().filter(|c| c.is_alphabetic()).collect();
             once.sort_unstable();
             let all = once.clone();
-            once.retain(|c| all.iter().filter(|d| *d == c).count() == 1);
+            // Indices that stand for an ellipsis are kept, and come first: they are upper case.
+            once.retain(|c| all.iter().filter(|d| *d == c).count() == 1 || c.is_uppercase());
+            once.dedup();
             (equation.clone(), once.into_iter().collect())
         }
     };
@@ -152,6 +151,34 @@ fn einsum(im: &mut Importer, n: &Node) -> Result<TensorId> {
     Ok(acc.0)
 }
 
+/// An equation with letters in place of its ellipses; axes of an ellipsis are counted from the last one.
+fn spelled_out(im: &Importer, n: &Node, equation: &str) -> Result<String> {
+    if !equation.contains("...") {
+        return Ok(equation.to_string());
+    }
+    let free: Vec<char> = ('A'..='Z').filter(|c| !equation.contains(*c)).collect();
+    let (left, right) = match equation.split_once("->") {
+        Some((l, r)) => (l, Some(r)),
+        None => (equation, None),
+    };
+    let (mut terms, mut most) = (Vec::new(), 0);
+    for (i, term) in left.split(',').enumerate() {
+        let rank = im.g.shape(im.arg(n, i)?).len();
+        let count = rank.checked_sub(term.replace("...", "").chars().count());
+        let Some(count) = count.filter(|c| *c <= free.len() && (term.contains("...") || *c == 0)) else {
+            return Err(n.malformed(format!("term `{term}` of the equation does not fit {rank} axes")));
+        };
+        terms.push((term, count));
+        most = most.max(count);
+    }
+    let letters = |count: usize| free[most - count..most].iter().collect::<String>();
+    let left: Vec<String> = terms.iter().map(|(t, count)| t.replace("...", &letters(*count))).collect();
+    Ok(match right {
+        Some(r) => format!("{}->{}", left.join(","), r.replace("...", &letters(most))),
+        None => left.join(","),
+    })
+}
+
 fn einsum_pair(
     im: &mut Importer,
     n: &Node,
@@ -171,10 +198,10 @@ fn einsum_pair(
                 extents.push(0);
                 names.len() - 1
             });
-            if extents[at] > 1 && len != extents[at] {
+            if extents[at] > 1 && len != extents[at] && len != 1 {
                 return Err(n.malformed(format!("index `{c}` has two lengths: {} and {len}", extents[at])));
             }
-            extents[at] = len;
+            extents[at] = extents[at].max(len);
         }
     }
     if extents.contains(&0) {
@@ -182,7 +209,15 @@ fn einsum_pair(
     }
     let access = |(x, letters): &(TensorId, Vec<char>)| Access {
         tensor: *x,
-        axes: letters.iter().map(|c| names.iter().position(|d| d == c).map(Affine::var).unwrap_or_default()).collect(),
+        axes: letters
+            .iter()
+            .zip(im.g.shape(*x))
+            .map(|(c, &len)| {
+                // A single cell is repeated.
+                let place = names.iter().position(|d| d == c).filter(|_| len > 1);
+                place.map(Affine::var).unwrap_or_default()
+            })
+            .collect(),
     };
     let (left, right) = (im.g.untransposed(access(&a)), im.g.untransposed(access(&b)));
     let (lhs, rhs) = if im.g.as_const(right.tensor).is_some() { (right, left) } else { (left, right) };

@@ -30,6 +30,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
         }
         "TopK" => return top_k(im, n).map(Some),
         "CumSum" => cum_sum(im, n)?,
+        "CumProd" => cum_prod(im, n)?,
         op if op.starts_with("Reduce") => return reduce(im, n).map(|x| x.map(|x| vec![x])),
         _ => return Ok(None),
     };
@@ -164,16 +165,18 @@ fn softmax(im: &mut Importer, n: &Node) -> Result<TensorId> {
 }
 
 fn arg_max(im: &mut Importer, n: &Node) -> Result<TensorId> {
-    if n.int("select_last_index")? == Some(1) {
-        return Err(n.unsupported("ties go to the last index", "use select_last_index = 0"));
-    }
+    let last = n.int("select_last_index")? == Some(1);
     let x = im.arg(n, 0)?;
     let rank = im.g.shape(x).len();
     let axis = im.axis(n, n.int("axis")?.unwrap_or(0), rank)?;
     let kind = im.g.kind(x);
     let x = if n.op == "ArgMin" { im.g.map(x, Expr::affine(-1.0, 0.0), kind) } else { x };
     let (row, back) = im.g.axis_last(x, axis);
+    let len = im.g.shape(row)[rank - 1];
+    // Of equal cells the first one counts, hence the last one in reverse.
+    let row = if last { im.g.take(row, rank - 1, &(0..len).rev().collect::<Vec<_>>()) } else { row };
     let index = arg_max_last(im, row);
+    let index = if last { im.g.map(index, Expr::affine(-1.0, len as f64 - 1.0), Kind::Int) } else { index };
     let y = im.g.permute(index, &back);
     if n.int("keepdims")?.unwrap_or(1) == 1 {
         return Ok(y);
@@ -231,6 +234,40 @@ fn cum_sum(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let rhs = Access { tensor: row, axes };
     let y = im.g.contract(Contract { extents, out: (0..=last).collect(), lhs, rhs });
     Ok(im.g.permute(y, &back))
+}
+
+/// Running products, one after the other.
+fn cum_prod(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let x = im.arg(n, 0)?;
+    let shape = im.g.shape(x).to_vec();
+    let axis = im.const_ints(n, 1)?.and_then(|v| v.first().copied()).unwrap_or(0);
+    let axis = im.axis(n, axis, shape.len())?;
+    let len = shape[axis];
+    if len > MAX_PRODUCT {
+        return Err(n.unsupported(format!("a product of {len} cells"), format!("multiply at most {MAX_PRODUCT}")));
+    }
+    let (exclusive, reverse) = (n.int("exclusive")? == Some(1), n.int("reverse")? == Some(1));
+    let order: Vec<usize> = if reverse { (0..len).rev().collect() } else { (0..len).collect() };
+    let mut one = shape.clone();
+    one[axis] = 1;
+    let ones = im.fresh(one.clone(), im.g.kind(x), vec![1.0; one.iter().product()]);
+    let mut parts: Vec<TensorId> = Vec::new();
+    let mut so_far: Option<TensorId> = None;
+    for &i in &order {
+        if exclusive {
+            parts.push(so_far.unwrap_or(ones));
+        }
+        let cell = im.g.take(x, axis, &[i]);
+        let next = so_far.map_or(cell, |p| im.g.multiply(p, cell, &one));
+        if !exclusive {
+            parts.push(next);
+        }
+        so_far = Some(next);
+    }
+    if reverse {
+        parts.reverse();
+    }
+    Ok(im.g.concat(&parts, axis))
 }
 
 /// Position of the first largest cell along the last axis, which keeps length 1.

@@ -1,10 +1,11 @@
 //! Nodes with attributes that are read by type; every error names the node and the attribute.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tract_onnx::pb;
 
-use super::{DType, Limits, canonical_domain};
+use super::{DType, Limits, Subgraph, canonical_domain};
 use crate::error::{FrontendError, Result};
 use crate::tensor::Tensor;
 
@@ -21,10 +22,16 @@ pub(crate) struct Node {
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
     attributes: HashMap<String, pb::AttributeProto>,
+    /// Versions of all domains, for the graphs inside.
+    opsets: Arc<HashMap<String, i64>>,
 }
 
 impl Node {
-    pub(super) fn from_proto(position: usize, proto: pb::NodeProto, opsets: &HashMap<String, i64>) -> Result<Self> {
+    pub(super) fn from_proto(
+        position: usize,
+        proto: pb::NodeProto,
+        opsets: &Arc<HashMap<String, i64>>,
+    ) -> Result<Self> {
         let domain = canonical_domain(&proto.domain);
         let name = if proto.name.is_empty() { format!("#{position}:{}", proto.op_type) } else { proto.name };
         Ok(Self {
@@ -35,6 +42,7 @@ impl Node {
             inputs: proto.input,
             outputs: proto.output,
             attributes: proto.attribute.into_iter().map(|a| (a.name.clone(), a)).collect(),
+            opsets: opsets.clone(),
         })
     }
 
@@ -121,6 +129,15 @@ impl Node {
 
     pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
         self.typed(name, 8, |a| a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+    }
+
+    /// A graph: the body of a loop or a condition.
+    pub fn subgraph(&self, name: &str, limits: &Limits) -> Result<Option<Subgraph>> {
+        match self.typed(name, 5, |a| a.g.as_ref())? {
+            Some(Some(g)) => super::subgraph(g, &self.opsets, &self.name, limits).map(Some),
+            Some(None) => Err(self.malformed(format!("attribute `{name}` holds no graph; export the model again"))),
+            None => Ok(None),
+        }
     }
 
     pub fn tensor(&self, name: &str, limits: &Limits) -> Result<Option<Tensor>> {

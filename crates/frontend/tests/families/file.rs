@@ -10,6 +10,7 @@ pub const U8: i32 = 2;
 pub const I8: i32 = 3;
 pub const I32: i32 = 6;
 pub const I64: i32 = 7;
+pub const BOOL: i32 = 9;
 
 /// An attribute value.
 pub enum Attr {
@@ -19,6 +20,7 @@ pub enum Attr {
     Floats(Vec<f32>),
     Str(&'static str),
     Strs(Vec<&'static str>),
+    Graph(Box<pb::GraphProto>),
 }
 
 /// A model in the making; its nodes are of one domain and opset.
@@ -76,6 +78,11 @@ impl File {
         self
     }
 
+    /// The graph alone, as the body of a loop or a condition.
+    pub fn body(self) -> pb::GraphProto {
+        self.graph
+    }
+
     pub fn bytes(self) -> Vec<u8> {
         let opset_import =
             vec![pb::OperatorSetIdProto { version: self.opset, domain: self.domain.into(), ..Default::default() }];
@@ -97,6 +104,7 @@ fn attribute(name: &str, a: &Attr) -> pb::AttributeProto {
         Attr::Float(f) => (p.f, p.r#type) = (*f, 1),
         Attr::Floats(v) => (p.floats, p.r#type) = (v.clone(), 6),
         Attr::Str(s) => (p.s, p.r#type) = (s.as_bytes().to_vec(), 3),
+        Attr::Graph(g) => (p.g, p.r#type) = (Some((**g).clone()), 5),
         Attr::Strs(v) => (p.strings, p.r#type) = (v.iter().map(|s| s.as_bytes().to_vec()).collect(), 8),
     }
     p

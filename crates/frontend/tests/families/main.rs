@@ -4,5 +4,6 @@ mod classic;
 #[path = "../common/mod.rs"]
 mod common;
 mod file;
+mod flow;
 mod quantised;
 mod recurrent;
