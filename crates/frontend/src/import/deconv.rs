@@ -41,6 +41,13 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     let win = window(n, &sx[2..], &sw[2..])?;
     let shape = [&[sx[0], sw[1].saturating_mul(groups)], &win.out[..]].concat();
     im.limits.cells(&n.name, &shape)?;
+    // What is made on the way may be larger than the result.
+    let wide = |base: &[usize], length: &dyn Fn(usize) -> usize| -> Vec<usize> {
+        base.iter().copied().chain((0..sx.len() - 2).map(length)).collect()
+    };
+    im.limits.cells(&n.name, &wide(&sw[..2], &|a| sw[a + 2].saturating_mul(win.dilations[a])))?;
+    let full = |a: usize| (win.before[a].saturating_add(win.out[a])).saturating_add(win.strides[a]);
+    im.limits.cells(&n.name, &wide(&shape[..2], &full))?;
     let w = dilated(im, w, &win.dilations);
     let mut y = products(im, x, w, groups, &win);
     if let Some(bias) = im.opt(n, 2)? {

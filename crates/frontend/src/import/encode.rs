@@ -105,7 +105,11 @@ fn one_hot_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
         return Err(n.unsupported("its categories are text", "encode text as numbers before the model"));
     };
     let mut shape = im.g.shape(x).to_vec();
-    shape.push(1);
+    shape.push(cats.len());
+    im.limits.cells(&n.name, &shape)?;
+    if let Some(last) = shape.last_mut() {
+        *last = 1;
+    }
     let wide = im.g.reshape(x, shape);
     let cats = im.fresh(vec![cats.len()], Kind::Int, cats.iter().map(|&c| c as f64).collect());
     let hot = im.g.equal(wide, cats).ok_or_else(|| im.clash(n, wide, cats))?;

@@ -79,11 +79,11 @@ fn type_of(im: &Importer, n: &Node, input: usize) -> Option<DType> {
 
 /// Scales or offsets: constants, one or a list.
 fn list(im: &Importer, n: &Node, input: usize) -> Result<Option<Vec<f64>>> {
-    im.const_arg(n, input)
+    Ok(im.const_arg(n, input)?.filter(|v| !v.is_empty()))
 }
 
 fn scales(im: &Importer, n: &Node, input: usize) -> Result<Vec<f64>> {
-    let s = list(im, n, input)?.filter(|s| !s.is_empty()).ok_or_else(|| n.malformed("the scale is missing"))?;
+    let s = list(im, n, input)?.ok_or_else(|| n.malformed("the scale is missing"))?;
     match s.iter().find(|v| **v <= 0.0) {
         Some(v) => Err(n.malformed(format!("scale {v} is not positive; repair the model"))),
         None => Ok(s),

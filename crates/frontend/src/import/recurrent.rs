@@ -81,7 +81,8 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     check_lengths(im, n, &layer)?;
     let state = |im: &mut Importer, input: usize| -> Result<Option<TensorId>> {
         let Some(s) = im.opt(n, input)? else { return Ok(None) };
-        let s = if layer.batch_first { im.g.permute(s, &[1, 0, 2]) } else { s };
+        let three = im.g.shape(s).len() == 3;
+        let s = if layer.batch_first && three { im.g.permute(s, &[1, 0, 2]) } else { s };
         shaped(im, n, s, &[layer.dirs, layer.batch, layer.hidden], "the initial state")?;
         Ok((im.g.as_uniform(s) != Some(0.0)).then_some(s))
     };

@@ -243,7 +243,7 @@ fn cum_prod(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let axis = im.const_ints(n, 1)?.and_then(|v| v.first().copied()).unwrap_or(0);
     let axis = im.axis(n, axis, shape.len())?;
     let len = shape[axis];
-    if len > MAX_PRODUCT {
+    if len == 0 || len > MAX_PRODUCT {
         return Err(n.unsupported(format!("a product of {len} cells"), format!("multiply at most {MAX_PRODUCT}")));
     }
     let (exclusive, reverse) = (n.int("exclusive")? == Some(1), n.int("reverse")? == Some(1));

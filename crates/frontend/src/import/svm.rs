@@ -107,9 +107,12 @@ fn classifier(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
         .iter()
         .map(|&v| usize::try_from(v).map_err(|_| n.malformed(format!("{v} vectors of a class"))))
         .collect::<Result<_>>()?;
-    let total: usize = per_class.iter().sum();
     let rho = n.floats("rho")?.unwrap_or_default();
     let coefficients = n.floats("coefficients")?.unwrap_or_default();
+    if let Some(v) = per_class.iter().find(|v| **v > coefficients.len()) {
+        return Err(n.malformed(format!("{v} vectors of a class for {} coefficients", coefficients.len())));
+    }
+    let total: usize = per_class.iter().sum();
     let (hot_source, scores, coupled) = if total == 0 {
         let y = product(im, n, x, labels.len(), coefficients)?;
         let y = im.g.map(y, Expr::affine(1.0, rho.first().copied().unwrap_or(0.0)), Kind::Float);
@@ -145,10 +148,12 @@ fn decisions(
 ) -> Result<TensorId> {
     let (count, total) = (per_class.len(), per_class.iter().sum::<usize>());
     let start: Vec<usize> = (0..count).map(|c| per_class[..c].iter().sum()).collect();
-    let list = pairs(count);
-    if rho.len() != list.len() {
-        return Err(n.malformed(format!("{} thresholds for {} pairs of classes", rho.len(), list.len())));
+    // Counted before the list is made: the file may claim any number of classes.
+    if rho.len() as u64 != count as u64 * (count as u64 - 1) / 2 {
+        return Err(n.malformed(format!("{} thresholds for the pairs of {count} classes", rho.len())));
     }
+    let list = pairs(count);
+    im.limits.cells(&n.name, &[list.len(), total.max(count)])?;
     let mut weights = vec![0.0; list.len() * total];
     for (row, &(i, j)) in weights.chunks_mut(total).zip(&list) {
         for v in start[i]..start[i] + per_class[i] {

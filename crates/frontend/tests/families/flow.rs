@@ -130,3 +130,42 @@ fn rejects_operators_that_no_graph_can_hold() {
         assert!(message.contains(op) && message.contains("not supported"), "{message}");
     }
 }
+
+/// Lengths that only the file claims must not be believed.
+#[test]
+fn rejects_hostile_lengths_without_panic() {
+    let image =
+        || File::new("", 13, &["y"]).input("x", FLOAT, &[1, 1, 2, 2]).weight("w", FLOAT, &[1, 1, 2, 2], &[1.0; 4]);
+    let pixels = Tensor::floats(vec![1, 1, 2, 2], X.to_vec()).expect("dense");
+    for (name, list) in [
+        ("dilations", vec![1 << 19, 1 << 19]),
+        ("strides", vec![1 << 19, 1 << 19]),
+        ("output_shape", vec![1 << 19, 1 << 19]),
+        ("pads", vec![-1, 0, 0, 0]),
+        ("strides", vec![0, i64::MAX]),
+    ] {
+        let file = image().node("ConvTranspose", &["x", "w"], &["y"], &[(name, Attr::Ints(list.clone()))]);
+        assert!(file.run(&[pixels.clone()]).is_err(), "{name} {list:?}");
+    }
+    for scales in [[1.0, 1.0, 1e12, 1.0], [1.0, 1.0, 0.0, 1.0], [1.0, 1.0, -2.0, 1.0]] {
+        let file = image().weight("s", FLOAT, &[4], &scales).node("Resize", &["x", "", "s"], &["y"], &[]);
+        assert!(file.run(&[pixels.clone()]).is_err(), "{scales:?}");
+    }
+    let empty = image().weight("one", FLOAT, &[], &[1.0]).weight("none", U8, &[0], &[]);
+    // An empty offset is none.
+    let _ = empty.node("QuantizeLinear", &["x", "one", "none"], &["y"], &[]).run(&[pixels.clone()]);
+    let huge = vec![i64::MAX, i64::MAX, 3];
+    let file = File::new("ai.onnx.ml", 3, &["l", "s"]).input("x", FLOAT, &[1, 2]).node(
+        "SVMClassifier",
+        &["x"],
+        &["l", "s"],
+        &[
+            ("classlabels_ints", Attr::Ints(vec![0, 1, 2])),
+            ("vectors_per_class", Attr::Ints(huge)),
+            ("coefficients", Attr::Floats(vec![1.0; 6])),
+            ("support_vectors", Attr::Floats(vec![1.0; 6])),
+            ("rho", Attr::Floats(vec![0.0; 3])),
+        ],
+    );
+    assert!(file.run(&[Tensor::floats(vec![1, 2], vec![0.5, 1.0]).expect("dense")]).is_err());
+}
