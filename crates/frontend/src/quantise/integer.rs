@@ -84,14 +84,18 @@ impl Quantiser<'_> {
         self.slack = 0;
         let (n, d) = (operands.0?, operands.1?);
         let reach = self.span(den).reach() * self.set.margin;
-        let bits = (exponent(reach / d.step + 1.0).max(1) as u32).min(MAX_TABLE);
+        let wanted = exponent(reach / d.step + 1.0).max(1) as u32;
+        let bits = wanted.min(MAX_TABLE);
+        // What is wider than a table loses its last bits, not its first.
+        let shift = wanted - bits;
         let positive = (0..1i64 << bits).map(|v| v.max(1)).collect();
         let table = self.b.table(&format!("at_least_one_u{bits}"), 0, positive)?;
+        let step = d.step * 2f64.powi(shift as i32);
         let name = self.name("divisor");
-        let divisor = self.b.lookup(&name, d.id, 0, table, Self::scale_of(d.step))?;
+        let divisor = self.b.lookup(&name, d.id, shift, table, Self::scale_of(step))?;
         // Both in one unit: q = floor((2 times n + d) / 2 d).
-        let unit = n.step.min(d.step);
-        let (kn, kd) = ((n.step / unit).round() as i64, (d.step / unit).round() as i64);
+        let unit = n.step.min(step);
+        let (kn, kd) = ((n.step / unit).round() as i64, (step / unit).round() as i64);
         let name = self.name("numerator");
         let top = self.b.combine(&name, &[(2 * times * kn, n.id), (kd, divisor)], 0, 0)?;
         let name = self.name("denominator");
