@@ -20,13 +20,10 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     }
     let out = match n.op.as_str() {
         "BitwiseNot" => not(im, n)?,
-        "BitwiseAnd" => join(im, n, |both, _| both.to_vec())?,
-        "BitwiseOr" => {
-            join(im, n, |both, one| one.iter().map(|b| *b).chain(both.iter().map(|(k, x)| (-k, *x))).collect())?
-        }
-        "BitwiseXor" => {
-            join(im, n, |both, one| one.iter().map(|b| *b).chain(both.iter().map(|(k, x)| (-2.0 * k, *x))).collect())?
-        }
+        // a and b, a + b - (a and b), a + b - 2 (a and b).
+        "BitwiseAnd" => join(im, n, 0.0, 1.0)?,
+        "BitwiseOr" => join(im, n, 1.0, -1.0)?,
+        "BitwiseXor" => join(im, n, 1.0, -2.0)?,
         "BitShift" => shift(im, n)?,
         _ => return Ok(None),
     };
@@ -54,26 +51,24 @@ fn not(im: &mut Importer, n: &Node) -> Result<TensorId> {
     Ok(im.g.map(x, Expr::affine(-1.0, top), Kind::Int))
 }
 
-/// Sums over bits of weighted terms, which `f` makes of the bits' products and of the bits of both operands.
-fn join(
-    im: &mut Importer,
-    n: &Node,
-    f: impl Fn(&[(f64, TensorId)], &[(f64, TensorId)]) -> Vec<(f64, TensorId)>,
-) -> Result<TensorId> {
+/// Sum over bits of `single` times both operands' bits plus `both` times their product.
+fn join(im: &mut Importer, n: &Node, single: f64, both: f64) -> Result<TensorId> {
     let (a, b) = (im.arg(n, 0)?, im.arg(n, 1)?);
     let shape = broadcast_shape(im.g.shape(a), im.g.shape(b)).ok_or_else(|| im.clash(n, a, b))?;
     let (bits, signed) = width(im, n);
     // One bit more for the sign of types that are wider than their numbers.
     let bits = bits.min(MAX_BITS + u32::from(signed));
-    let (mut both, mut one) = (Vec::new(), Vec::new());
+    let mut terms = Vec::new();
     for i in 0..bits {
         // The sign bit of two's complement counts negative.
         let weight = 2f64.powi(i as i32) * if signed && i + 1 == bits { -1.0 } else { 1.0 };
         let (x, y) = (bit(im, a, i), bit(im, b, i));
-        both.push((weight, im.g.multiply(x, y, &shape)));
-        one.extend([(weight, x), (weight, y)]);
+        terms.push((both * weight, im.g.multiply(x, y, &shape)));
+        if single != 0.0 {
+            terms.extend([(single * weight, x), (single * weight, y)]);
+        }
     }
-    Ok(im.g.combine(&shape, Kind::Int, &f(&both, &one), 0.0))
+    Ok(im.g.combine(&shape, Kind::Int, &terms, 0.0))
 }
 
 /// Bit `i` of a whole number in two's complement.

@@ -157,12 +157,9 @@ fn repeat(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
         trip += 1;
     }
     let mut out = carried;
-    for (i, part) in parts.iter().enumerate() {
-        let used = n.outputs.get(out.len()).is_some_and(|o| !o.is_empty());
-        debug_assert!(i < scans);
-        if used {
-            out.push(stack(im, n, part, 0)?);
-        }
+    let wanted = n.outputs.len().saturating_sub(out.len());
+    for part in parts.iter().take(wanted) {
+        out.push(stack(im, n, part, 0)?);
     }
     Ok(out)
 }

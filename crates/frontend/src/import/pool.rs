@@ -40,11 +40,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             return Ok(Some(vec![to_first(im, y)]));
         }
         "GlobalLpPool" => {
-            let p = n.int("p")?.unwrap_or(2);
-            let axes: Vec<usize> = (1..=spatial.len()).collect();
-            let powers = powers(im, n, xl, p)?;
-            let sum = im.g.sum(powers, &axes, true, 1.0);
-            let y = root(im, sum, p);
+            let y = global_norm(im, n, xl)?;
             return Ok(Some(vec![to_first(im, y)]));
         }
         "MaxPool" | "AveragePool" | "LpPool" => {
@@ -120,6 +116,15 @@ fn divisors(win: &Window, a: usize, len: usize, with_pad: bool) -> Vec<(usize, u
         }
     }
     runs
+}
+
+/// The norm over all positions of a channel-last image.
+fn global_norm(im: &mut Importer, n: &Node, x: TensorId) -> Result<TensorId> {
+    let p = n.int("p")?.unwrap_or(2);
+    let axes: Vec<usize> = (1..im.g.shape(x).len() - 1).collect();
+    let powers = powers(im, n, x, p)?;
+    let sum = im.g.sum(powers, &axes, true, 1.0);
+    Ok(root(im, sum, p))
 }
 
 /// `|x|^p`.

@@ -220,13 +220,8 @@ fn to_type(
         return Err(n.unsupported(format!("quantisation to {bits} bits"), "use 8 or 16 bit integers"));
     }
     let offset = offset as i64;
-    if let Some(data) = im.g.as_const(x).cloned() {
-        let shape = im.g.shape(x).to_vec();
-        let step = crate::tensor::strides(&shape).get(axis).copied().unwrap_or(1);
-        let cell = |(i, v): (usize, &f64)| {
-            ((v / scales[i / step % scales.len()]).round_ties_even() + offset as f64).clamp(lo as f64, hi as f64)
-        };
-        return Ok(im.g.int_weight(shape, data.iter().enumerate().map(cell).collect(), bits));
+    if let Some(y) = constant(im, x, (scales, axis), (offset, lo, hi), bits) {
+        return Ok(y);
     }
     let Some(form) = im.quantised.get(&x).cloned() else {
         if let (true, [s]) = (im.g.is_function(x), scales) {
@@ -261,6 +256,23 @@ fn to_type(
     }
     let factors = if one { vec![1.0] } else { factors };
     Ok(requantise(im, form.ints, factors, axis, (offset, low, high)))
+}
+
+/// A constant, quantised now.
+fn constant(
+    im: &mut Importer,
+    x: TensorId,
+    (scales, axis): (&[f64], usize),
+    (offset, lo, hi): (i64, i64, i64),
+    bits: u32,
+) -> Option<TensorId> {
+    let data = im.g.as_const(x)?.clone();
+    let shape = im.g.shape(x).to_vec();
+    let step = crate::tensor::strides(&shape).get(axis).copied().unwrap_or(1);
+    let cell = |(i, v): (usize, &f64)| {
+        ((v / scales[i / step % scales.len()]).round_ties_even() + offset as f64).clamp(lo as f64, hi as f64)
+    };
+    Some(im.g.int_weight(shape, data.iter().enumerate().map(cell).collect(), bits))
 }
 
 /// The operator on the tensor that is moved, where `x` is a transposition: per-axis factors need the last axis.
@@ -302,7 +314,7 @@ fn product(im: &mut Importer, n: &Node, op: &str, operands: &[TensorId]) -> Resu
     for (name, &id) in names.iter().zip(operands) {
         im.env.insert(name.clone(), id);
     }
-    let node = n.with_inputs(names).as_operator(op);
+    let node = n.with_inputs(names).renamed(op);
     let out = match op {
         "Conv" => super::conv::import(im, &node)?,
         _ => super::products::import(im, &node)?,
@@ -458,9 +470,8 @@ fn dynamic(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
     let sum = im.g.binary(Bin::Add, parts, offset).ok_or_else(|| im.clash(n, parts, offset))?;
     let bytes = requantise(im, sum, vec![1.0], 0, (0, 0, 255));
     let scale = im.g.map(spread, Expr::affine(1.0 / 255.0, 0.0), Kind::Float);
-    for (i, name) in n.outputs.iter().enumerate().filter(|(i, _)| *i != 1) {
+    for name in n.outputs.iter().step_by(2) {
         im.types.insert(name.clone(), DType::Int { bits: 8, signed: false });
-        debug_assert!(i <= 2);
     }
     Ok(vec![im.g.reshape(bytes, shape), im.g.reshape(scale, Vec::new()), im.g.reshape(offset, Vec::new())])
 }

@@ -52,7 +52,7 @@ impl Node {
     }
 
     /// The same node as an operator of the standard domain.
-    pub fn as_operator(self, op: &str) -> Self {
+    pub fn renamed(self, op: &str) -> Self {
         Self { op: op.into(), domain: String::new(), ..self }
     }
 

@@ -19,6 +19,9 @@ pub enum Outcome {
     Skipped(String),
 }
 
+/// Which inputs become constants.
+type Fixed = fn(usize, &Tensor) -> bool;
+
 /// A case: the model, its inputs and its expected outputs.
 pub struct Case {
     /// The operator under test, or a list of operators.
@@ -52,7 +55,7 @@ impl Case {
     }
 
     /// The file with some inputs turned into constants, and the inputs that are left.
-    fn with_constants(&self, fixed: &dyn Fn(usize, &Tensor) -> bool) -> (Vec<u8>, Vec<Tensor>, usize) {
+    fn with_constants(&self, fixed: Fixed) -> (Vec<u8>, Vec<Tensor>, usize) {
         let mut model = self.model.clone();
         let (mut left, mut count) = (Vec::new(), 0);
         if let Some(graph) = &mut model.graph {
@@ -105,11 +108,11 @@ pub fn judge(case: &Case) -> Outcome {
     if all.clone().any(|t| t.data.iter().any(|v| !v.is_finite())) {
         return Outcome::Skipped("values that are not finite".into());
     }
-    let attempts: [(&str, &dyn Fn(usize, &Tensor) -> bool); 4] = [
-        ("", &|_, _| false),
-        ("whole numbers after the first input", &|i, t| i > 0 && t.kind != Kind::Float),
-        ("all inputs but the first", &|i, _| i > 0),
-        ("all inputs", &|_, _| true),
+    let attempts: [(&str, Fixed); 4] = [
+        ("", |_, _| false),
+        ("whole numbers after the first input", |i, t| i > 0 && t.kind != Kind::Float),
+        ("all inputs but the first", |i, _| i > 0),
+        ("all inputs", |_, _| true),
     ];
     let mut first: Option<Outcome> = None;
     let mut done = Vec::new();
@@ -119,7 +122,7 @@ pub fn judge(case: &Case) -> Outcome {
             continue;
         }
         done.push(count);
-        let outcome = match compile(&bytes, &[inputs.clone()], &Options::default()) {
+        let outcome = match compile(&bytes, std::slice::from_ref(&inputs), &Options::default()) {
             Ok(model) => match run(&model, &inputs, &case.outputs) {
                 Ok(()) if what.is_empty() => return Outcome::Passed(String::new()),
                 Ok(()) => return Outcome::Passed(format!("constants: {what}")),
