@@ -250,19 +250,19 @@ impl WitnessPlan {
     /// `values[t]` are the row-major cells of graph tensor `t`, as the interpreter returns them.
     /// # Errors
     /// `TensorCount`, `CellCount` for values of another graph; `Unprovable` for values that are no run of it.
-    pub fn witness(&self, graph: &Graph, values: &[Vec<i64>]) -> Result<Witness, WitnessError> {
-        self.fill(graph, values, true)
+    pub fn witness<V: AsRef<[i64]>>(&self, graph: &Graph, values: &[V]) -> Result<Witness, WitnessError> {
+        self.fill(graph, &values.iter().map(AsRef::as_ref).collect::<Vec<_>>(), true)
     }
 
     /// Like [`Self::witness`], with the model tensors left empty: they are the same in every proof.
     ///
     /// # Errors
     /// As [`Self::witness`].
-    pub fn trace(&self, graph: &Graph, values: &[Vec<i64>]) -> Result<Witness, WitnessError> {
-        self.fill(graph, values, false)
+    pub fn trace<V: AsRef<[i64]>>(&self, graph: &Graph, values: &[V]) -> Result<Witness, WitnessError> {
+        self.fill(graph, &values.iter().map(AsRef::as_ref).collect::<Vec<_>>(), false)
     }
 
-    fn fill(&self, graph: &Graph, values: &[Vec<i64>], model: bool) -> Result<Witness, WitnessError> {
+    fn fill(&self, graph: &Graph, values: &[&[i64]], model: bool) -> Result<Witness, WitnessError> {
         if values.len() != self.cells.len() || graph.tensors.len() != self.cells.len() {
             return Err(WitnessError::TensorCount { expected: self.cells.len(), got: values.len() });
         }
@@ -271,7 +271,7 @@ impl WitnessPlan {
                 return Err(WitnessError::CellCount { name: t.name.clone(), expected, got: v.len() });
             }
         }
-        let of = |id: &TensorId| values[id.0 as usize].clone();
+        let of = |id: &TensorId| values[id.0 as usize].to_vec();
         let mut out = Witness {
             tensors: vec![Vec::new(); self.tensors.len()],
             tuples: self.lookups.iter().map(|(_, width)| vec![Vec::new(); *width]).collect(),
@@ -279,7 +279,7 @@ impl WitnessPlan {
             outputs: self.outputs.iter().map(of).collect(),
         };
         for (table, id, plan) in &self.tables {
-            out.tables[*table as usize] = plan.cut(&values[id.0 as usize]);
+            out.tables[*table as usize] = plan.cut(values[id.0 as usize]);
         }
         for (tensor, id) in &self.copies {
             if model || !self.tensors[*tensor as usize] {
@@ -301,7 +301,7 @@ impl WitnessPlan {
         Ok(out)
     }
 
-    fn run(&self, step: &Step, values: &[Vec<i64>], out: &mut Part) -> Result<(), WitnessError> {
+    fn run(&self, step: &Step, values: &[&[i64]], out: &mut Part) -> Result<(), WitnessError> {
         match step {
             Step::Range { value, plan } => {
                 let v = value.compute(values);
@@ -324,7 +324,7 @@ impl WitnessPlan {
             Step::Gather { index, out: rows, lookup, each, plan } => {
                 let places = values[index.0 as usize].iter();
                 let numbers = places.flat_map(|i| (0..*each as i64).map(move |m| i * *each as i64 + m)).collect();
-                let columns = plan.cut(&values[rows.0 as usize]);
+                let columns = plan.cut(values[rows.0 as usize]);
                 out.tuples.push((*lookup, std::iter::once(numbers).chain(columns).collect()));
             }
         }
@@ -396,7 +396,7 @@ impl Part {
 }
 
 impl Value {
-    fn compute(&self, values: &[Vec<i64>]) -> Vec<i64> {
+    fn compute(&self, values: &[&[i64]]) -> Vec<i64> {
         let of = |id: TensorId| values[id.0 as usize].iter().copied();
         match *self {
             Self::Zero { cells } => vec![0; cells],
@@ -415,7 +415,7 @@ impl Value {
                 let gap = |x: i64, s: i64| s.wrapping_mul(s).wrapping_add(s.wrapping_mul(2)).wrapping_sub(x);
                 of(x).zip(of(s)).map(|(x, s)| gap(x, s)).collect()
             }
-            Self::Lead { x, s, len } => lead(&values[x.0 as usize], &values[s.0 as usize], len),
+            Self::Lead { x, s, len } => lead(values[x.0 as usize], values[s.0 as usize], len),
         }
     }
 }

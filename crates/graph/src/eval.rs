@@ -8,6 +8,8 @@
 
 mod kernel;
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use self::kernel::Run;
@@ -33,14 +35,26 @@ const FEW_ROWS: usize = 16;
 /// # Errors
 /// `Graph` when the graph or the parameters are not well formed; `InputCount`, `InputLength`, `InputRange`.
 pub fn run_fast(graph: &Graph, params: &Params, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, EvalError> {
+    Ok(run_shared(graph, params, inputs)?.into_iter().map(Cow::into_owned).collect())
+}
+
+/// [`run_fast`] without copies of parameters, constants and inputs.
+///
+/// # Errors
+/// As [`run_fast`].
+pub fn run_shared<'a>(
+    graph: &'a Graph,
+    params: &'a Params,
+    inputs: &'a [Vec<i64>],
+) -> Result<Vec<Cow<'a, [i64]>>, EvalError> {
     let mut cells = given(graph, params, inputs)?;
     for node in &graph.nodes {
-        cells[node.out.0 as usize] = compute(graph, &cells, &node.op, node.out);
+        cells[node.out.0 as usize] = compute(graph, &cells, &node.op, node.out).into();
     }
     Ok(cells)
 }
 
-fn compute(graph: &Graph, cells: &[Vec<i64>], op: &Op, out: TensorId) -> Vec<i64> {
+fn compute(graph: &Graph, cells: &[Cow<'_, [i64]>], op: &Op, out: TensorId) -> Vec<i64> {
     let of = |id: TensorId| &cells[id.0 as usize][..];
     let shape = &graph.tensors[out.0 as usize].shape;
     let map = |x: TensorId, f: &(dyn Fn(i64) -> i64 + Sync)| -> Vec<i64> {
@@ -96,7 +110,7 @@ struct Operand<'a> {
 }
 
 impl<'a> Operand<'a> {
-    fn new(graph: &Graph, cells: &'a [Vec<i64>], access: &'a Access) -> Self {
+    fn new(graph: &Graph, cells: &'a [Cow<'_, [i64]>], access: &'a Access) -> Self {
         let shape = &graph.tensors[access.tensor.0 as usize].shape;
         let lengths = shape.iter().zip(strides(shape)).map(|(&len, stride)| (len as i64, stride as i64));
         let axes = lengths.zip(&access.axes).map(|((len, stride), form)| (len, stride, form, 0)).collect();
@@ -164,14 +178,14 @@ struct Term<'a> {
 }
 
 impl<'a> Term<'a> {
-    fn of_piece(graph: &Graph, cells: &'a [Vec<i64>], piece: &'a Piece) -> Self {
+    fn of_piece(graph: &Graph, cells: &'a [Cow<'_, [i64]>], piece: &'a Piece) -> Self {
         let extents = [&piece.extents[..], &piece.sum].concat();
         let out = (0..piece.extents.len()).collect();
         let lhs = Operand::new(graph, cells, &piece.access);
         Self::plan(extents, out, piece.start.clone(), piece.coef, lhs, None)
     }
 
-    fn of_contract(graph: &Graph, cells: &'a [Vec<i64>], contract: &'a Contract) -> Self {
+    fn of_contract(graph: &Graph, cells: &'a [Cow<'_, [i64]>], contract: &'a Contract) -> Self {
         let Contract { extents, out, lhs, rhs } = contract;
         let (lhs, rhs) = (Operand::new(graph, cells, lhs), Operand::new(graph, cells, rhs));
         Self::plan(extents.clone(), out.clone(), vec![0; out.len()], 1, lhs, Some(rhs))

@@ -1,6 +1,8 @@
 //! The slow interpreter: every operator written down as its definition says, one index after the other, on
 //! 128-bit integers. It is the truth that [`crate::eval`] and everything else is compared with.
 
+use std::borrow::Cow;
+
 use crate::bounds::{floor_div, round_shift};
 use crate::check;
 use crate::error::EvalError;
@@ -14,7 +16,7 @@ use crate::shape::{for_each_index, strides};
 /// # Errors
 /// `Graph` when the graph or the parameters are not well formed; `InputCount`, `InputLength`, `InputRange`.
 pub fn run(graph: &Graph, params: &Params, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, EvalError> {
-    let mut cells = given(graph, params, inputs)?;
+    let mut cells: Vec<Vec<i64>> = given(graph, params, inputs)?.into_iter().map(Cow::into_owned).collect();
     for node in &graph.nodes {
         cells[node.out.0 as usize] = State { graph, cells: &cells }.node(&node.op, node.out);
     }
@@ -22,14 +24,18 @@ pub fn run(graph: &Graph, params: &Params, inputs: &[Vec<i64>]) -> Result<Vec<Ve
 }
 
 /// Cells of the tensors that no node computes (the others are empty), after all checks of values.
-pub(crate) fn given(graph: &Graph, params: &Params, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>, EvalError> {
+pub(crate) fn given<'a>(
+    graph: &'a Graph,
+    params: &'a Params,
+    inputs: &'a [Vec<i64>],
+) -> Result<Vec<Cow<'a, [i64]>>, EvalError> {
     check::check(graph)?;
     check::check_params(graph, params)?;
     let (expected, got) = (graph.inputs.len(), inputs.len());
     if expected != got {
         return Err(EvalError::InputCount { expected, got });
     }
-    let mut cells = vec![Vec::new(); graph.tensors.len()];
+    let mut cells = vec![Cow::Borrowed(&[][..]); graph.tensors.len()];
     for (&id, values) in graph.inputs.iter().zip(inputs) {
         let tensor = graph.tensor("inputs", id)?;
         let name = || tensor.name.clone();
@@ -41,14 +47,14 @@ pub(crate) fn given(graph: &Graph, params: &Params, inputs: &[Vec<i64>]) -> Resu
             let (lo, hi) = (tensor.range.lo, tensor.range.hi);
             return Err(EvalError::InputRange { name: name(), cell, value: values[cell], lo, hi });
         }
-        cells[id.0 as usize].clone_from(values);
+        cells[id.0 as usize] = Cow::Borrowed(&values[..]);
     }
     for (&id, values) in &params.values {
-        cells[id.0 as usize].clone_from(values);
+        cells[id.0 as usize] = Cow::Borrowed(&values[..]);
     }
     for (tensor, cells) in graph.tensors.iter().zip(&mut cells) {
         if let Origin::Const(values) = &tensor.origin {
-            *cells = values.to_vec();
+            *cells = Cow::Borrowed(&values[..]);
         }
     }
     Ok(cells)

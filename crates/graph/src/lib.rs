@@ -40,7 +40,7 @@ pub mod stats;
 
 pub use builder::{Builder, ConvSpec, PoolSpec};
 pub use error::{EvalError, GraphError};
-pub use eval::run_fast;
+pub use eval::{run_fast, run_shared};
 pub use interpret::run;
 pub use ir::*;
 pub use stats::Stats;

@@ -1,7 +1,7 @@
 //! A package made ready: lowered, laid out, its model committed. Runs inputs and proves results.
 
 use proveil_compiler::{Lowered, WitnessPlan};
-use proveil_graph::run_fast;
+use proveil_graph::{run_fast, run_shared};
 use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{self, Store, prove_counted};
 use proveil_prover::coins::Coins;
@@ -99,13 +99,17 @@ impl Engine {
         Ok(run_fast(&self.package.graph, &self.package.params, inputs)?)
     }
 
-    /// The witness for given inputs.
+    /// The witness for given inputs; weights are in the model's commitment.
     ///
     /// # Errors
     /// `Eval`, `Witness`.
     pub fn witness(&self, inputs: &[Vec<i64>]) -> Result<Witness, Error> {
-        let values = self.run(inputs)?;
-        let w = self.plan.witness(&self.package.graph, &values)?;
+        let values = run_shared(&self.package.graph, &self.package.params, inputs)?;
+        // A model is committed with its cells.
+        let w = match &self.model {
+            Some(_) => self.plan.trace(&self.package.graph, &values)?,
+            None => self.plan.witness(&self.package.graph, &values)?,
+        };
         Ok(Witness { tensors: w.tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs })
     }
 

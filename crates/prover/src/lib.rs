@@ -24,6 +24,7 @@ pub mod talk;
 mod witness;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing};
 use proveil_protocol::channel::{Channel, ProofError};
@@ -44,7 +45,7 @@ use columns::{base_columns, commit_tensors, coordinates, ext_columns, randomise}
 use commit::{CommitError, Tree};
 use products::Cells;
 use talk::{Cheat, Talk};
-use witness::{check_witness, field_values};
+use witness::{cells_of, check_witness, field_values};
 
 pub use witness::Witness;
 
@@ -110,6 +111,8 @@ pub enum ProveError {
 pub struct Committed {
     /// The tree.
     pub tree: Tree,
+    /// Cells by relation tensor where the tree is a model's: witnesses need not repeat them.
+    pub tensors: Arc<Vec<Vec<i64>>>,
 }
 
 impl Committed {
@@ -193,7 +196,7 @@ pub fn commit_model(
     let Some(tree) = layout.trees.iter().position(|t| t.kind == TreeKind::Model) else { return Ok(None) };
     let hidden = layout.trees[tree].top.is_some();
     let tree = commit_tensors(layout, tree, tensors, log_inv_rate, hidden.then_some(coins))?;
-    Ok(Some(Committed { tree }))
+    Ok(Some(Committed { tree, tensors: Arc::new(tensors.to_vec()) }))
 }
 
 /// Commits one input or output on its own.
@@ -210,7 +213,8 @@ pub fn commit_io(
     let Some(tree) = layout.trees.iter().position(|t| t.kind == kind) else {
         return Err(ProveError::MissingCommitment { what: format!("{kind:?}") });
     };
-    Ok(Committed { tree: commit_tensors(layout, tree, tensors, log_inv_rate, Some(coins))? })
+    let tree = commit_tensors(layout, tree, tensors, log_inv_rate, Some(coins))?;
+    Ok(Committed { tree, tensors: Arc::default() })
 }
 
 /// Proves that the witness satisfies the relation of `key`.
@@ -233,7 +237,7 @@ pub fn prove_with(
     coins: &Coins,
     deviation: Deviation<'_>,
 ) -> Result<Proof, ProveError> {
-    check_witness(&key.key.relation, witness)?;
+    check_witness(&key.key.relation, witness, inputs)?;
     let statement = match deviation.statement {
         Some(s) => s.clone(),
         None => statement(key, witness, inputs)?,
@@ -341,11 +345,11 @@ impl<'a> Run<'a> {
         if let Some(f) = deviation.multiplicities {
             f(&mut counts);
         }
-        let own = |(t, d): (&'a Vec<i64>, &'a proveil_relation::TensorDecl)| match &d.home {
+        let own = |(t, d): (usize, &'a proveil_relation::TensorDecl)| match &d.home {
             Home::Public(v) => Cow::Borrowed(&v[..]),
-            _ => Cow::Borrowed(&t[..]),
+            home => Cow::Borrowed(cells_of(witness, inputs, home, t)),
         };
-        let mut cells: Vec<Cow<'a, [i64]>> = witness.tensors.iter().zip(&relation.tensors).map(own).collect();
+        let mut cells: Vec<Cow<'a, [i64]>> = relation.tensors.iter().enumerate().map(own).collect();
         cells.extend(counts.iter().cloned().map(Cow::Owned));
         let start = deviation.transcript.cloned().unwrap_or_else(|| begin(&key.digest, statement));
         Ok(Self {

@@ -26,7 +26,6 @@ pub fn split(x: &E) -> [i32; 6] {
 
 /// The element with the given sums of limbs.
 #[inline]
-#[must_use]
 pub fn join(l: [i64; 6]) -> E {
     let two32 = F::from_u64(1 << 32);
     let c = |lo: i64, hi: i64| base_from_i64(lo) + base_from_i64(hi) * two32;
@@ -49,7 +48,6 @@ pub fn narrow(cells: &[F], out: &mut Vec<i32>) -> bool {
 }
 
 /// Limbs of many elements, plane by plane.
-#[must_use]
 pub fn planes(xs: &[E]) -> [Vec<i32>; 6] {
     let mut out: [Vec<i32>; 6] = std::array::from_fn(|_| Vec::with_capacity(xs.len()));
     for x in xs {
@@ -60,7 +58,6 @@ pub fn planes(xs: &[E]) -> [Vec<i32>; 6] {
 
 /// `sum_j w_j x_j`; `x` is small, shorter than [`MAX_ADDS`] and no longer than the planes of `w`.
 #[inline]
-#[must_use]
 pub fn dot(w: &[Vec<i32>; 6], x: &[i32]) -> E {
     join(std::array::from_fn(|k| w[k].iter().zip(x).map(|(l, x)| i64::from(*l) * i64::from(*x)).sum()))
 }

@@ -120,7 +120,6 @@ pub fn fold_base(v: &[F], r: E) -> Vec<E> {
 }
 
 /// `sum_i a(i) b(i)`.
-#[must_use]
 pub fn dot(a: &[E], b: &[E]) -> E {
     let one = |(a, b): (&[E], &[E])| {
         let (pa, pb) = (a.chunks_exact(WIDTH), b.chunks_exact(WIDTH));
@@ -144,13 +143,11 @@ pub fn add_scaled(table: &mut [E], coeff: E, other: &[E]) {
 
 /// Value at 0 and leading coefficient of `X -> sum_i a(X, i) b(X, i)`, `X` the lowest variable; a missing upper cell is
 /// zero.
-#[must_use]
 pub fn round_with_lead(a: &[E], b: &[E]) -> [E; 2] {
     round::<true>(a, b)
 }
 
 /// Values at 0 and 2 of the same polynomial.
-#[must_use]
 pub fn round_with_two(a: &[E], b: &[E]) -> [E; 2] {
     round::<false>(a, b)
 }
@@ -197,7 +194,6 @@ pub enum Numerators<'a> {
 }
 
 /// `sum_x eq(x) (h D0 D1 - N0 D1 - N1 D0)(X, x)` at `X` = 0, 2 and 3.
-#[must_use]
 pub fn fraction_round(eq: &[E], f: &Fractions<'_>, n: &Numerators<'_>) -> [E; 3] {
     let tables = [Table(f.helper, E::ZERO), Table(f.den[0], f.alpha), Table(f.den[1], f.alpha)];
     match n {
@@ -219,8 +215,8 @@ fn fraction_sums<N: Pairs + Sync>(eq: &[E], t: &[Table<'_>; 3], n: &[N; 2]) -> [
             sum.iter_mut().zip(v).for_each(|(s, v)| *s += v);
         }
         let mut out = sum.map(|s| total(&s));
-        for x in packed..to {
-            let v = values(eq[x], [t[0].one(x), t[1].one(x), t[2].one(x), n[0].one(x), n[1].one(x)]);
+        for (x, eq) in (packed..to).zip(&eq[packed..]) {
+            let v = values(*eq, [t[0].one(x), t[1].one(x), t[2].one(x), n[0].one(x), n[1].one(x)]);
             out.iter_mut().zip(v).for_each(|(s, v)| *s += v);
         }
         out
@@ -246,7 +242,6 @@ fn values<A: PrimeCharacteristicRing + Copy>(e: A, mut lines: [(A, A); 5]) -> [A
 }
 
 /// `N0/D0 + N1/D1` cell by cell; `None` when a denominator is zero.
-#[must_use]
 pub fn sums_of_fractions(den: [&[E]; 2], num: [&[F]; 2]) -> Option<Vec<E>> {
     let mut out = vec![E::ZERO; den[0].len()];
     let size = WIDTH * 128;

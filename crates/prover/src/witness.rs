@@ -6,12 +6,13 @@ use proveil_algebra::{F, base_from_i64};
 use proveil_relation::decl::{Home, Relation};
 use rayon::prelude::*;
 
-use crate::ProveError;
+use crate::{Inputs, ProveError};
 
 /// A witness: cells of every tensor of the relation and every look-up's tuple values.
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
-    /// Row-major cells by relation tensor; empty for public constants.
+    /// Row-major cells by relation tensor; empty for public constants, and for model tensors that the model's
+    /// commitment holds.
     pub tensors: Vec<Vec<i64>>,
     /// `[look-up][tuple column][cell]`.
     pub tuples: Vec<Vec<Vec<i64>>>,
@@ -21,8 +22,17 @@ pub struct Witness {
     pub outputs: Vec<Vec<i64>>,
 }
 
+/// Cells of a tensor: the witness's own, or those in the model's commitment.
+pub(crate) fn cells_of<'a>(w: &'a Witness, inputs: &Inputs<'a>, home: &Home, tensor: usize) -> &'a [i64] {
+    let own = w.tensors.get(tensor).map_or(&[][..], Vec::as_slice);
+    match inputs.model {
+        Some(model) if own.is_empty() && *home == Home::Model => model.tensors.get(tensor).map_or(own, Vec::as_slice),
+        _ => own,
+    }
+}
+
 /// Whether a witness has the shapes of a relation.
-pub(crate) fn check_witness(relation: &Relation, w: &Witness) -> Result<(), ProveError> {
+pub(crate) fn check_witness(relation: &Relation, w: &Witness, inputs: &Inputs<'_>) -> Result<(), ProveError> {
     let shape = |what: &str, expected: usize, got: usize| {
         if expected == got { Ok(()) } else { Err(ProveError::Shape { what: what.into(), expected, got }) }
     };
@@ -30,9 +40,9 @@ pub(crate) fn check_witness(relation: &Relation, w: &Witness) -> Result<(), Prov
     shape("look-ups", relation.lookups.len(), w.tuples.len())?;
     shape("tables", relation.tables.len(), w.tables.len())?;
     shape("outputs", relation.outputs.len(), w.outputs.len())?;
-    for (d, v) in relation.tensors.iter().zip(&w.tensors) {
+    for (t, d) in relation.tensors.iter().enumerate() {
         if !matches!(d.home, Home::Public(_)) {
-            shape(&d.name, d.cells(), v.len())?;
+            shape(&d.name, d.cells(), cells_of(w, inputs, &d.home, t).len())?;
         }
     }
     for (l, t) in relation.lookups.iter().zip(&w.tuples) {

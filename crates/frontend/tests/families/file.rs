@@ -84,8 +84,7 @@ impl File {
     }
 
     pub fn bytes(self) -> Vec<u8> {
-        let opset_import =
-            vec![pb::OperatorSetIdProto { version: self.opset, domain: self.domain.into(), ..Default::default() }];
+        let opset_import = vec![pb::OperatorSetIdProto { version: self.opset, domain: self.domain.into() }];
         pb::ModelProto { ir_version: 8, graph: Some(self.graph), opset_import, ..Default::default() }.encode_to_vec()
     }
 

@@ -66,9 +66,12 @@ pub(super) fn runs(placed: &Placed, granule: usize) -> impl Iterator<Item = Run>
     })
 }
 
+/// Entries of one tensor and granule, each with the weight of its claim.
+type Weighted<'a> = Vec<(E, &'a Entry<E>)>;
+
 /// The pieces of all claims, each claim scaled by its weight.
 pub(super) fn pieces(layout: &Layout, weighted: &[(E, &Claim<E>)], columns: &[Vec<Cells<'_>>]) -> Vec<Piece> {
-    let mut places: BTreeMap<(usize, usize), Vec<(E, &Entry<E>)>> = BTreeMap::new();
+    let mut places: BTreeMap<(usize, usize), Weighted<'_>> = BTreeMap::new();
     for (weight, claim) in weighted {
         for e in claim.entries.iter().filter(|e| layout.tensors[e.tensor].tree.is_some()) {
             places.entry((e.tensor, e.granule)).or_default().push((*weight, e));
@@ -81,7 +84,7 @@ pub(super) fn pieces(layout: &Layout, weighted: &[(E, &Claim<E>)], columns: &[Ve
 }
 
 /// Joins entries of one tensor and granule that have the same weights inside a granule.
-fn merge(entries: Vec<(E, &Entry<E>)>) -> Vec<Piece> {
+fn merge(entries: Weighted<'_>) -> Vec<Piece> {
     let mut out: Vec<Piece> = Vec::new();
     for (weight, e) in entries {
         let scaled = e.rows.iter().map(|r| if *r == E::ZERO { E::ZERO } else { weight * *r });
