@@ -25,13 +25,14 @@ mod shape;
 mod svm;
 
 pub(crate) use policy::{reaches, reaches_hidden, top_k};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use proveil_graph::TensorId;
 
 use crate::error::{FrontendError, Result};
 use crate::onnx::{DType, Limits, Node, OnnxModel};
+use crate::operators::knows;
 use crate::real::RealGraph;
 use crate::tensor::{Kind, Tensor};
 
@@ -66,28 +67,7 @@ pub(crate) struct Imported {
 /// # Errors
 /// `Unsupported` and `Malformed`, naming the node.
 pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
-    let types = model.types.clone();
-    let mut im = Importer {
-        g: RealGraph::default(),
-        env: HashMap::new(),
-        types,
-        quantised: HashMap::new(),
-        labels: HashMap::new(),
-        depth: 0,
-        limits,
-    };
-    for decl in &model.inputs {
-        let id = im.g.input(&decl.name, decl.shape.clone(), decl.dtype.kind());
-        im.env.insert(decl.name.clone(), id);
-    }
-    let mut names: Vec<_> = model.constants.iter().collect();
-    names.sort_by_key(|(name, _)| name.as_str());
-    for (name, tensor) in names {
-        im.g.scope = name.clone();
-        let id = im.g.constant(tensor);
-        im.labels.extend(model.strings.get(name).map(|names| (id, Arc::new(names.clone()))));
-        im.env.insert(name.clone(), id);
-    }
+    let mut im = Importer::start(model, limits);
     im.nodes(&model.nodes)?;
     let (mut outputs, mut labels) = (Vec::new(), Vec::new());
     for (name, dtype) in &model.outputs {
@@ -104,15 +84,75 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
     Ok(Imported { graph: im.g, outputs, labels })
 }
 
+/// Imports every node that can be: positions and errors of those that cannot, and how many read what those make.
+pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> (Vec<(usize, FrontendError)>, usize) {
+    let mut im = Importer::start(model, limits);
+    let (mut failed, mut unchecked, mut lost) = (Vec::new(), 0, HashSet::new());
+    for (at, node) in model.nodes.iter().enumerate() {
+        let blocked = node.inputs.iter().any(|name| lost.contains(name));
+        match blocked {
+            true if knows(&node.domain, &node.op) => unchecked += 1,
+            true => failed.push((at, unknown(node))),
+            false => match im.define(node) {
+                Ok(()) => continue,
+                Err(e) => failed.push((at, e)),
+            },
+        }
+        lost.extend(node.outputs.iter().cloned());
+    }
+    (failed, unchecked)
+}
+
+/// Error for an operator that no family knows.
+fn unknown(n: &Node) -> FrontendError {
+    let hint = "rewrite the model without it, or replace it by supported operators before exporting";
+    n.unsupported("the operator is not supported", hint)
+}
+
+impl<'a> Importer<'a> {
+    /// An import with inputs and constants, before the first node.
+    fn start(model: &OnnxModel, limits: &'a Limits) -> Self {
+        let types = model.types.clone();
+        let mut im = Importer {
+            g: RealGraph::default(),
+            env: HashMap::new(),
+            types,
+            quantised: HashMap::new(),
+            labels: HashMap::new(),
+            depth: 0,
+            limits,
+        };
+        for decl in &model.inputs {
+            let id = im.g.input(&decl.name, decl.shape.clone(), decl.dtype.kind());
+            im.env.insert(decl.name.clone(), id);
+        }
+        let mut names: Vec<_> = model.constants.iter().collect();
+        names.sort_by_key(|(name, _)| name.as_str());
+        for (name, tensor) in names {
+            im.g.scope = name.clone();
+            let id = im.g.constant(tensor);
+            im.labels.extend(model.strings.get(name).map(|names| (id, Arc::new(names.clone()))));
+            im.env.insert(name.clone(), id);
+        }
+        im
+    }
+
+    /// Imports a node and gives its outputs their names.
+    fn define(&mut self, node: &Node) -> Result<()> {
+        self.g.scope = node.name.clone();
+        let outputs = self.node(node)?;
+        for (name, id) in node.outputs.iter().zip(outputs) {
+            self.limits.cells(name, self.g.shape(id))?;
+            self.env.insert(name.clone(), id);
+        }
+        Ok(())
+    }
+}
+
 impl Importer<'_> {
     fn nodes(&mut self, nodes: &[Node]) -> Result<()> {
         for node in nodes {
-            self.g.scope = node.name.clone();
-            let outputs = self.node(node)?;
-            for (name, id) in node.outputs.iter().zip(outputs) {
-                self.limits.cells(name, self.g.shape(id))?;
-                self.env.insert(name.clone(), id);
-            }
+            self.define(node)?;
             let (got, limit) = (self.g.tensors.len() as u64, self.limits.nodes.saturating_mul(UNROLLED));
             if got > limit {
                 let what = "the number of operators after unrolling loops".into();
@@ -151,8 +191,7 @@ impl Importer<'_> {
                 return Ok(outputs);
             }
         }
-        let hint = "rewrite the model without it, or replace it by supported operators before exporting";
-        Err(n.unsupported("the operator is not supported", hint))
+        Err(unknown(n))
     }
 
     /// Names of classes stay with what is only moved.
@@ -230,5 +269,30 @@ impl Importer<'_> {
     /// A constant tensor made by the importer.
     fn fresh(&mut self, shape: Vec<usize>, kind: Kind, data: Vec<f64>) -> TensorId {
         self.g.constant(&Tensor { shape, kind, data })
+    }
+}
+
+#[cfg(test)]
+mod names;
+
+#[cfg(test)]
+mod tests {
+    use super::names::NAMES;
+    use super::*;
+
+    #[test]
+    fn matches_the_table_of_operators() {
+        let (limits, empty) = (Limits::default(), OnnxModel::default());
+        let known = |domain: &str, name: &str| {
+            let node = Node::bare(domain, name);
+            let got = Importer::start(&empty, &limits).node(&node).err().map(|e| e.to_string());
+            got != Some(unknown(&node).to_string())
+        };
+        let all = NAMES.iter().flat_map(|(domain, names)| names.iter().map(move |name| (*domain, *name)));
+        let wrong: Vec<_> = all.filter(|(domain, name)| known(domain, name) != knows(domain, name)).collect();
+        assert!(wrong.is_empty(), "importer and `operators.rs` disagree: {wrong:?}");
+        for o in crate::operators::OPERATORS {
+            assert!(known(o.domain, o.name), "{}.{} is in `operators.rs` only", o.domain, o.name);
+        }
     }
 }

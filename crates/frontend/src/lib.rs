@@ -4,21 +4,25 @@
 //! Start at [`compile`].
 #![forbid(unsafe_code)]
 
+mod check;
 mod compile;
 mod error;
 mod import;
 mod model;
 mod native;
 mod onnx;
+mod operators;
 mod options;
 mod quantise;
 mod real;
 mod tensor;
 
+pub use check::{Problem, Survey, check};
 pub use compile::compile;
 pub use error::{FrontendError, Result};
 pub use model::{InputSpec, Model, OutputError, OutputSpec, Report};
 pub use native::Native;
 pub use onnx::{DType, Limits};
+pub use operators::{OPERATORS, Operator, operators_markdown};
 pub use options::{Options, OutputPolicy};
 pub use tensor::{Kind, Tensor};

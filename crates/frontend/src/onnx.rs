@@ -103,7 +103,7 @@ pub(crate) struct InputDecl {
 }
 
 /// A parsed model.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct OnnxModel {
     pub nodes: Vec<Node>,
     pub constants: HashMap<String, Tensor>,

@@ -1,6 +1,7 @@
 //! The command line: arguments to library calls, results to text or JSON.
 
 pub mod args;
+mod check;
 mod commit;
 mod compile;
 pub mod demo;
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
 fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
     match &args.command {
         Command::Demo(a) => demo::run(a, ui),
+        Command::Check(a) => check::run(a, ui),
         Command::Compile(a) => compile::run(a, ui),
         Command::Commit(a) => commit::commit(a, ui),
         Command::Open(a) => commit::open(a, ui),

@@ -281,6 +281,26 @@ fn rejects_bad_models_and_usage() {
 }
 
 #[test]
+fn accepts_and_rejects_files_in_a_check() {
+    let model = format!("{MODELS}/digits_cnn/model.onnx");
+    let value = json(&["check", &model]);
+    assert_eq!((&value["imports"], &value["problems"]), (&true.into(), &serde_json::json!([])));
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.onnx");
+    // The same file with one operator renamed.
+    let mut bytes = std::fs::read(&model).unwrap();
+    let at = bytes.windows(4).position(|w| w == b"Relu").unwrap();
+    bytes[at..at + 4].copy_from_slice(b"Nope");
+    std::fs::write(&bad, &bytes).unwrap();
+    let out = proveil(&["check", &bad.to_string_lossy()]);
+    let value: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((out.status.code(), &value["imports"]), (Some(4), &false.into()));
+    assert_eq!(value["problems"].as_array().unwrap().len(), 1);
+    std::fs::write(&bad, b"nothing").unwrap();
+    assert_eq!(code(&["check", &bad.to_string_lossy()]).0, 3);
+}
+
+#[test]
 fn accepts_bench_of_a_folder_and_reports_failures() {
     let dir = tempfile::tempdir().unwrap();
     let bare = format!("{MODELS}/digits_cnn/model.onnx");

@@ -46,6 +46,13 @@ impl Node {
         })
     }
 
+    /// A node without inputs, outputs and attributes.
+    #[cfg(test)]
+    pub fn bare(domain: &str, op: &str) -> Self {
+        let proto = pb::NodeProto { name: op.into(), op_type: op.into(), domain: domain.into(), ..Default::default() };
+        Self::from_proto(0, proto, &Arc::default()).expect("a node needs a name only")
+    }
+
     /// The same node with other inputs.
     pub fn with_inputs(&self, inputs: Vec<String>) -> Self {
         Self { inputs, ..self.clone() }

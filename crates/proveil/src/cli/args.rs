@@ -1,5 +1,6 @@
 //! Arguments of all commands.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -39,6 +40,8 @@ pub struct Args {
 pub enum Command {
     /// Compile, prove and verify a bundled model, and see forgeries rejected.
     Demo(DemoArgs),
+    /// Tell whether an ONNX file imports, and which nodes do not (exit code 0 or 4).
+    Check(CheckArgs),
     /// Compile an ONNX model to a package (secret) and a verifying key (public).
     Compile(CompileArgs),
     /// Commit to an input before proving.
@@ -74,6 +77,19 @@ pub enum DemoModel {
     DigitsCnn,
     /// A multi-layer perceptron on 8x8 digits.
     DigitsMlp,
+}
+
+/// Options of `check`.
+#[derive(clap::Args)]
+pub struct CheckArgs {
+    /// The ONNX file.
+    pub model: PathBuf,
+    /// Length of an open first axis; 1 when absent.
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Length of an open dimension, as name=length; may be repeated. 1 when absent.
+    #[arg(long = "dim")]
+    pub dims: Vec<String>,
 }
 
 /// How to compile.
@@ -353,14 +369,19 @@ impl Building {
         (o.batch, o.weight_bits, o.activation_bits) = (self.batch, self.weight_bits, self.activation_bits);
         o.max_error = self.max_error.unwrap_or(o.max_error);
         o.margin = self.margin.unwrap_or(o.margin);
-        for d in &self.dims {
-            let parsed = d.split_once('=').and_then(|(n, l)| Some((n.to_string(), l.parse().ok()?)));
-            let (name, len) = parsed.ok_or_else(|| Failure::usage(format!("--dim: '{d}' is not name=length")))?;
-            o.dims.insert(name, len);
-        }
+        o.dims = dimensions(&self.dims)?;
         o.output = policy(&self.output_policy)?;
         Ok(o)
     }
+}
+
+/// Lengths by symbol from `name=length`.
+pub fn dimensions(list: &[String]) -> Result<BTreeMap<String, usize>, Failure> {
+    let one = |d: &String| {
+        let parsed = d.split_once('=').and_then(|(n, l)| Some((n.to_string(), l.parse().ok()?)));
+        parsed.ok_or_else(|| Failure::usage(format!("--dim: '{d}' is not name=length")))
+    };
+    list.iter().map(one).collect()
 }
 
 fn policy(text: &str) -> Result<OutputPolicy, Failure> {
