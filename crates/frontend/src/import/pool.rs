@@ -11,7 +11,8 @@ use crate::real::{RealOp, RealPiece};
 use crate::tensor::Kind;
 
 pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
-    if !n.domain.is_empty() || !n.op.ends_with("Pool") {
+    let known = matches!(n.op.as_str(), "GlobalAveragePool" | "GlobalMaxPool" | "MaxPool" | "AveragePool");
+    if !n.domain.is_empty() || !known {
         return Ok(None);
     }
     let x = im.arg(n, 0)?;
