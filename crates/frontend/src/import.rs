@@ -89,7 +89,7 @@ pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> (Vec<(usize, Fronten
     let mut im = Importer::start(model, limits);
     let (mut failed, mut unchecked, mut lost) = (Vec::new(), 0, HashSet::new());
     for (at, node) in model.nodes.iter().enumerate() {
-        let blocked = node.inputs.iter().any(|name| lost.contains(name));
+        let blocked = node.reads().iter().any(|name| lost.contains(*name));
         match blocked {
             true if knows(&node.domain, &node.op) => unchecked += 1,
             true => failed.push((at, unknown(node))),

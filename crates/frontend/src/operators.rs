@@ -185,7 +185,7 @@ pub const OPERATORS: &[Operator] = &[
     op("ai.onnx.ml", "FeatureVectorizer", 1, ""),
     op("ai.onnx.ml", "Imputer", 1, ""),
     op("ai.onnx.ml", "LabelEncoder", 1, ""),
-    op("ai.onnx.ml", "LinearClassifier", 1, "labels are integers; NONE, LOGISTIC or SOFTMAX"),
+    op("ai.onnx.ml", "LinearClassifier", 1, ""),
     op("ai.onnx.ml", "LinearRegressor", 1, ""),
     op("ai.onnx.ml", "Normalizer", 1, ""),
     op("ai.onnx.ml", "OneHotEncoder", 1, ""),

@@ -10,9 +10,10 @@ use crate::real::expr::{Bin, Expr, Un};
 use crate::real::{RealOp, RealPiece};
 use crate::tensor::Kind;
 
+const KNOWN: [&str; 6] = ["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "MaxPool", "AveragePool", "LpPool"];
+
 pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
-    let known = matches!(n.op.as_str(), "GlobalAveragePool" | "GlobalMaxPool" | "MaxPool" | "AveragePool");
-    if !n.domain.is_empty() || !known {
+    if !n.domain.is_empty() || !KNOWN.contains(&n.op.as_str()) {
         return Ok(None);
     }
     let x = im.arg(n, 0)?;

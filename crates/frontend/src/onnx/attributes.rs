@@ -53,6 +53,20 @@ impl Node {
         Self::from_proto(0, proto, &Arc::default()).expect("a node needs a name only")
     }
 
+    /// Names that the node reads: its inputs, and what the bodies in its attributes read from outside or inside.
+    pub fn reads(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.inputs.iter().map(String::as_str).collect();
+        let mut open: Vec<&pb::GraphProto> = self.attributes.values().filter_map(|a| a.g.as_ref()).collect();
+        while let Some(graph) = open.pop() {
+            for node in &graph.node {
+                names.extend(node.input.iter().map(String::as_str));
+                open.extend(node.attribute.iter().filter_map(|a| a.g.as_ref()));
+            }
+            names.extend(graph.output.iter().map(|o| o.name.as_str()));
+        }
+        names
+    }
+
     /// The same node with other inputs.
     pub fn with_inputs(&self, inputs: Vec<String>) -> Self {
         Self { inputs, ..self.clone() }
