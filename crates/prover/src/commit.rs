@@ -3,21 +3,17 @@
 //! Cell `i` of a column is the coefficient of `z^i`; row `j` of the codeword holds the columns' values at `omega^j`,
 //! `omega` the generator of the subgroup of order `2^(log_height + log_inv_rate)`.
 
-use std::sync::LazyLock;
-
-use p3_dft::{Radix2DFTSmallBatch, TwoAdicSubgroupDft};
-use p3_matrix::dense::RowMajorMatrix;
-use proveil_algebra::{F, Field, PackedValue, PrimeCharacteristicRing, TwoAdicField};
+use proveil_algebra::F;
 use proveil_protocol::codec::Writer;
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{TreeShape, label};
 use proveil_protocol::params::MAX_LOG_DOMAIN;
-use rayon::prelude::*;
 
-use crate::merkle::MerkleTree;
+use crate::codeword::{Codeword, Source};
+use crate::merkle::{Leaves, MerkleTree};
 
-/// Twiddle factors are computed once in a process.
-static DFT: LazyLock<Radix2DFTSmallBatch<F>> = LazyLock::new(Radix2DFTSmallBatch::default);
+/// Longest codeword, in bytes, that a tree made for one proof keeps: a longer one is made again when it is opened.
+const KEPT_BYTES: usize = 128 << 20;
 
 /// Columns that cannot be committed together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +47,9 @@ pub enum CommitError {
 pub struct Tree {
     columns: Vec<Vec<F>>,
     log_height: usize,
+    log_inv_rate: usize,
+    /// Unless it is made again for each opening.
+    codeword: Option<Codeword>,
     merkle: MerkleTree,
 }
 
@@ -63,6 +62,23 @@ impl Tree {
     /// # Errors
     /// `Empty`, `Ragged`, `Domain`.
     pub fn commit(columns: Vec<Vec<F>>, log_inv_rate: usize, seed: Option<[u8; 32]>) -> Result<Self, CommitError> {
+        Self::commit_keeping(columns, log_inv_rate, seed, usize::MAX)
+    }
+
+    /// [`Self::commit`] of columns that will be opened once: a long codeword is not kept.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_once(columns: Vec<Vec<F>>, log_inv_rate: usize, seed: Option<[u8; 32]>) -> Result<Self, CommitError> {
+        Self::commit_keeping(columns, log_inv_rate, seed, KEPT_BYTES)
+    }
+
+    fn commit_keeping(
+        columns: Vec<Vec<F>>,
+        log_inv_rate: usize,
+        seed: Option<[u8; 32]>,
+        kept_bytes: usize,
+    ) -> Result<Self, CommitError> {
         let cells = columns.first().ok_or(CommitError::Empty)?.len();
         if let Some((column, c)) = columns.iter().enumerate().find(|(_, c)| c.len() != cells) {
             return Err(CommitError::Ragged { column, expected: cells, got: c.len() });
@@ -70,10 +86,18 @@ impl Tree {
         if !cells.is_power_of_two() || cells.ilog2() as usize + log_inv_rate > MAX_LOG_DOMAIN {
             return Err(CommitError::Domain { cells, log_inv_rate });
         }
-        let width = columns.len();
-        let rows = encode_columns(&columns, log_inv_rate);
-        let merkle = MerkleTree::build(rows, width, seed);
-        Ok(Self { columns, log_height: cells.ilog2() as usize, merkle })
+        let log_height = cells.ilog2() as usize;
+        let keep = columns.len().saturating_mul(size_of::<F>() << (log_height + log_inv_rate)) <= kept_bytes;
+        let mut strips = Vec::new();
+        let mut leaves = Leaves::new(log_height + log_inv_rate, columns.len(), seed);
+        Source::Columns(&columns).encode(log_inv_rate, |made| {
+            leaves.absorb(made);
+            if keep {
+                strips.append(made);
+            }
+        });
+        let codeword = keep.then(|| Codeword::new(columns.len(), strips));
+        Ok(Self { columns, log_height, log_inv_rate, codeword, merkle: leaves.finish() })
     }
 
     /// Root and nonce.
@@ -106,94 +130,49 @@ impl Tree {
         TreeShape { commitment: self.commitment(), width: self.columns.len() }
     }
 
-    /// One row of the codeword.
-    pub fn row(&self, index: usize) -> &[F] {
-        self.merkle.row(index)
+    /// Rows of the codeword.
+    ///
+    /// # Shapes
+    /// `positions` are below `2^log_leaves`.
+    #[must_use]
+    pub fn rows(&self, positions: &[u64]) -> Vec<Vec<F>> {
+        match &self.codeword {
+            Some(word) => positions.iter().map(|p| word.row(*p as usize)).collect(),
+            None => Source::Columns(&self.columns).rows(self.log_inv_rate, positions),
+        }
     }
 
-    /// Writes rows of the codeword; see [`MerkleTree::open`].
-    pub fn open(&self, positions: &[u64], writer: &mut Writer) {
-        self.merkle.open(positions, writer, label::ROWS);
+    /// Writes rows of the codeword, which [`Self::rows`] gives, as `proveil_protocol::merkle::read_rows` reads them.
+    ///
+    /// # Shapes
+    /// `positions` are strictly ascending and below `2^log_leaves`.
+    pub fn open(&self, positions: &[u64], rows: &[Vec<F>], writer: &mut Writer) {
+        self.merkle.open(positions, rows, writer, label::ROWS);
     }
 
     /// The given columns above rows that need not be their codeword, for simulators and attack tests.
     #[doc(hidden)]
     #[must_use]
-    pub fn with_rows(&self, rows: Vec<F>, columns: Vec<Vec<F>>, seed: Option<[u8; 32]>) -> Self {
-        let merkle = MerkleTree::build(rows, columns.len(), seed);
-        Self { columns, log_height: self.log_height, merkle }
+    pub fn with_rows(&self, rows: &[F], columns: Vec<Vec<F>>, seed: Option<[u8; 32]>) -> Self {
+        let word = Codeword::from_rows(rows, columns.len());
+        let merkle = MerkleTree::build(&word, self.log_leaves(), seed);
+        Self { columns, codeword: Some(word), merkle, ..*self }
     }
-}
-
-/// The codeword of columns, row after row.
-fn encode_columns(columns: &[Vec<F>], log_inv_rate: usize) -> Vec<F> {
-    let cells = columns.first().map_or(0, Vec::len);
-    encode(cells, columns.len(), log_inv_rate, |first, rows| {
-        for (c, column) in columns.iter().enumerate() {
-            rows.iter_mut().skip(c).step_by(columns.len()).zip(&column[first..]).for_each(|(o, x)| *o = *x);
-        }
-    })
-}
-
-/// Values of `width` polynomials on the whole domain, row after row.
-///
-/// `fill(i, rows)` writes coefficients `i ..` of all polynomials, one row of `width` for each power.
-///
-/// The point `omega^(c + j / rho)` is `omega^c` times a point of the small subgroup, so that one transform of height
-/// `num_coeffs` over the polynomials `f(omega^c z)`, all `c` side by side, gives the rows in natural order: no layers
-/// are spent on zeros.
-pub(crate) fn encode(
-    num_coeffs: usize,
-    width: usize,
-    log_inv_rate: usize,
-    fill: impl Fn(usize, &mut [F]) + Sync,
-) -> Vec<F> {
-    const BLOCK: usize = 32;
-    let wide = width << log_inv_rate;
-    let omega = F::two_adic_generator(num_coeffs.max(1).ilog2() as usize + log_inv_rate);
-    let mut rows = F::zero_vec(num_coeffs * wide);
-    rows.par_chunks_mut(BLOCK * wide.max(1)).enumerate().for_each(|(block, out)| {
-        let first = block * BLOCK;
-        let mut coefficients = F::zero_vec(out.len() >> log_inv_rate);
-        fill(first, &mut coefficients);
-        let mut step = omega.exp_u64(first as u64);
-        for (row, coefficients) in out.chunks_exact_mut(wide).zip(coefficients.chunks_exact(width)) {
-            let mut scale = F::ONE;
-            for copy in row.chunks_exact_mut(width) {
-                write_scaled(copy, coefficients, scale);
-                scale *= step;
-            }
-            step *= omega;
-        }
-    });
-    DFT.dft_batch(RowMajorMatrix::new(rows, wide)).values
-}
-
-fn write_scaled(out: &mut [F], cells: &[F], scale: F) {
-    type Packed = <F as Field>::Packing;
-    let packed = out.len() - out.len() % Packed::WIDTH;
-    let (out_head, out_tail) = out.split_at_mut(packed);
-    let (head, tail) = cells.split_at(packed);
-    let wide_scale = Packed::from(scale);
-    let pairs = Packed::pack_slice_mut(out_head).iter_mut().zip(Packed::pack_slice(head));
-    pairs.for_each(|(o, x)| *o = wide_scale * *x);
-    out_tail.iter_mut().zip(tail).for_each(|(o, x)| *o = scale * *x);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proveil_algebra::PrimeCharacteristicRing;
 
     #[test]
-    fn matches_reference_polynomial_values() {
-        let columns: Vec<Vec<F>> = (0..5).map(|c| (0..8).map(|i| F::from_u64(i * i + 10 * c)).collect()).collect();
-        let tree = Tree::commit(columns.clone(), 2, None).unwrap();
-        let omega = F::two_adic_generator(5);
-        for j in 0..32 {
-            let x = omega.exp_u64(j);
-            let values = columns.iter().map(|c| c.iter().rev().fold(F::ZERO, |acc, v| acc * x + *v));
-            assert_eq!(tree.merkle.row(j as usize), values.collect::<Vec<_>>());
-        }
+    fn matches_reference_kept_codewords() {
+        let columns: Vec<Vec<F>> = (0..13).map(|c| (0..64).map(|i| F::from_u64(i * i + 10 * c)).collect()).collect();
+        let kept = Tree::commit(columns.clone(), 2, Some([1; 32])).unwrap();
+        let forgotten = Tree::commit_keeping(columns, 2, Some([1; 32]), 0).unwrap();
+        assert!(kept.codeword.is_some() && forgotten.codeword.is_none());
+        assert_eq!(kept.commitment(), forgotten.commitment());
+        assert_eq!(kept.rows(&[0, 9, 255]), forgotten.rows(&[0, 9, 255]));
     }
 
     #[test]

@@ -5,13 +5,14 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+mod codeword;
 pub mod coins;
 pub mod columns;
 pub mod commit;
 mod grind;
 mod limbs;
 pub mod lookups;
-pub mod merkle;
+mod merkle;
 pub mod opening;
 pub mod packed;
 mod pads;
@@ -400,7 +401,7 @@ impl<'a> Run<'a> {
                 }));
             }
             let seed = self.key.key.visibility.hiding().then(|| self.coins.bytes(&format!("salts {t}")));
-            let tree = Tree::commit(columns, rate, seed)?;
+            let tree = Tree::commit_once(columns, rate, seed)?;
             self.talk.commitment(label, &tree.commitment());
             self.trees[t] = Some(tree);
         }
@@ -459,7 +460,7 @@ impl<'a> Run<'a> {
             });
         }
         let seed = self.key.key.visibility.hiding().then(|| self.coins.bytes("helper salts"));
-        let t = Tree::commit(coordinates(&columns), usize::from(self.key.key.params.log_inv_rate), seed)?;
+        let t = Tree::commit_once(coordinates(&columns), usize::from(self.key.key.params.log_inv_rate), seed)?;
         self.talk.commitment(label::HELPER, &t.commitment());
         self.trees[tree] = Some(t);
         Ok(columns)

@@ -4,17 +4,16 @@
 
 use proveil_algebra::{F, canonical, write_base};
 use proveil_protocol::codec::Writer;
-use proveil_protocol::merkle::{
-    Commitment, LEAF_HEADER_BYTES, NODE_KEY, SALT_BYTES, hash_leaf, hash_node, leaf_header,
-};
+use proveil_protocol::merkle::{Commitment, LEAF_HEADER_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_header};
 use proveil_protocol::transcript::Digest;
 use rayon::prelude::*;
 
 pub(crate) mod lanes;
 
-use lanes::LANES;
+use crate::codeword::Codeword;
+use lanes::{Block, Hasher, LANES};
 
-/// Leaves or nodes hashed by one task.
+/// Nodes hashed by one task.
 const TASK: usize = 256;
 
 /// Bytes that a salt is the keyed hash of.
@@ -27,85 +26,102 @@ fn salt_message(index: u64) -> [u8; SALT_MESSAGE] {
     message
 }
 
-/// A Merkle tree that keeps its rows.
+/// A Merkle tree over rows that are kept elsewhere.
 #[derive(Clone, Debug)]
-pub struct MerkleTree {
+pub(crate) struct MerkleTree {
     log_leaves: usize,
-    width: usize,
-    rows: Vec<F>,
     /// Node `i` has children `2 i` and `2 i + 1`; the root is node 1, leaf `j` is node `2^log_leaves + j`.
     nodes: Vec<Digest>,
+    salts: Salts,
+}
+
+/// Nonce and salts.
+#[derive(Clone, Debug)]
+struct Salts {
     nonce: Digest,
     seed: Option<Digest>,
 }
 
-impl MerkleTree {
-    /// A tree over rows of `width` elements, laid out one after the other; salted if there is a seed.
-    ///
-    /// # Shapes
-    /// `rows.len()` is `width` times a power of two; elements beyond that are ignored by the tree.
-    #[must_use]
-    pub fn build(rows: Vec<F>, width: usize, seed: Option<Digest>) -> Self {
-        let num_leaves = rows.len().checked_div(width).unwrap_or(1).max(1);
-        let log_leaves = num_leaves.ilog2() as usize;
-        let num_leaves = 1 << log_leaves;
+/// A tree in the making: rows are taken in strip by strip, all at once.
+pub(crate) struct Leaves {
+    width: usize,
+    count: usize,
+    salts: Salts,
+    groups: Vec<Hasher>,
+}
+
+impl Leaves {
+    /// Begins `2^log_leaves` leaves over rows of `width` elements; salted if there is a seed.
+    pub fn new(log_leaves: usize, width: usize, seed: Option<Digest>) -> Self {
+        let count = 1usize << log_leaves;
         let nonce = seed.map_or([0; 32], |s| *blake3::keyed_hash(&s, b"nonce").as_bytes());
-        let mut tree = Self { log_leaves, width, rows, nodes: vec![[0; 32]; 2 * num_leaves], nonce, seed };
-        let mut nodes = std::mem::take(&mut tree.nodes);
-        let (inner, leaves) = nodes.split_at_mut(num_leaves);
-        tree.hash_leaves(leaves);
-        hash_inner(inner, leaves);
-        tree.nodes = nodes;
-        tree
+        let salts = Salts { nonce, seed };
+        let begin = |group: usize| {
+            let mut hasher = Hasher::unkeyed(LEAF_HEADER_BYTES + 8 * width);
+            hasher.absorb(&salts.header(group * LANES));
+            hasher
+        };
+        let groups = (0..count.div_ceil(LANES)).into_par_iter().map(begin).collect();
+        Self { width, count, salts, groups }
     }
 
-    fn hash_leaves(&self, leaves: &mut [Digest]) {
-        leaves.par_chunks_mut(TASK).enumerate().for_each(|(task, chunk)| {
-            for (group, out) in chunk.chunks_mut(LANES).enumerate() {
-                let first = task * TASK + group * LANES;
-                if out.len() == LANES {
-                    out.copy_from_slice(&self.hash_group(first));
-                } else {
-                    out.iter_mut().zip(first..).for_each(|(o, index)| *o = self.hash_one(index));
-                }
+    /// Takes in strips of the rows, the next columns of each row after row.
+    ///
+    /// # Shapes
+    /// All strips are as wide as a block of the hash but the last one of a tree.
+    pub fn absorb(&mut self, strips: &[Vec<F>]) {
+        let count = self.count;
+        self.groups.par_iter_mut().with_min_len(8).enumerate().for_each(|(group, hasher)| {
+            for strip in strips {
+                let width = strip.len() / count;
+                let rows = &strip[group * LANES * width..strip.len().min((group + 1) * LANES * width)];
+                hasher.absorb(&block(rows, width));
             }
         });
     }
 
-    fn hash_one(&self, index: usize) -> Digest {
-        let mut row = Vec::with_capacity(8 * self.width);
-        self.row(index).iter().for_each(|x| write_base(*x, &mut row));
-        hash_leaf(&self.nonce, index as u64, &self.salt(index as u64), &row)
+    /// The tree, when all columns are taken in.
+    pub fn finish(self) -> MerkleTree {
+        debug_assert!(self.width > 0, "a tree has columns");
+        let mut nodes = vec![[0; 32]; 2 * self.count];
+        let (inner, leaves) = nodes.split_at_mut(self.count);
+        let groups = self.groups.into_par_iter().with_min_len(8);
+        groups.zip(leaves.par_chunks_mut(LANES)).for_each(|(hasher, out)| {
+            out.copy_from_slice(&hasher.finish()[..out.len()]);
+        });
+        hash_inner(inner, leaves);
+        MerkleTree { log_leaves: self.count.ilog2() as usize, nodes, salts: self.salts }
     }
+}
 
-    /// Leaves `first .. first + LANES`, whose blocks are put together word by word: first the header, then the row.
-    fn hash_group(&self, first: usize) -> [Digest; LANES] {
-        let salts = self.salts(first as u64);
-        let header: [_; LANES] =
-            std::array::from_fn(|lane| leaf_header(&self.nonce, (first + lane) as u64, &salts[lane]));
-        let rows = &self.rows[first * self.width..(first + LANES) * self.width];
-        lanes::hash_blocks(LEAF_HEADER_BYTES + 8 * self.width, |block| {
-            let mut out = [[0; LANES]; 16];
-            let Some(block) = block.checked_sub(LEAF_HEADER_BYTES / lanes::BLOCK_BYTES) else {
-                for (lane, h) in header.iter().enumerate() {
-                    let words = h.as_chunks::<4>().0;
-                    out.iter_mut().zip(words).for_each(|(w, bytes)| w[lane] = u32::from_le_bytes(*bytes));
-                }
-                return out;
-            };
-            let from = block * (lanes::BLOCK_BYTES / 8);
-            for (lane, row) in rows.chunks_exact(self.width).enumerate() {
-                for (pair, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(&row[from..]) {
-                    let v = canonical(x);
-                    (pair[0][lane], pair[1][lane]) = (v as u32, (v >> 32) as u32);
-                }
-            }
-            out
-        })
+/// The words of up to [`LANES`] rows of at most eight elements.
+#[inline]
+fn block(rows: &[F], width: usize) -> Block {
+    let mut out = [[0; LANES]; 16];
+    for (lane, row) in rows.chunks_exact(width).enumerate() {
+        for (pair, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(row) {
+            let v = canonical(x);
+            (pair[0][lane], pair[1][lane]) = (v as u32, (v >> 32) as u32);
+        }
+    }
+    out
+}
+
+impl Salts {
+    /// The first block of the leaves `first .. first + LANES`.
+    fn header(&self, first: usize) -> Block {
+        let salts = self.group(first as u64);
+        let mut out = [[0; LANES]; 16];
+        for (lane, salt) in salts.iter().enumerate() {
+            let header = leaf_header(&self.nonce, (first + lane) as u64, salt);
+            let words = header.as_chunks::<4>().0;
+            out.iter_mut().zip(words).for_each(|(w, bytes)| w[lane] = u32::from_le_bytes(*bytes));
+        }
+        out
     }
 
     /// Salts of the leaves `first .. first + LANES`.
-    fn salts(&self, first: u64) -> [[u8; SALT_BYTES]; LANES] {
+    fn group(&self, first: u64) -> [[u8; SALT_BYTES]; LANES] {
         let mut salts = [[0; SALT_BYTES]; LANES];
         if let Some(seed) = &self.seed {
             let mut messages = [0; LANES * SALT_MESSAGE];
@@ -117,18 +133,27 @@ impl MerkleTree {
         salts
     }
 
-    fn salt(&self, index: u64) -> [u8; SALT_BYTES] {
+    fn one(&self, index: u64) -> [u8; SALT_BYTES] {
         let mut salt = [0; SALT_BYTES];
         if let Some(seed) = &self.seed {
             salt.copy_from_slice(&blake3::keyed_hash(seed, &salt_message(index)).as_bytes()[..SALT_BYTES]);
         }
         salt
     }
+}
+
+impl MerkleTree {
+    /// The tree over a codeword.
+    pub fn build(rows: &Codeword, log_leaves: usize, seed: Option<Digest>) -> Self {
+        let mut leaves = Leaves::new(log_leaves, rows.width(), seed);
+        leaves.absorb(rows.strips());
+        leaves.finish()
+    }
 
     /// What the statement or the proof shows of the tree.
     #[must_use]
     pub fn commitment(&self) -> Commitment {
-        Commitment { root: self.nodes[1], nonce: self.nonce }
+        Commitment { root: self.nodes[1], nonce: self.salts.nonce }
     }
 
     /// Logarithm of the number of rows.
@@ -137,29 +162,18 @@ impl MerkleTree {
         self.log_leaves
     }
 
-    /// Elements in a row.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// One row.
-    pub fn row(&self, index: usize) -> &[F] {
-        &self.rows[index * self.width..(index + 1) * self.width]
-    }
-
     /// Writes the rows at `positions` as `proveil_protocol::merkle::read_rows` reads them.
     ///
     /// # Shapes
-    /// `positions` is strictly ascending and below `2^log_leaves`.
-    pub fn open(&self, positions: &[u64], writer: &mut Writer, label: &str) {
-        let mut bytes = Vec::with_capacity(8 * self.width);
-        for &position in positions {
-            if self.seed.is_some() {
-                writer.bytes("merkle salt", &self.salt(position));
+    /// `positions` is strictly ascending and below `2^log_leaves`; `rows` are the rows there.
+    pub fn open(&self, positions: &[u64], rows: &[Vec<F>], writer: &mut Writer, label: &str) {
+        let mut bytes = Vec::new();
+        for (position, row) in positions.iter().zip(rows) {
+            if self.salts.seed.is_some() {
+                writer.bytes("merkle salt", &self.salts.one(*position));
             }
             bytes.clear();
-            self.row(position as usize).iter().for_each(|x| write_base(*x, &mut bytes));
+            row.iter().for_each(|x| write_base(*x, &mut bytes));
             writer.bytes(label, &bytes);
         }
         let mut layer: Vec<usize> = positions.iter().map(|p| (1usize << self.log_leaves) + *p as usize).collect();
@@ -207,11 +221,15 @@ mod tests {
     use super::*;
     use proveil_algebra::PrimeCharacteristicRing;
     use proveil_protocol::codec::Reader;
-    use proveil_protocol::merkle::read_rows;
+    use proveil_protocol::merkle::{hash_leaf, read_rows};
+
+    fn rows(log_leaves: usize) -> Codeword {
+        let rows: Vec<F> = (0..3u64 << log_leaves).map(|i| F::from_u64(i * i + 1)).collect();
+        Codeword::from_rows(&rows, 3)
+    }
 
     fn tree(log_leaves: usize, seed: Option<Digest>) -> MerkleTree {
-        let rows = (0..3u64 << log_leaves).map(|i| F::from_u64(i * i + 1)).collect();
-        MerkleTree::build(rows, 3, seed)
+        MerkleTree::build(&rows(log_leaves), log_leaves, seed)
     }
 
     #[test]
@@ -221,11 +239,11 @@ mod tests {
             let n = 1u64 << log_leaves;
             for positions in [vec![], vec![0], vec![n - 1], (0..n).collect::<Vec<_>>(), (0..n).step_by(3).collect()] {
                 let mut writer = Writer::new();
-                tree.open(&positions, &mut writer, "rows");
+                let expected: Vec<_> = positions.iter().map(|p| rows(log_leaves).row(*p as usize)).collect();
+                tree.open(&positions, &expected, &mut writer, "rows");
                 let mut reader = Reader::new(writer.as_bytes());
                 let rows = read_rows(&mut reader, &tree.commitment(), log_leaves, 3, &positions, "rows").unwrap();
                 reader.finish().unwrap();
-                let expected: Vec<_> = positions.iter().map(|p| tree.row(*p as usize).to_vec()).collect();
                 assert_eq!(rows, expected);
             }
         }
@@ -233,11 +251,17 @@ mod tests {
 
     #[test]
     fn matches_reference_leaves() {
-        for (log_leaves, width, seed) in [(3, 5, Some([4; 32])), (4, 1, None), (5, 131, Some([5; 32])), (6, 8, None)] {
-            let rows = (0..(width as u64) << log_leaves).map(|i| F::from_u64(i * i * 77 + 3)).collect();
-            let tree = MerkleTree::build(rows, width, seed);
-            for index in 0..1 << log_leaves {
-                assert_eq!(tree.nodes[(1 << log_leaves) + index], tree.hash_one(index), "width {width}, leaf {index}");
+        for (log_leaves, width, seed) in
+            [(0, 3, None), (3, 5, Some([4; 32])), (4, 1, None), (5, 131, Some([5; 32])), (6, 8, None)]
+        {
+            let rows: Vec<F> = (0..(width as u64) << log_leaves).map(|i| F::from_u64(i * i * 77 + 3)).collect();
+            let tree = MerkleTree::build(&Codeword::from_rows(&rows, width), log_leaves, seed);
+            for (index, row) in rows.chunks_exact(width).enumerate() {
+                let mut bytes = Vec::new();
+                row.iter().for_each(|x| write_base(*x, &mut bytes));
+                let salt = tree.salts.one(index as u64);
+                let leaf = hash_leaf(&tree.salts.nonce, index as u64, &salt, &bytes);
+                assert_eq!(tree.nodes[(1 << log_leaves) + index], leaf, "width {width}, leaf {index}");
             }
         }
     }
@@ -247,7 +271,8 @@ mod tests {
         let tree = tree(6, Some([1; 32]));
         let positions = [3, 17, 18, 19, 63];
         let mut writer = Writer::new();
-        tree.open(&positions, &mut writer, "rows");
+        let opened: Vec<_> = positions.iter().map(|p| rows(6).row(*p as usize)).collect();
+        tree.open(&positions, &opened, &mut writer, "rows");
         let (bytes, leaves) = writer.finish();
         let read = |bytes: &[u8], commitment: Commitment, positions: &[u64]| {
             let mut reader = Reader::new(bytes);
@@ -272,7 +297,7 @@ mod tests {
         let (a, b) = (tree(4, Some([1; 32])), tree(4, Some([2; 32])));
         assert_ne!(a.commitment().root, b.commitment().root);
         assert_ne!(a.commitment().nonce, b.commitment().nonce);
-        assert_ne!(a.salt(0), a.salt(1));
+        assert_ne!(a.salts.one(0), a.salts.one(1));
         assert!(tree(4, None).commitment().is_plain());
     }
 }

@@ -3,13 +3,14 @@
 //! The weights of all claims are kept as one dense table beside the polynomial. Row constraints enter it as powers
 //! split into a low and a high part, so that they cost one pass of base-field products over the table.
 
-use proveil_algebra::{E, F, PrimeCharacteristicRing, TwoAdicField, eq_table, ext_coords, ext_from_coords};
+use proveil_algebra::{E, F, PrimeCharacteristicRing, TwoAdicField, eq_table, ext_from_coords};
 use proveil_protocol::codec::Writer;
 use proveil_protocol::opening::{OpeningError, absorb_statement, check_shape, label};
 use proveil_protocol::params::{Level, Params, Queries, Schedule};
 use proveil_protocol::transcript::Transcript;
 
-use crate::commit::{Tree, encode};
+use crate::codeword::{Codeword, Source};
+use crate::commit::Tree;
 use crate::grind::grind;
 use crate::merkle::MerkleTree;
 use crate::packed;
@@ -94,13 +95,13 @@ fn prove_polynomial(
         match schedule.levels.get(index + 1) {
             Some(following) => {
                 let folded = s.commit(following, &running.table);
-                let points = s.query_level(level, &committed.merkle, &challenges);
+                let points = s.query_level(level, &committed, &challenges);
                 running.batch(s, &folded, &points);
                 committed = folded;
             }
             None => {
                 s.polynomial(&running.table);
-                s.query_level(level, &committed.merkle, &challenges);
+                s.query_level(level, &committed, &challenges);
             }
         }
     }
@@ -109,6 +110,7 @@ fn prove_polynomial(
 
 /// A committed polynomial with the equality table of its out-of-domain point.
 struct Committed {
+    rows: Codeword,
     merkle: MerkleTree,
     out_of_domain: Vec<E>,
 }
@@ -124,14 +126,17 @@ impl Session<'_> {
     }
 
     fn commit(&mut self, level: &Level, table: &[E]) -> Committed {
-        let merkle = MerkleTree::build(encode_leaves(level, table), level.width(), None);
+        let mut strips = Vec::new();
+        Source::Table(table, level.folds).encode(level.log_inv_rate, |made| strips.append(made));
+        let rows = Codeword::new(level.width(), strips);
+        let merkle = MerkleTree::build(&rows, level.queries.log_leaves, None);
         let root = merkle.commitment().root;
         self.w.bytes(label::ROOT, &root);
         self.t.absorb(label::ROOT, &root);
         let point: Vec<E> = self.t.challenges(label::OUT_OF_DOMAIN, level.log_size);
         let out_of_domain = eq_table(&point);
         self.elements(label::OUT_OF_DOMAIN, &[packed::dot(&out_of_domain, table)]);
-        Committed { merkle, out_of_domain }
+        Committed { rows, merkle, out_of_domain }
     }
 
     fn positions(&mut self, queries: &Queries, label: &str) -> Vec<u64> {
@@ -149,25 +154,27 @@ impl Session<'_> {
         let mut values = vec![E::ZERO; positions.len()];
         let mut rest = coeffs;
         for tree in trees {
-            tree.open(&positions, self.w);
+            let rows = tree.rows(&positions);
+            tree.open(&positions, &rows, self.w);
             let (own, others) = rest.split_at(tree.columns().len());
-            for (value, position) in values.iter_mut().zip(&positions) {
-                *value += own.iter().zip(tree.row(*position as usize)).fold(E::ZERO, |acc, (c, x)| acc + *c * *x);
+            for (value, row) in values.iter_mut().zip(&rows) {
+                *value += own.iter().zip(row).fold(E::ZERO, |acc, (c, x)| acc + *c * *x);
             }
             rest = others;
         }
         self.finish_query(queries, &positions, &values)
     }
 
-    fn query_level(&mut self, level: &Level, merkle: &MerkleTree, challenges: &[E]) -> Vec<F> {
+    fn query_level(&mut self, level: &Level, committed: &Committed, challenges: &[E]) -> Vec<F> {
         let positions = self.positions(&level.queries, label::LEAVES);
-        merkle.open(&positions, self.w, label::LEAVES);
+        let rows: Vec<Vec<F>> = positions.iter().map(|p| committed.rows.row(*p as usize)).collect();
+        committed.merkle.open(&positions, &rows, self.w, label::LEAVES);
         let weights = eq_table(challenges);
-        let fold = |position: &u64| {
-            let values = merkle.row(*position as usize).chunks_exact(3).zip(&weights);
+        let fold = |row: &Vec<F>| {
+            let values = row.chunks_exact(3).zip(&weights);
             values.fold(E::ZERO, |acc, (c, w)| acc + ext_from_coords([c[0], c[1], c[2]]) * *w)
         };
-        let values: Vec<E> = positions.iter().map(fold).collect();
+        let values: Vec<E> = rows.iter().map(fold).collect();
         self.finish_query(&level.queries, &positions, &values)
     }
 
@@ -177,14 +184,6 @@ impl Session<'_> {
         let generator = F::two_adic_generator(queries.log_leaves);
         positions.iter().map(|p| generator.exp_u64(*p)).collect()
     }
-}
-
-/// The leaves of a level: row `j` of the coefficients holds the coordinates of `F_(b + 2^k j)` for all `b`.
-fn encode_leaves(level: &Level, table: &[E]) -> Vec<F> {
-    encode(table.len() >> level.folds, level.width(), level.log_inv_rate, |first, rows| {
-        let cells = rows.chunks_exact_mut(3).zip(&table[first << level.folds..]);
-        cells.for_each(|(row, x)| row.copy_from_slice(&ext_coords(x)));
-    })
 }
 
 /// The polynomial and the weight of the running claim.

@@ -74,6 +74,6 @@ impl Pads {
         }
         let log_domain = log_height(c.len(), params) + usize::from(params.pad_log_inv_rate);
         let positions = ch.transcript.positions("pad positions", log_domain, round.count);
-        self.tree.open(&positions, w);
+        self.tree.open(&positions, &self.tree.rows(&positions), w);
     }
 }

@@ -37,13 +37,7 @@ const PERMUTATION: [usize; 16] = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14,
 /// # Shapes
 /// `messages.len() == LANES * len`, `len > 0`.
 pub(crate) fn hash(messages: &[u8], len: usize) -> [Digest; LANES] {
-    hash_blocks(len, bytes_of(messages, len))
-}
-
-/// The hash of each of [`LANES`] messages of `len` bytes, whose blocks `load` gives by number, the last one padded with
-/// zeros.
-pub(crate) fn hash_blocks(len: usize, load: impl Fn(usize) -> Block) -> [Digest; LANES] {
-    Hasher { load, len, key: IV, flags: 0 }.run()
+    Hasher::new(len, IV, 0).run(bytes_of(messages, len))
 }
 
 /// The keyed hash of each of [`LANES`] messages of `len` bytes.
@@ -53,7 +47,7 @@ pub(crate) fn hash_blocks(len: usize, load: impl Fn(usize) -> Block) -> [Digest;
 pub(super) fn keyed_hash(key: &Digest, messages: &[u8], len: usize) -> [Digest; LANES] {
     let mut words = [0; 8];
     words.iter_mut().zip(key.chunks_exact(4)).for_each(|(w, b)| *w = word(b));
-    Hasher { load: bytes_of(messages, len), len, key: words, flags: KEYED_HASH }.run()
+    Hasher::new(len, words, KEYED_HASH).run(bytes_of(messages, len))
 }
 
 fn word(bytes: &[u8]) -> u32 {
@@ -76,59 +70,87 @@ fn bytes_of(messages: &[u8], len: usize) -> impl Fn(usize) -> Block {
     }
 }
 
-struct Hasher<L> {
-    load: L,
+/// The hashes of [`LANES`] messages of one length, taken in block by block.
+pub(crate) struct Hasher {
     len: usize,
     key: [u32; 8],
     flags: u32,
+    /// Blocks taken in.
+    blocks: usize,
+    value: Chaining,
+    /// Values of complete subtrees to the left of the present chunk.
+    stack: Vec<Chaining>,
 }
 
-impl<L: Fn(usize) -> Block> Hasher<L> {
-    fn run(&self) -> [Digest; LANES] {
-        let chunks = self.len.div_ceil(CHUNK_BYTES).max(1);
-        let mut stack: Vec<Chaining> = Vec::new();
-        for chunk in 0..chunks - 1 {
-            let mut value = self.chunk(chunk, 0);
-            // Complete subtrees are merged as soon as they have a sibling.
-            let mut count = chunk + 1;
-            while count & 1 == 0 {
-                value = stack.pop().map_or(value, |left| self.parent(&left, &value, 0));
-                count >>= 1;
+impl Hasher {
+    /// Messages of `len > 0` bytes, not keyed.
+    pub fn unkeyed(len: usize) -> Self {
+        Self::new(len, IV, 0)
+    }
+
+    fn new(len: usize, key: [u32; 8], flags: u32) -> Self {
+        Self { len, key, flags, blocks: 0, value: key.map(|k| [k; LANES]), stack: Vec::new() }
+    }
+
+    fn run(mut self, load: impl Fn(usize) -> Block) -> [Digest; LANES] {
+        for block in 0..self.len.div_ceil(BLOCK_BYTES) {
+            self.absorb(&load(block));
+        }
+        self.finish()
+    }
+
+    /// Takes in the next block of every message, the last one padded with zeros.
+    pub fn absorb(&mut self, message: &Block) {
+        let offset = self.blocks * BLOCK_BYTES;
+        let (chunk, within) = (offset / CHUNK_BYTES, offset % CHUNK_BYTES);
+        let size = self.len.saturating_sub(offset).min(BLOCK_BYTES);
+        let end = offset + BLOCK_BYTES >= self.len;
+        let mut flags = self.flags;
+        if within == 0 {
+            self.value = self.initial();
+            flags |= CHUNK_START;
+        }
+        if end || within + BLOCK_BYTES == CHUNK_BYTES {
+            flags |= CHUNK_END;
+        }
+        if end && self.stack.is_empty() {
+            flags |= ROOT;
+        }
+        self.value = compress(&self.value, message, chunk as u64, size as u32, flags);
+        self.blocks += 1;
+        if flags & CHUNK_END != 0 && !end {
+            self.push(chunk + 1);
+        }
+    }
+
+    /// Puts the chunk just completed on the stack; complete subtrees are merged as soon as they have a sibling.
+    fn push(&mut self, mut chunks: usize) {
+        while chunks & 1 == 0 {
+            if let Some(left) = self.stack.pop() {
+                self.value = self.parent(&left, 0);
             }
-            stack.push(value);
+            chunks >>= 1;
         }
-        let mut value = self.chunk(chunks - 1, if stack.is_empty() { ROOT } else { 0 });
-        while let Some(left) = stack.pop() {
-            value = self.parent(&left, &value, if stack.is_empty() { ROOT } else { 0 });
+        self.stack.push(self.value);
+    }
+
+    /// The hashes, once every block is taken in.
+    pub fn finish(mut self) -> [Digest; LANES] {
+        while let Some(left) = self.stack.pop() {
+            self.value = self.parent(&left, if self.stack.is_empty() { ROOT } else { 0 });
         }
-        digests(&value)
+        digests(&self.value)
     }
 
     fn initial(&self) -> Chaining {
         self.key.map(|k| [k; LANES])
     }
 
-    fn chunk(&self, chunk: usize, root: u32) -> Chaining {
-        let start = chunk * CHUNK_BYTES;
-        let bytes = (self.len - start).min(CHUNK_BYTES);
-        let blocks = bytes.div_ceil(BLOCK_BYTES).max(1);
-        let mut value = self.initial();
-        for block in 0..blocks {
-            let offset = start + block * BLOCK_BYTES;
-            let size = (self.len - offset).min(BLOCK_BYTES);
-            let first = if block == 0 { CHUNK_START } else { 0 };
-            let last = if block + 1 == blocks { CHUNK_END | root } else { 0 };
-            let message = (self.load)(offset / BLOCK_BYTES);
-            value = compress(&value, message, chunk as u64, size as u32, self.flags | first | last);
-        }
-        value
-    }
-
-    fn parent(&self, left: &Chaining, right: &Chaining, root: u32) -> Chaining {
+    fn parent(&self, left: &Chaining, root: u32) -> Chaining {
         let mut message = [[0; LANES]; 16];
         message[..8].copy_from_slice(left);
-        message[8..].copy_from_slice(right);
-        compress(&self.initial(), message, 0, BLOCK_BYTES as u32, self.flags | PARENT | root)
+        message[8..].copy_from_slice(&self.value);
+        compress(&self.initial(), &message, 0, BLOCK_BYTES as u32, self.flags | PARENT | root)
     }
 }
 
@@ -200,7 +222,7 @@ const SCHEDULE: [[usize; 16]; 7] = {
     rounds
 };
 
-fn compress(value: &Chaining, message: Block, counter: u64, len: u32, flags: u32) -> Chaining {
+fn compress(value: &Chaining, message: &Block, counter: u64, len: u32, flags: u32) -> Chaining {
     let mut s = [[0; LANES]; 16];
     s[..8].copy_from_slice(value);
     let tail = [IV[0], IV[1], IV[2], IV[3], counter as u32, (counter >> 32) as u32, len, flags];

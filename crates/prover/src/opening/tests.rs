@@ -7,7 +7,8 @@ use proveil_protocol::params::Params;
 use proveil_protocol::transcript::{Drawn, Transcript};
 
 use super::{Running, Session, kernel, prove, prove_polynomial};
-use crate::commit::{Tree, encode};
+use crate::codeword::Source;
+use crate::commit::Tree;
 
 /// Deterministic cells, uniform enough for a test.
 fn cell(seed: u64) -> F {
@@ -266,8 +267,8 @@ fn rejects_a_column_changed_after_commitment() {
         let committed = &case.trees[0];
         let mut changed = committed.columns().to_vec();
         changed[2][0] += F::ONE;
-        let rows = (0..1 << committed.log_leaves()).flat_map(|i| committed.row(i).to_vec()).collect();
-        case.trees[0] = committed.with_rows(rows, changed, Some([0; 32]));
+        let positions: Vec<u64> = (0..1 << committed.log_leaves()).collect();
+        case.trees[0] = committed.with_rows(&committed.rows(&positions).concat(), changed, Some([0; 32]));
         assert!(case.verify(&case.prove().1).is_err());
     }
 }
@@ -277,17 +278,13 @@ fn rejects_a_column_of_high_degree() {
     for log_height in [3, 8] {
         let mut case = Case::new(quick(), log_height, &[3, 2]);
         let committed = &case.trees[0];
-        let width = committed.columns().len();
         // Column 1 gets one coefficient above the height; the word is a codeword of no smaller rate.
-        let rows = encode(1 << committed.log_leaves(), width, 0, |first, rows| {
-            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                for (c, (x, column)) in row.iter_mut().zip(committed.columns()).enumerate() {
-                    let above = first + i == 1 << log_height && c == 1;
-                    *x = column.get(first + i).copied().unwrap_or(F::from_bool(above));
-                }
-            }
-        });
-        case.trees[0] = committed.with_rows(rows, committed.columns().to_vec(), Some([0; 32]));
+        let mut longer = committed.columns().to_vec();
+        longer.iter_mut().for_each(|c| c.resize(1 << committed.log_leaves(), F::ZERO));
+        longer[1][1 << log_height] = F::ONE;
+        let positions: Vec<u64> = (0..1 << committed.log_leaves()).collect();
+        let rows = Source::Columns(&longer).rows(0, &positions).concat();
+        case.trees[0] = committed.with_rows(&rows, committed.columns().to_vec(), Some([0; 32]));
         assert!(case.verify(&case.prove().1).is_err());
     }
 }
@@ -309,7 +306,7 @@ fn rejects_a_root_of_another_polynomial() {
         running.batch(&mut s, &committed, &points);
         let challenges = running.fold(&mut s, level.folds);
         s.polynomial(&running.table);
-        s.query_level(&level, &committed.merkle, &challenges);
+        s.query_level(&level, &committed, &challenges);
         w.finish().0
     };
     let mut table = case.table();

@@ -206,7 +206,7 @@ fn rejects_confirmation_of_a_commitment_by_dictionary() {
     let tree = &w.input.as_ref().unwrap().tree;
     let group = w.key.layout.trees.iter().find(|t| t.kind == TreeKind::Input(0)).unwrap().group;
     let omega = F::two_adic_generator(tree.log_leaves());
-    let row = |i: &u64| (omega.exp_u64(*i), tree.row(*i as usize)[0]);
+    let row = |i: &u64| (omega.exp_u64(*i), tree.rows(&[*i])[0][0]);
     let rows: Vec<(F, F)> = drawn.rows[group].iter().map(row).collect();
     let guesses = guesses(&w);
     let top = w.key.key.geometry.io_top as usize;
@@ -242,6 +242,6 @@ fn matches_reference_salted_leaves() {
     assert!(drawn.end.commitments.iter().flatten().all(|c| !c.is_plain()));
     let mut plain = Writer::new();
     let open = Tree::commit(vec![vec![base_from_i64(1); 8]], 1, None).unwrap();
-    open.open(&[0], &mut plain);
+    open.open(&[0], &open.rows(&[0]), &mut plain);
     assert!(plain.finish().1.iter().all(|l| l.label != "merkle salt"));
 }

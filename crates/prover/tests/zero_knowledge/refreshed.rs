@@ -192,7 +192,7 @@ impl Simulator {
             rows[2][3 * *i as usize..][..3].copy_from_slice(&value);
         }
         for (t, rows) in rows.into_iter().enumerate() {
-            self.trees[t] = self.trees[t].with_rows(rows, self.trees[t].columns().to_vec(), Some([t as u8; 32]));
+            self.trees[t] = self.trees[t].with_rows(&rows, self.trees[t].columns().to_vec(), Some([t as u8; 32]));
         }
     }
 }

@@ -39,7 +39,7 @@ struct Simulator {
 /// Rows of zeros under `columns`, salted.
 pub fn placeholder(columns: Vec<Vec<F>>, rate: usize, seed: [u8; 32]) -> Tree {
     let rows = vec![F::ZERO; (columns[0].len() << rate) * columns.len()];
-    Tree::commit(columns.clone(), rate, None).unwrap().with_rows(rows, columns, Some(seed))
+    Tree::commit(columns.clone(), rate, None).unwrap().with_rows(&rows, columns, Some(seed))
 }
 
 /// The simulated pads.
@@ -81,7 +81,7 @@ impl SimulatedPads {
         }
         let log_domain = log_height + usize::from(params.pad_log_inv_rate);
         let positions = ch.transcript.positions("pad positions", log_domain, round.count);
-        self.tree.open(&positions, w);
+        self.tree.open(&positions, &self.tree.rows(&positions), w);
     }
 
     fn masked_pads(&self) -> Vec<E> {
@@ -102,7 +102,7 @@ impl SimulatedPads {
             row[..3].copy_from_slice(&ext_coords(&p));
             row[3..].copy_from_slice(&ext_coords(&m));
         }
-        self.tree = self.tree.with_rows(rows, self.tree.columns().to_vec(), Some(self.coins.bytes("pad salts")));
+        self.tree = self.tree.with_rows(&rows, self.tree.columns().to_vec(), Some(self.coins.bytes("pad salts")));
     }
 }
 
@@ -210,7 +210,7 @@ impl Simulator {
         for ((t, plan), rows) in plans.iter().enumerate().zip(rows) {
             if plan.kind != TreeKind::Model || plan.top.is_some() {
                 let columns = self.trees[t].columns().to_vec();
-                self.trees[t] = self.trees[t].with_rows(rows, columns, Some(self.coins.bytes(&format!("salts {t}"))));
+                self.trees[t] = self.trees[t].with_rows(&rows, columns, Some(self.coins.bytes(&format!("salts {t}"))));
             }
         }
     }
