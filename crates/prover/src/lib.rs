@@ -44,9 +44,10 @@ use rayon::prelude::*;
 use coins::Coins;
 use columns::{base_columns, commit_tensors, coordinates, ext_columns, randomise};
 use commit::{CommitError, Tree};
+use lookups::{Fractions, Values};
 use products::Cells;
 use talk::{Cheat, Talk};
-use witness::{cells_of, check_witness, field_values};
+use witness::{cells_of, check_witness};
 
 pub use witness::Witness;
 
@@ -418,11 +419,12 @@ impl<'a> Run<'a> {
         let (layout, relation) = (&self.key.layout, &self.key.key.relation);
         let alpha: E = self.talk.transcript.challenge(label::FINGERPRINT);
         let beta: E = self.talk.transcript.challenge(label::FINGERPRINT);
-        let tuples = field_values(self.deviation.tuples, &self.witness.tuples);
-        let rows = field_values(self.deviation.tables, &self.witness.tables);
-        let m = &self.counts;
-        let fractions = lookups::fractions(relation, layout, &tuples, &rows, m, alpha, beta);
-        let mut helper = lookups::helpers(&fractions)?;
+        let (tuples, rows) = (&self.witness.tuples, &self.witness.tables);
+        let tuples = self.deviation.tuples.map_or(Values::Integers(tuples), Values::Field);
+        let rows = self.deviation.tables.map_or(Values::Integers(rows), Values::Field);
+        let counts = std::mem::take(&mut self.counts);
+        let fractions = Fractions::new(relation, layout, tuples, rows, &counts, [alpha, beta]);
+        let mut helper = fractions.helpers()?;
         if let Some(f) = self.deviation.helper {
             f(alpha, beta, &mut helper);
         }
@@ -435,7 +437,7 @@ impl<'a> Run<'a> {
             self.talk.hide(p.shared(), p.shape());
         }
         let (mut rho, [h, d0, d1, n0, n1]) =
-            lookups::zerocheck(&mut self.talk, label::PHASE1, &rho0, alpha, helper, fractions);
+            lookups::zerocheck(&mut self.talk, label::PHASE1, &rho0, helper, &fractions);
         for (name, x) in label::VALUES.into_iter().zip([h, d0, d1, n0, n1, d0 * d1]) {
             self.talk.message(name, x);
         }

@@ -81,13 +81,6 @@ impl Pairs for BaseTable<'_> {
     }
 }
 
-fn bind(v: &impl Pairs, cells: usize, r: E) -> Vec<E> {
-    let mut out = vec![E::ZERO; cells.div_ceil(2)];
-    let r_pack = Pack::from(r);
-    fill(&mut out, cells / 2, v, r, r_pack);
-    out
-}
-
 fn fill(out: &mut [E], whole: usize, v: &impl Pairs, r: E, r_pack: Pack) {
     let packed = whole - whole % WIDTH;
     let (head, tail) = out.split_at_mut(packed);
@@ -110,13 +103,6 @@ pub fn fold(v: &[E], r: E, pad: E) -> Vec<E> {
         .zip(v.par_chunks(2 * TASK))
         .for_each(|(out, v)| fill(out, v.len() / 2, &Table(v, pad), r, r_pack));
     out
-}
-
-/// [`fold`] of base-field cells; a missing upper cell is zero.
-#[must_use]
-pub fn fold_base(v: &[F], r: E) -> Vec<E> {
-    let parts = v.par_chunks(2 * TASK).flat_map_iter(|v| bind(&BaseTable(v), v.len(), r));
-    parts.collect()
 }
 
 /// `sum_i a(i) b(i)`.
@@ -175,54 +161,71 @@ fn round<const LEAD: bool>(a: &[E], b: &[E]) -> [E; 2] {
     parts.reduce(|| [E::ZERO; 2], |p, q| [p[0] + q[0], p[1] + q[1]])
 }
 
-/// The tables of the look-up zerocheck: helper, denominators, numerators.
-pub struct Fractions<'a> {
-    /// `h`.
-    pub helper: &'a [E],
-    /// `D0, D1`, missing cells are `alpha`.
-    pub den: [&'a [E]; 2],
-    /// `alpha`.
-    pub alpha: E,
+/// Cells of a table, some of which may be missing at its end.
+#[derive(Clone, Copy)]
+pub enum Cells<'a> {
+    /// Extension elements and the value of missing ones.
+    Ext(&'a [E], E),
+    /// Base-field elements; missing ones are zero.
+    Base(&'a [F]),
 }
 
-/// `N0, N1`.
-pub enum Numerators<'a> {
-    /// Before the first challenge.
-    Base([&'a [F]; 2]),
-    /// After it.
-    Ext([&'a [E]; 2]),
-}
-
-/// `sum_x eq(x) (h D0 D1 - N0 D1 - N1 D0)(X, x)` at `X` = 0, 2 and 3.
-pub fn fraction_round(eq: &[E], f: &Fractions<'_>, n: &Numerators<'_>) -> [E; 3] {
-    let tables = [Table(f.helper, E::ZERO), Table(f.den[0], f.alpha), Table(f.den[1], f.alpha)];
-    match n {
-        Numerators::Base(n) => fraction_sums(eq, &tables, &n.map(BaseTable)),
-        Numerators::Ext(n) => fraction_sums(eq, &tables, &n.map(|n| Table(n, E::ZERO))),
+impl Cells<'_> {
+    #[inline]
+    fn len(&self) -> usize {
+        match self {
+            Self::Ext(v, _) => v.len(),
+            Self::Base(v) => v.len(),
+        }
     }
 }
 
-fn fraction_sums<N: Pairs + Sync>(eq: &[E], t: &[Table<'_>; 3], n: &[N; 2]) -> [E; 3] {
-    let cells = t[0].0.len();
-    let (pairs, whole) = (cells.div_ceil(2), cells / 2);
-    let task = |k: usize| {
-        let (from, to) = (k * TASK, ((k + 1) * TASK).min(pairs));
-        let packed = from + (to.min(whole) - from) / WIDTH * WIDTH;
-        let mut sum = [Pack::ZERO; 3];
-        for x in (from..packed).step_by(WIDTH) {
-            let lines = [t[0].pack(x), t[1].pack(x), t[2].pack(x), n[0].pack(x), n[1].pack(x)];
-            let v = values(load(&eq[x..x + WIDTH], 1), lines);
-            sum.iter_mut().zip(v).for_each(|(s, v)| *s += v);
+impl Pairs for Cells<'_> {
+    #[inline]
+    fn pack(&self, pair: usize) -> (Pack, Pack) {
+        match self {
+            Self::Ext(v, pad) => Table(v, *pad).pack(pair),
+            Self::Base(v) => BaseTable(v).pack(pair),
         }
-        let mut out = sum.map(|s| total(&s));
-        for (x, eq) in (packed..to).zip(&eq[packed..]) {
-            let v = values(*eq, [t[0].one(x), t[1].one(x), t[2].one(x), n[0].one(x), n[1].one(x)]);
-            out.iter_mut().zip(v).for_each(|(s, v)| *s += v);
+    }
+    #[inline]
+    fn one(&self, pair: usize) -> (E, E) {
+        match self {
+            Self::Ext(v, pad) => Table(v, *pad).one(pair),
+            Self::Base(v) => BaseTable(v).one(pair),
         }
-        out
-    };
-    let add = |a: [E; 3], b: [E; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
-    (0..pairs.div_ceil(TASK)).into_par_iter().map(task).reduce(|| [E::ZERO; 3], add)
+    }
+}
+
+/// Binds the lowest variable of a few cells to `r`.
+///
+/// # Shapes
+/// `out` has half as many cells, rounded up.
+pub fn fold_into(cells: &Cells<'_>, r: E, out: &mut [E]) {
+    match cells {
+        Cells::Ext(v, pad) => fill(out, v.len() / 2, &Table(v, *pad), r, Pack::from(r)),
+        Cells::Base(v) => fill(out, v.len() / 2, &BaseTable(v), r, Pack::from(r)),
+    }
+}
+
+/// `sum_x eq(x) (h D0 D1 - N0 D1 - N1 D0)(X, x)` at `X` = 0, 2 and 3, of a few cells of `h, D0, D1, N0, N1`.
+///
+/// # Shapes
+/// `eq` has at least half as many cells, rounded up.
+pub fn fraction_round(eq: &[E], t: &[Cells<'_>; 5]) -> [E; 3] {
+    let cells = t[0].len();
+    let (pairs, packed) = (cells.div_ceil(2), cells / 2 / WIDTH * WIDTH);
+    let mut sum = [Pack::ZERO; 3];
+    for x in (0..packed).step_by(WIDTH) {
+        let v = values(load(&eq[x..x + WIDTH], 1), t.each_ref().map(|t| t.pack(x)));
+        sum.iter_mut().zip(v).for_each(|(s, v)| *s += v);
+    }
+    let mut out = sum.map(|s| total(&s));
+    for (x, eq) in (packed..pairs).zip(&eq[packed..]) {
+        let v = values(*eq, t.each_ref().map(|t| t.one(x)));
+        out.iter_mut().zip(v).for_each(|(o, v)| *o += v);
+    }
+    out
 }
 
 /// `e (h D0 D1 - N0 D1 - N1 D0)` at 0, 2 and 3, from the lines of the five factors.
@@ -241,43 +244,36 @@ fn values<A: PrimeCharacteristicRing + Copy>(e: A, mut lines: [(A, A); 5]) -> [A
     [at0, at2, value(&lines)]
 }
 
-/// `N0/D0 + N1/D1` cell by cell; `None` when a denominator is zero.
-pub fn sums_of_fractions(den: [&[E]; 2], num: [&[F]; 2]) -> Option<Vec<E>> {
-    let mut out = vec![E::ZERO; den[0].len()];
-    let size = WIDTH * 128;
-    let ok = out.par_chunks_mut(size).enumerate().all(|(k, out)| {
-        let part = |v: &'_ [E]| v[k * size..k * size + out.len()].to_vec();
-        let (d, at) = (den.map(part), k * size);
-        let whole = out.len() / WIDTH * WIDTH;
-        let pack = |i: usize| (load(&d[0][i..], 1), load(&d[1][i..], 1));
-        // Prefix products in every lane, one inversion of all lanes, then backwards.
-        let mut prefix = Vec::with_capacity(128);
-        let mut acc = Pack::ONE;
-        for i in (0..whole).step_by(WIDTH) {
-            prefix.push(acc);
-            let (d0, d1) = pack(i);
-            acc *= d0 * d1;
-        }
-        let mut lanes = [E::ONE; WIDTH];
-        store(&acc, &mut lanes);
-        let mut tail: Vec<E> = (whole..out.len()).map(|i| d[0][i] * d[1][i]).collect();
-        tail.extend(lanes);
-        let Some(inverses) = invert(&tail) else { return false };
-        let (rest, lanes) = inverses.split_at(out.len() - whole);
-        let mut inv = load(lanes, 1);
-        for i in (0..whole).step_by(WIDTH).rev() {
-            let (d0, d1) = pack(i);
-            let n = num.map(|n| *Base::from_slice(&n[at + i..at + i + WIDTH]));
-            let sum = d1 * n[0] + d0 * n[1];
-            store(&(sum * inv * prefix[i / WIDTH]), &mut out[i..]);
-            inv *= d0 * d1;
-        }
-        for (i, inv) in (whole..out.len()).zip(rest) {
-            out[i] = (d[1][i] * num[0][at + i] + d[0][i] * num[1][at + i]) * *inv;
-        }
-        true
-    });
-    ok.then_some(out)
+/// `N0/D0 + N1/D1` cell by cell, with one inversion; `false`, and rubbish, when a denominator is zero.
+pub fn sums_of_fractions(den: [&[E]; 2], num: [&[F]; 2], out: &mut [E]) -> bool {
+    let whole = out.len() / WIDTH * WIDTH;
+    let pack = |i: usize| (load(&den[0][i..], 1), load(&den[1][i..], 1));
+    // Prefix products in every lane, one inversion of all lanes, then backwards.
+    let mut prefix = Vec::with_capacity(whole / WIDTH);
+    let mut acc = Pack::ONE;
+    for i in (0..whole).step_by(WIDTH) {
+        prefix.push(acc);
+        let (d0, d1) = pack(i);
+        acc *= d0 * d1;
+    }
+    let mut lanes = [E::ONE; WIDTH];
+    store(&acc, &mut lanes);
+    let mut tail: Vec<E> = (whole..out.len()).map(|i| den[0][i] * den[1][i]).collect();
+    tail.extend(lanes);
+    let Some(inverses) = invert(&tail) else { return false };
+    let (rest, lanes) = inverses.split_at(out.len() - whole);
+    let mut inv = load(lanes, 1);
+    for i in (0..whole).step_by(WIDTH).rev() {
+        let (d0, d1) = pack(i);
+        let n = num.map(|n| *Base::from_slice(&n[i..i + WIDTH]));
+        let sum = d1 * n[0] + d0 * n[1];
+        store(&(sum * inv * prefix[i / WIDTH]), &mut out[i..]);
+        inv *= d0 * d1;
+    }
+    for (i, inv) in (whole..out.len()).zip(rest) {
+        out[i] = (den[1][i] * num[0][i] + den[0][i] * num[1][i]) * *inv;
+    }
+    true
 }
 
 /// All inverses by one inversion; `None` when one is zero.
@@ -344,7 +340,11 @@ mod tests {
             let expected: Vec<E> = (0..n.div_ceil(2)).map(|i| bind(&a, i, pad)).collect();
             assert_eq!(fold(&a, r, pad), expected);
             let lifted: Vec<E> = f.iter().map(|x| E::from(*x)).collect();
-            assert_eq!(fold_base(&f, r), fold(&lifted, r, E::ZERO));
+            let mut folded = vec![E::ZERO; n.div_ceil(2)];
+            fold_into(&Cells::Base(&f), r, &mut folded);
+            assert_eq!(folded, fold(&lifted, r, E::ZERO));
+            fold_into(&Cells::Ext(&a, pad), r, &mut folded);
+            assert_eq!(folded, expected);
             assert_eq!(dot(&a, &b), a.iter().zip(&b).fold(E::ZERO, |s, (x, y)| s + *x * *y));
             let mut sum = a.clone();
             add_scaled(&mut sum, r, &b);
@@ -368,13 +368,14 @@ mod tests {
             let (den, num) = ([table(n, 4), table(n, 5)], [base(n, 6), base(n, 7)]);
             let views = |v: &'_ [Vec<E>; 2]| [v[0].clone(), v[1].clone()];
             let d = views(&den);
-            let h = sums_of_fractions([&d[0], &d[1]], [&num[0], &num[1]]).unwrap();
+            let mut h = vec![E::ZERO; n];
+            assert!(sums_of_fractions([&d[0], &d[1]], [&num[0], &num[1]], &mut h));
             for i in 0..n {
                 assert_eq!(h[i] * den[0][i] * den[1][i], den[1][i] * num[0][i] + den[0][i] * num[1][i]);
             }
             let mut zero = d[1].clone();
             zero[n / 2] = E::ZERO;
-            assert!(sums_of_fractions([&d[0], &zero], [&num[0], &num[1]]).is_none());
+            assert!(!sums_of_fractions([&d[0], &zero], [&num[0], &num[1]], &mut h.clone()));
 
             let (eq, alpha, h) = (table(n.div_ceil(2), 8), element(9), table(n, 10));
             let lifted = [0, 1].map(|k: usize| num[k].iter().map(|x| E::from(*x)).collect::<Vec<E>>());
@@ -389,9 +390,13 @@ mod tests {
                     s + eq[i] * (at(&h, i, E::ZERO) * d0 * d1 - n0 * d1 - n1 * d0)
                 })
             });
-            let f = Fractions { helper: &h, den: [&d[0], &d[1]], alpha };
-            assert_eq!(fraction_round(&eq, &f, &Numerators::Base([&num[0], &num[1]])), expected);
-            assert_eq!(fraction_round(&eq, &f, &Numerators::Ext([&lifted[0], &lifted[1]])), expected);
+            let fractions = [Cells::Ext(&h, E::ZERO), Cells::Ext(&d[0], alpha), Cells::Ext(&d[1], alpha)];
+            let base = [Cells::Base(&num[0]), Cells::Base(&num[1])];
+            let ext = [Cells::Ext(&lifted[0], E::ZERO), Cells::Ext(&lifted[1], E::ZERO)];
+            for [n0, n1] in [base, ext] {
+                let [h, d0, d1] = fractions;
+                assert_eq!(fraction_round(&eq, &[h, d0, d1, n0, n1]), expected);
+            }
             let mut w = vec![E::ZERO; n];
             combine(&mut w, alpha, &eq[..1], &[&num[0]]);
             assert!((0..n).all(|i| w[i] == alpha - eq[0] * num[0][i]));

@@ -1,10 +1,6 @@
 //! The values that a proof is made of, and whether they have the shapes of the relation.
 
-use std::borrow::Cow;
-
-use proveil_algebra::{F, base_from_i64};
 use proveil_relation::decl::{Home, Relation};
-use rayon::prelude::*;
 
 use crate::{Inputs, ProveError};
 
@@ -55,11 +51,4 @@ pub(crate) fn check_witness(relation: &Relation, w: &Witness, inputs: &Inputs<'_
         columns.iter().try_for_each(|c| shape(&table.name, table.num_rows(), c.len()))?;
     }
     Ok(())
-}
-
-/// Integers as field elements, unless there are field elements already.
-pub(crate) fn field_values<'a>(given: Option<&'a [Vec<Vec<F>>]>, own: &[Vec<Vec<i64>>]) -> Cow<'a, [Vec<Vec<F>>]> {
-    let lift = |c: &Vec<i64>| c.iter().map(|v| base_from_i64(*v)).collect();
-    let lifted = || own.par_iter().map(|l| l.iter().map(lift).collect()).collect::<Vec<Vec<Vec<F>>>>();
-    given.map_or_else(|| lifted().into(), Into::into)
 }

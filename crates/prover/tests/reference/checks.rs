@@ -2,9 +2,10 @@
 
 use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, base_from_i64, ext_coords};
 use proveil_protocol::transcript::Transcript;
+use proveil_prover::lookups::{Fractions, Values, zerocheck as zerocheck_of};
 use proveil_prover::reference::{Combination, Reference, claim_round, eq, extension, round};
 use proveil_prover::talk::Talk;
-use proveil_prover::{columns as spread, lookups, products as contraction, reduce};
+use proveil_prover::{columns as spread, products as contraction, reduce};
 use proveil_relation::claims::{self as functionals, AddressWeights, Claim, Point, PublicCells};
 use proveil_relation::groups::{Side, Source};
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, Visibility};
@@ -107,7 +108,8 @@ impl Trial {
         &self.values[self.relation.tensors.len()..]
     }
 
-    fn fractions(&self, r: &Reference<'_>) -> lookups::Fractions {
+    /// Tuples and committed table rows, by the slow reference.
+    fn looked_up(&self, r: &Reference<'_>) -> [Vec<Vec<Vec<F>>>; 2] {
         let base = |v: &Combination| {
             let [c, rest @ ..] = ext_coords(&v.total());
             assert_eq!(rest, [F::ZERO; 2]);
@@ -120,10 +122,13 @@ impl Trial {
             let (space, columns) = t.expressions().unwrap_or_default();
             columns.iter().map(|e| r.values(&self.cells, e, space).iter().map(base).collect()).collect()
         };
-        let tuples: Vec<Vec<Vec<F>>> = self.relation.lookups.iter().map(of).collect();
-        let rows: Vec<Vec<Vec<F>>> = self.relation.tables.iter().map(rows).collect();
+        [self.relation.lookups.iter().map(of).collect(), self.relation.tables.iter().map(rows).collect()]
+    }
+
+    fn fractions<'a>(&'a self, [tuples, rows]: &'a [Vec<Vec<Vec<F>>>; 2]) -> Fractions<'a> {
         let Point { alpha, beta, .. } = self.point;
-        lookups::fractions(&self.relation, &self.layout, &tuples, &rows, self.counts(), alpha, beta)
+        let (tuples, rows) = (Values::Field(tuples), Values::Field(rows));
+        Fractions::new(&self.relation, &self.layout, tuples, rows, self.counts(), [alpha, beta])
     }
 
     fn address_weights(&self) -> AddressWeights<E> {
@@ -199,27 +204,29 @@ pub fn columns(t: &Trial) {
 pub fn fractions(t: &Trial) {
     let r = t.reference();
     let slow = r.fractions(&t.cells, t.counts(), t.point.alpha, t.point.beta);
-    let fast = t.fractions(&r);
-    for lane in 0..2 {
-        assert_eq!(padded(&fast.den[lane], r.nv, t.point.alpha), slow.den[lane], "{}, lane {lane}", t.name);
-        let num: Vec<E> = fast.num[lane].iter().map(|x| E::from(*x)).collect();
+    let looked_up = t.looked_up(&r);
+    let fast = t.fractions(&looked_up);
+    for (lane, (den, num)) in fast.dense().into_iter().enumerate() {
+        assert_eq!(padded(&den, r.nv, t.point.alpha), slow.den[lane], "{}, lane {lane}", t.name);
+        let num: Vec<E> = num.iter().map(|x| E::from(*x)).collect();
         assert_eq!(padded(&num, r.nv, E::ZERO), slow.num[lane], "{}, lane {lane}", t.name);
     }
-    let helper = lookups::helpers(&fast).expect("no pole");
+    let helper = fast.helpers().expect("no pole");
     assert_eq!(padded(&helper, r.nv, E::ZERO), slow.helper, "{}", t.name);
 }
 
 pub fn zerocheck(t: &Trial) {
     let r = t.reference();
     let slow = r.fractions(&t.cells, t.counts(), t.point.alpha, t.point.beta);
-    let fast = t.fractions(&r);
+    let looked_up = t.looked_up(&r);
+    let fast = t.fractions(&looked_up);
     let mut rng = Rng(t.seed ^ 5);
     // A wrong helper as well: every message of the right one is zero at 0.
-    let mut helper = lookups::helpers(&fast).expect("no pole");
+    let mut helper = fast.helpers().expect("no pole");
     helper.iter_mut().step_by(3).for_each(|h| *h += rng.element());
     let rho0: Vec<E> = (0..r.nv).map(|_| rng.element()).collect();
     let mut talk = talk();
-    let (rho, ends) = lookups::zerocheck(&mut talk, "m", &rho0, t.point.alpha, helper.clone(), fast);
+    let (rho, ends) = zerocheck_of(&mut talk, "m", &rho0, helper.clone(), &fast);
     let helper = padded(&helper, r.nv, E::ZERO);
     let [d0, d1] = &slow.den;
     let [n0, n1] = &slow.num;

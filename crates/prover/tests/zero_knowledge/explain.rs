@@ -3,11 +3,12 @@
 //! They exist for every proof of a correct prover, which shows that each message has the same distribution for every
 //! witness. Message comparison alone would miss joint dependencies.
 
-use proveil_algebra::{E, F, Field, PrimeCharacteristicRing, TwoAdicField, base_from_i64, ext_coords, ext_from_coords};
+use proveil_algebra::{E, F, Field, PrimeCharacteristicRing, TwoAdicField, ext_coords, ext_from_coords};
 use proveil_protocol::channel::Shape;
 use proveil_protocol::pads;
 use proveil_prover::coins::{Chosen, Coins};
 use proveil_prover::columns::{base_columns, coordinates, ext_columns};
+use proveil_prover::lookups::{Fractions, Values};
 use proveil_prover::{Deviation, Proof, Witness, commit_io, commit_model, lookups, prove_with};
 use proveil_relation::decl::Home;
 use proveil_relation::key::VerifyingKey;
@@ -263,11 +264,9 @@ impl Explanation<'_> {
 
     fn helper_columns(&self, world: &World, counts: &[Vec<i64>], tree: usize) -> Vec<Vec<F>> {
         let (relation, layout) = (&world.key.key.relation, &world.key.layout);
-        let lift = |c: &Vec<i64>| c.iter().map(|v| base_from_i64(*v)).collect();
-        let tuples: Vec<Vec<Vec<F>>> = self.witness.tuples.iter().map(|l| l.iter().map(lift).collect()).collect();
-        let [alpha, beta] = self.target.drawn.fingerprint;
-        let fractions = lookups::fractions(relation, layout, &tuples, &[], counts, alpha, beta);
-        let cells = lookups::helpers(&fractions).unwrap();
+        let (tuples, rows) = (Values::Integers(&self.witness.tuples), Values::Integers(&self.witness.tables));
+        let fractions = Fractions::new(relation, layout, tuples, rows, counts, self.target.drawn.fingerprint);
+        let cells = fractions.helpers().unwrap();
         coordinates(&ext_columns(layout, tree, layout.helper(relation), &cells))
     }
 
