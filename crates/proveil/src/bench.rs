@@ -5,6 +5,7 @@ mod child;
 mod folder;
 mod measure;
 mod print;
+mod stages;
 pub mod testset;
 
 pub use folder::name_of;

@@ -192,6 +192,7 @@ impl Engine {
         context: &[u8],
         store: Option<&dyn Store>,
     ) -> Result<Proved, Error> {
+        let span = tracing::info_span!("inference").entered();
         let clock = std::time::Instant::now();
         let witness = self.witness(inputs)?;
         let mut own_inputs = Vec::new();
@@ -219,6 +220,7 @@ impl Engine {
             context: context.to_vec(),
         };
         let inference = clock.elapsed().as_secs_f64();
+        drop(span);
         let proof = match store {
             Some(store) => {
                 let own = own_inputs.iter().chain(&own_outputs).flatten().map(|c| c.committed.commitment());

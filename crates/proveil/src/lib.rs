@@ -16,6 +16,8 @@ pub mod profile;
 pub mod proof;
 pub mod registration;
 pub mod security;
+pub mod svg;
+pub mod trace;
 
 pub use budget::Budget;
 pub use commitment::CommitmentFile;

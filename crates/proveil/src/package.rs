@@ -99,7 +99,8 @@ pub fn compile_graph(
     let (relation, visibility) = claim(&graph, options)?;
     let wish = Wish { relation: &relation, params: &options.params, visibility: &visibility, profile: options.profile };
     let budget = options.budget.unwrap_or(crate::profile::LEAST_BUDGET);
-    let choice = wish.choose(options.budget).ok_or(Error::Geometry { budget })?;
+    let choice = tracing::info_span!("geometry").in_scope(|| wish.choose(options.budget));
+    let choice = choice.ok_or(Error::Geometry { budget })?;
     compile_choice(graph, params, meta, options, &choice)
 }
 
@@ -119,7 +120,7 @@ pub fn compile_choice(
     let layout = Layout::new(&relation, &geometry, &visibility);
     let seed = rand::random();
     let tensors = model_tensors(&graph, &relation, &params);
-    let model = commit(&layout, &tensors, &opening, seed)?;
+    let model = tracing::info_span!("commit model").in_scope(|| commit(&layout, &tensors, &opening, seed))?;
     let commitment = model.as_ref().map(Committed::commitment);
     let mut key =
         VerifyingKey { params: opening, geometry, visibility, relation, model: commitment, meta: meta.to_bytes() };
@@ -137,7 +138,9 @@ pub fn compile_choice(
 /// # Errors
 /// `Lower`.
 pub fn claim(graph: &Graph, options: &CompileOptions) -> Result<(Relation, Visibility), Error> {
+    let span = tracing::info_span!("lower").entered();
     let Lowered { relation, .. } = lower_for(graph, options.limb_bits, options.output == IoVisibility::Committed)?;
+    drop(span);
     let visibility = Visibility {
         zero_knowledge: options.zero_knowledge,
         model: options.model,

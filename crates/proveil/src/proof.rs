@@ -77,7 +77,7 @@ pub fn verify(key: &PreparedKey, file: &ProofFile) -> Result<Results, Error> {
             hint: "verify with the key of the model it was made for",
         });
     }
-    proveil_verifier::verify(key, &file.statement, &file.proof)?;
+    tracing::info_span!("verify").in_scope(|| proveil_verifier::verify(key, &file.statement, &file.proof))?;
     let meta = Meta::from_bytes(&key.key.meta)?;
     let outputs = file
         .statement

@@ -21,6 +21,7 @@ pub mod reduce;
 pub mod reference;
 pub mod refresh;
 pub mod registration;
+mod stages;
 pub mod talk;
 mod witness;
 
@@ -46,9 +47,11 @@ use columns::{base_columns, commit_tensors, coordinates, ext_columns, randomise}
 use commit::{CommitError, Tree};
 use lookups::{Fractions, Values};
 use products::Cells;
+use stages::{part, stage};
 use talk::{Cheat, Talk};
 use witness::{cells_of, check_witness};
 
+pub use stages::STAGES;
 pub use witness::Witness;
 
 /// Why no proof was made.
@@ -239,29 +242,25 @@ pub fn prove_with(
     coins: &Coins,
     deviation: Deviation<'_>,
 ) -> Result<Proof, ProveError> {
-    check_witness(&key.key.relation, witness, inputs)?;
-    let statement = match deviation.statement {
-        Some(s) => s.clone(),
-        None => statement(key, witness, inputs)?,
-    };
-    budget::check_random_cells(key)?;
-    let coins = bind_coins(coins, key, witness, &statement);
-    let mut run = Run::new(key, witness, inputs, &statement, &coins, deviation)?;
-    run.mark("witness");
-    run.commit_trace()?;
-    run.mark("commit");
-    let (point, helper) = run.lookups()?;
-    run.mark("look-ups");
-    let (weights, kappa) = run.products(&point);
-    run.mark("products");
-    let end = run.claims(&point, &weights, &kappa, &helper);
-    run.mark("claims");
-    let values = run.open(&end)?;
-    run.mark("opening");
-    run.pads(&values)?;
-    run.mark("pads");
-    let Run { talk, stages, .. } = run;
-    let (bytes, leaves) = talk.writer.finish();
+    let mut stages = Vec::new();
+    let (statement, coins) = stage!(stages, "check", {
+        check_witness(&key.key.relation, witness, inputs)?;
+        let statement = match deviation.statement {
+            Some(s) => s.clone(),
+            None => statement(key, witness, inputs)?,
+        };
+        budget::check_random_cells(key)?;
+        let coins = bind_coins(coins, key, witness, &statement);
+        (statement, coins)
+    });
+    let mut run = stage!(stages, "witness", Run::new(key, witness, inputs, &statement, &coins, deviation))?;
+    stage!(stages, "commit", run.commit_trace())?;
+    let (point, helper) = stage!(stages, "look-ups", run.lookups())?;
+    let (weights, kappa) = stage!(stages, "products", run.products(&point));
+    let end = stage!(stages, "claims", run.claims(&point, &weights, &kappa, &helper));
+    let values = stage!(stages, "opening", run.open(&end))?;
+    stage!(stages, "pads", run.pads(&values))?;
+    let (bytes, leaves) = run.talk.writer.finish();
     Ok(Proof { statement, bytes, leaves, stages })
 }
 
@@ -322,8 +321,6 @@ struct Run<'a> {
     /// Trees made in this proof, by tree.
     trees: Vec<Option<Tree>>,
     pads: Option<pads::Pads>,
-    clock: std::time::Instant,
-    stages: Vec<(&'static str, f64)>,
 }
 
 /// Phase 3's end: common point and combination coefficients.
@@ -367,14 +364,7 @@ impl<'a> Run<'a> {
             counts,
             trees: vec![None; key.layout.trees.len()],
             pads: None,
-            clock: std::time::Instant::now(),
-            stages: Vec::new(),
         })
-    }
-
-    fn mark(&mut self, stage: &'static str) {
-        self.stages.push((stage, self.clock.elapsed().as_secs_f64()));
-        self.clock = std::time::Instant::now();
     }
 
     /// Phase 0: masks, trace and pads.
@@ -402,12 +392,12 @@ impl<'a> Run<'a> {
                 }));
             }
             let seed = self.key.key.visibility.hiding().then(|| self.coins.bytes(&format!("salts {t}")));
-            let tree = Tree::commit_once(columns, rate, seed)?;
+            let tree = part!("tree", Tree::commit_once(columns, rate, seed))?;
             self.talk.commitment(label, &tree.commitment());
             self.trees[t] = Some(tree);
         }
         if self.key.key.visibility.hiding() {
-            let pads = pads::Pads::new(self.key.shape(), &self.key.key.params, self.coins)?;
+            let pads = part!("pad tree", pads::Pads::new(self.key.shape(), &self.key.key.params, self.coins))?;
             self.talk.commitment("pads", &pads.tree.commitment());
             self.pads = Some(pads);
         }
@@ -423,13 +413,13 @@ impl<'a> Run<'a> {
         let tuples = self.deviation.tuples.map_or(Values::Integers(tuples), Values::Field);
         let rows = self.deviation.tables.map_or(Values::Integers(rows), Values::Field);
         let counts = std::mem::take(&mut self.counts);
-        let fractions = Fractions::new(relation, layout, tuples, rows, &counts, [alpha, beta]);
-        let mut helper = fractions.helpers()?;
+        let fractions = part!("fractions", Fractions::new(relation, layout, tuples, rows, &counts, [alpha, beta]));
+        let mut helper = part!("helper", fractions.helpers())?;
         if let Some(f) = self.deviation.helper {
             f(alpha, beta, &mut helper);
         }
         let tree = layout.trees.iter().position(|t| t.kind == TreeKind::Helper).unwrap_or(0);
-        let columns = self.commit_helper(tree, &helper)?;
+        let columns = part!("commit helper", self.commit_helper(tree, &helper))?;
 
         let rho0: Vec<E> = self.talk.transcript.challenges(label::ZEROCHECK, layout.nv);
         if let Some(p) = &self.pads {
@@ -437,7 +427,7 @@ impl<'a> Run<'a> {
             self.talk.hide(p.shared(), p.shape());
         }
         let (mut rho, [h, d0, d1, n0, n1]) =
-            lookups::zerocheck(&mut self.talk, label::PHASE1, &rho0, helper, &fractions);
+            part!("zerocheck", lookups::zerocheck(&mut self.talk, label::PHASE1, &rho0, helper, &fractions));
         for (name, x) in label::VALUES.into_iter().zip([h, d0, d1, n0, n1, d0 * d1]) {
             self.talk.message(name, x);
         }
@@ -472,14 +462,18 @@ impl<'a> Run<'a> {
     fn products(&mut self, point: &Point<E>) -> (AddressWeights<E>, Vec<E>) {
         let (layout, relation) = (&self.key.layout, &self.key.key.relation);
         let visibility = &self.key.key.visibility;
-        let weights = AddressWeights::new(relation, layout, visibility, point);
+        let weights = part!("weights", AddressWeights::new(relation, layout, visibility, point));
         let cells: Vec<Cells<'_>> = self.cells.iter().map(|c| Cells::new(c)).collect();
-        let mut operands = products::operands(layout, point, &weights, &cells);
+        let mut operands = part!("operands", products::operands(layout, point, &weights, &cells));
         let mut entries = Vec::new();
-        claims::linear_side(relation, layout, visibility, point, &weights, E::ONE, &mut entries);
-        operands[0][layout.linear_at] = E::ONE;
-        operands[1][layout.linear_at] = products::linear_value(layout, &entries, &cells);
-        let (kappa, ends) = products::inner_product(&mut self.talk, label::PHASE2, layout.nk, operands);
+        part!("linear", {
+            claims::linear_side(relation, layout, visibility, point, &weights, E::ONE, &mut entries);
+            operands[0][layout.linear_at] = E::ONE;
+            operands[1][layout.linear_at] = products::linear_value(layout, &entries, &cells);
+        });
+        let sumcheck = products::inner_product;
+        let (kappa, ends) =
+            part!("inner product", sumcheck(&mut self.talk, label::PHASE2, layout.nk, operands));
         label::OPERANDS.into_iter().zip(ends).for_each(|(l, x)| self.talk.message(l, x));
         (weights, kappa)
     }
@@ -487,7 +481,7 @@ impl<'a> Run<'a> {
     /// Phase 3.
     fn claims(&mut self, point: &Point<E>, weights: &AddressWeights<E>, kappa: &[E], helper: &[Vec<E>]) -> End {
         let layout = &self.key.layout;
-        let list = phases::linear_claims(self.key, &self.public, point, weights, kappa);
+        let list = part!("linear claims", phases::linear_claims(self.key, &self.public, point, weights, kappa));
         let gamma: E = self.talk.transcript.challenge(label::GAMMA);
         let mut power = E::ONE;
         let mut weighted = Vec::with_capacity(list.len());
@@ -505,7 +499,7 @@ impl<'a> Run<'a> {
                 values.iter().take(layout.trees[t].columns).map(|c| reduce::Cells::Base(c)).collect()
             })
             .collect();
-        let (tau, values) = reduce::reduce(&mut talk, label::PHASE3, layout, &weighted, &columns);
+        let (tau, values) = part!("reduction", reduce::reduce(&mut talk, label::PHASE3, layout, &weighted, &columns));
         self.talk = talk;
         for (t, (plan, values)) in layout.trees.iter().zip(values).enumerate() {
             values.into_iter().for_each(|x| self.talk.message(label::COLUMN, x));
@@ -573,7 +567,7 @@ impl<'a> Run<'a> {
         let Some(pads) = &self.pads else { return Ok(()) };
         let so_far = self.talk.writer.as_bytes().to_vec();
         let mut ch = Channel::<E>::new(self.start.clone(), &so_far, true);
-        let end = phases::walk(&mut ch, self.key, &self.public)?;
+        let end = part!("walk", phases::walk(&mut ch, self.key, &self.public))?;
         for (group, v) in values.iter().enumerate() {
             end.tie(&mut ch, group, *v)?;
         }

@@ -14,6 +14,7 @@ use crate::commit::Tree;
 use crate::grind::grind;
 use crate::merkle::MerkleTree;
 use crate::packed;
+use crate::stages::part;
 
 mod kernel;
 #[cfg(test)]
@@ -45,8 +46,8 @@ pub fn prove(
     let shapes: Vec<_> = trees.iter().map(|x| x.shape()).collect();
     absorb_statement(t, params, log_height, &shapes, coeffs, tau);
     let columns: Vec<&[F]> = trees.iter().flat_map(|x| x.columns()).map(Vec::as_slice).collect();
-    let table = kernel::combine(&columns, coeffs, 1 << log_height);
-    Ok(prove_polynomial(&mut Session { t, w }, &schedule, trees, coeffs, table, tau))
+    let table = part!("combine", kernel::combine(&columns, coeffs, 1 << log_height));
+    Ok(part!("folds", prove_polynomial(&mut Session { t, w }, &schedule, trees, coeffs, table, tau)))
 }
 
 fn check_tree(tree: &Tree, log_height: usize, log_leaves: usize) -> Result<(), OpeningError> {

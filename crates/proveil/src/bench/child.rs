@@ -1,7 +1,7 @@
 //! One model in a process of its own.
 
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,13 @@ fn spawn(path: &Path, a: &BenchArgs, args: &Args) -> Result<(String, String, Str
     Ok((out, status.to_string(), err))
 }
 
+/// A file name with the name of a model put before its extension.
+fn named(file: &Path, model: &str) -> PathBuf {
+    let extension = file.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!("{stem}-{model}{extension}"))
+}
+
 /// The same options, for one path.
 fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString> {
     let mut list: Vec<std::ffi::OsString> = ["--quiet", "bench", "--child"].map(Into::into).to_vec();
@@ -89,7 +96,15 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
     put("--margin", b.margin.map(|n| n.to_string()));
     put("--output-policy", Some(b.output_policy.clone()));
     b.dims.iter().for_each(|d| put("--dim", Some(d.clone())));
-    let flags = [("--unique-decoding", b.unique_decoding), ("--plain", b.plain), ("--no-plain", a.no_plain)];
+    if let Some(file) = a.flamegraph.as_deref().map(|f| if a.paths.len() > 1 { named(f, &name_of(path)) } else { f.into() }) {
+        list.extend(["--flamegraph".into(), file.into_os_string()]);
+    }
+    let flags = [
+        ("--unique-decoding", b.unique_decoding),
+        ("--plain", b.plain),
+        ("--no-plain", a.no_plain),
+        ("--stages", a.stages),
+    ];
     flags.into_iter().filter(|f| f.1).for_each(|f| list.push(f.0.into()));
     list.push("--".into());
     list.push(path.into());

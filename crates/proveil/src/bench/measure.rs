@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Instant;
 
-use proveil::io::{Cases, encode, input_specs};
+use proveil::io::{Cases, encode, input_specs, write_atomic};
 use proveil::onnx::describe;
+use proveil::trace::peak_bytes;
 use proveil::{CompileOptions, Engine, Error, IoMeta, Meta, Package, compile_graph};
 use proveil_frontend::{FrontendError, InputSpec, Kind, Model, Native, Tensor};
 use serde_json::{Map, Value, json};
 
 use super::folder::{Subject, name_of, read};
+use super::stages;
 use crate::cli::args::BenchArgs;
 use crate::cli::demo::output_specs;
 use crate::cli::failure::{Failure, INTERNAL, UNSUPPORTED};
@@ -43,7 +45,15 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     let judged = if subject.judged.is_empty() { drawn(&specs, a.cases) } else { subject.judged.clone() };
     describe_model(&engine, &subject, compile_s + build_s, out)?;
     let times = prove_all(&engine, &specs, &judged, out)?;
-    out.insert("peak_mib".into(), json!(peak_mib()));
+    out.insert("peak_mib".into(), json!(peak_bytes().map(|b| b as f64 / 1_048_576.0)));
+    if a.stages || a.flamegraph.is_some() {
+        let cells = encode(&specs, &judged[0].0)?;
+        let spans = stages::traced(&model, &options, &cells)?;
+        out.insert("spans".into(), stages::json(&spans));
+        if let Some(file) = &a.flamegraph {
+            write_atomic(file, proveil::svg::flame(&subject.name, &spans).as_bytes(), false)?;
+        }
+    }
     let native = guarded(|| native(&subject.onnx, &judged));
     errors(&meta.outputs, &times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
     match native {
@@ -248,11 +258,4 @@ fn timed<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failu
 fn median(mut v: Vec<f64>) -> f64 {
     v.sort_by(f64::total_cmp);
     v.get(v.len() / 2).copied().unwrap_or_default()
-}
-
-/// Largest resident size of this process so far.
-fn peak_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kib| kib / 1024.0)
 }

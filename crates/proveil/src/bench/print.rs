@@ -72,10 +72,8 @@ impl Printer {
             n("accuracy", 100.0, 1),
             n("security_bits", 1.0, 0)
         );
-        if let (true, Some(stages)) = (self.stages, r["stages"].as_object()) {
-            let list: Vec<String> =
-                stages.iter().map(|(k, v)| format!("{k} {:.1} ms", v.as_f64().unwrap_or(0.0) * 1e3)).collect();
-            let _ = writeln!(out, "    {}", list.join(", "));
+        if self.stages {
+            let _ = write!(out, "{}", super::stages::table(&r["spans"]));
         }
     }
 }

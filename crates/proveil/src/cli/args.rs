@@ -292,9 +292,12 @@ pub struct BenchArgs {
     /// Commitment scheme.
     #[arg(long, default_value = "transparent")]
     pub backend: Backend,
-    /// Print seconds by stage.
+    /// Print time, share and peak memory of every stage of compilation, proof and verification.
     #[arg(long)]
     pub stages: bool,
+    /// Draw the stages as a flame chart (SVG); with several models, each gets its name put before the extension.
+    #[arg(long)]
+    pub flamegraph: Option<PathBuf>,
     /// Seconds that one model may take.
     #[arg(long, default_value_t = 1800)]
     pub timeout: u64,
