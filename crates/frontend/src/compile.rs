@@ -89,7 +89,7 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     }
     let options = &Options { margin: widened(options.margin, samples.len() - held), ..options.clone() };
     let small = measured.first().map(|(sample, _)| shrunk(g, &live, sample)).into_iter().collect();
-    search(&imported, &live, &spans, &Trials { measured, small }, options)
+    search(&imported, &live, &spans, &Trials { measured, small }, options)?.batched(options.inferences)
 }
 
 /// A sample with its real inputs scaled down.

@@ -21,6 +21,27 @@ pub struct Model {
     pub report: Report,
 }
 
+impl Model {
+    /// The model of `count` independent inferences at once. Every input and output holds that many, one behind the
+    /// other along its first axis; parameters, scales and the accuracy report stay.
+    ///
+    /// # Errors
+    /// `Graph` for a count of 0, and when the larger graph leaves the limits of its checker.
+    pub fn batched(mut self, count: usize) -> Result<Self> {
+        if count == 1 {
+            return Ok(self);
+        }
+        self.graph = proveil_graph::batched(&self.graph, count)?;
+        let inputs = self.inputs.iter_mut().map(|s| &mut s.shape);
+        let outputs = self.outputs.iter_mut().map(|s| &mut s.shape);
+        inputs.chain(outputs).for_each(|shape| match shape.first_mut() {
+            Some(len) => *len *= count,
+            None => shape.push(count),
+        });
+        Ok(self)
+    }
+}
+
 /// How an input is encoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputSpec {

@@ -43,6 +43,8 @@ pub struct Options {
     pub refuse_beyond: Option<f64>,
     /// Length of an open first axis.
     pub batch: Option<usize>,
+    /// Inferences in one graph, at least 1: see [`crate::Model::batched`].
+    pub inferences: usize,
     /// Lengths of open dimensions by symbol.
     pub dims: BTreeMap<String, usize>,
     /// What is revealed of the first output.
@@ -65,6 +67,7 @@ impl Default for Options {
             max_error: 0.005,
             refuse_beyond: None,
             batch: None,
+            inferences: 1,
             dims: BTreeMap::new(),
             output: OutputPolicy::Full,
             limits: Limits::default(),

@@ -26,6 +26,7 @@
 //! No floating-point type appears in this crate, and it imports no other crate of the workspace.
 #![forbid(unsafe_code)]
 
+pub mod batch;
 pub mod bounds;
 pub mod builder;
 pub mod check;
@@ -38,6 +39,7 @@ pub mod ir;
 pub mod shape;
 pub mod stats;
 
+pub use batch::batched;
 pub use builder::{Builder, ConvSpec, PoolSpec};
 pub use error::{EvalError, GraphError};
 pub use eval::{run_fast, run_shared};

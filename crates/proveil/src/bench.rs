@@ -12,7 +12,7 @@ pub use folder::name_of;
 
 use serde_json::Value;
 
-use crate::cli::args::{Args, BenchArgs};
+use crate::cli::args::{Args, BenchArgs, Building};
 use crate::cli::failure::{Failure, NOT_ACCEPTED};
 use crate::cli::ui::Ui;
 
@@ -28,15 +28,20 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     }
     let mut failed = 0;
     let mut printer = print::Printer::new(ui.json, a.stages);
+    let batches =
+        if a.batches.is_empty() { vec![a.building.batch] } else { a.batches.iter().map(|k| Some(*k)).collect() };
     for path in &a.paths {
-        ui.stage(&path.display().to_string());
-        let record = child::run(path, a, args);
-        ui.done();
-        failed += usize::from(record.get("status") != Some(&Value::from("ok")));
-        printer.record(&record);
+        for batch in &batches {
+            ui.stage(&path.display().to_string());
+            let own = BenchArgs { building: Building { batch: *batch, ..a.building.clone() }, ..a.clone() };
+            let record = child::run(path, &own, args);
+            ui.done();
+            failed += usize::from(record.get("status") != Some(&Value::from("ok")));
+            printer.record(&record);
+        }
     }
     match failed {
         0 => Ok(()),
-        n => Err(Failure::new(NOT_ACCEPTED, format!("{n} of {} models were not proven", a.paths.len()))),
+        n => Err(Failure::new(NOT_ACCEPTED, format!("{n} of {} runs were not proven", a.paths.len() * batches.len()))),
     }
 }

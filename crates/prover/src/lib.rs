@@ -472,8 +472,7 @@ impl<'a> Run<'a> {
             operands[1][layout.linear_at] = products::linear_value(layout, &entries, &cells);
         });
         let sumcheck = products::inner_product;
-        let (kappa, ends) =
-            part!("inner product", sumcheck(&mut self.talk, label::PHASE2, layout.nk, operands));
+        let (kappa, ends) = part!("inner product", sumcheck(&mut self.talk, label::PHASE2, layout.nk, operands));
         label::OPERANDS.into_iter().zip(ends).for_each(|(l, x)| self.talk.message(l, x));
         (weights, kappa)
     }

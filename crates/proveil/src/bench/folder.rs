@@ -37,7 +37,7 @@ pub fn name_of(path: &Path) -> String {
     folder.or(stem).map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
 
-/// Reads a path; `batch` cases are stacked along the first axis.
+/// Reads a path; `batch` cases to prove are joined along the first axis, those that calibrate stay single.
 pub fn read(path: &Path, cases: usize, batch: usize) -> Result<Subject, Failure> {
     let folder = path.is_dir();
     let model = if folder { path.join("model.onnx") } else { path.to_path_buf() };
@@ -56,7 +56,7 @@ pub fn read(path: &Path, cases: usize, batch: usize) -> Result<Subject, Failure>
         return Ok(subject);
     }
     let file = path.join("cases.npz");
-    let all = if file.is_file() { stack(read_cases(&file)?, batch) } else { Cases::new() };
+    let all = if file.is_file() { read_cases(&file)? } else { Cases::new() };
     let file = path.join("test.npz");
     if file.is_file() && batch <= 1 {
         let meta = read_limited(&path.join("meta.json"), 1 << 20).ok();
@@ -66,6 +66,7 @@ pub fn read(path: &Path, cases: usize, batch: usize) -> Result<Subject, Failure>
     let n = cases.max(1).min(all.len());
     subject.judged = all[..n].to_vec();
     calibration(&mut subject, &all, n);
+    subject.judged = joined(all, cases.max(1), batch);
     Ok(subject)
 }
 
@@ -98,24 +99,38 @@ fn calibration(s: &mut Subject, all: &Cases, n: usize) {
     }
 }
 
-/// Joins `batch` cases at a time along the first axis, going round when there are too few.
-fn stack(cases: Cases, batch: usize) -> Cases {
+/// `count` groups of `batch` cases, each joined along the first axis, going round where there are too few.
+fn joined(cases: Cases, count: usize, batch: usize) -> Cases {
     if batch <= 1 || cases.is_empty() {
-        return cases;
+        return cases.into_iter().take(count).collect();
     }
-    let join = |parts: Vec<&Vec<Tensor>>| -> Vec<Tensor> {
-        let one = |j: usize| {
-            let mut t = parts[0][j].clone();
-            parts[1..].iter().for_each(|p| t.data.extend_from_slice(&p[j].data));
-            if let Some(n) = t.shape.first_mut() {
-                *n *= parts.len();
-            }
-            t
-        };
-        (0..parts[0].len()).map(one).collect()
-    };
-    let groups = cases.len().max(2);
+    let groups = count.min(cases.len());
     let of = |g: usize| (0..batch).map(|i| &cases[(g * batch + i) % cases.len()]).collect::<Vec<_>>();
-    let joined = |g| (join(of(g).iter().map(|c| &c.0).collect()), join(of(g).iter().map(|c| &c.1).collect()));
-    (0..groups).map(joined).collect()
+    let case = |g| (stack(&of(g), |c| &c.0), stack(&of(g), |c| &c.1));
+    (0..groups).map(case).collect()
+}
+
+/// One side of some cases as one, joined along the first axis.
+pub fn stack<T>(cases: &[T], side: impl Fn(&T) -> &Vec<Tensor>) -> Vec<Tensor> {
+    let Some((first, rest)) = cases.split_first() else { return Vec::new() };
+    let mut out = side(first).clone();
+    for (j, t) in out.iter_mut().enumerate() {
+        rest.iter().filter_map(|c| side(c).get(j)).for_each(|p| t.data.extend_from_slice(&p.data));
+        match t.shape.first_mut() {
+            Some(n) => *n *= cases.len(),
+            None => t.shape.push(cases.len()),
+        }
+    }
+    out
+}
+
+/// The inverse of [`stack`] for inputs: `batch` single ones.
+pub fn split(inputs: &[Tensor], batch: usize) -> Vec<Vec<Tensor>> {
+    let part = |t: &Tensor, i: usize| {
+        let mut shape = t.shape.clone();
+        shape.first_mut().into_iter().for_each(|n| *n /= batch);
+        let len = t.data.len() / batch;
+        Tensor { shape, kind: t.kind, data: t.data[i * len..(i + 1) * len].to_vec() }
+    };
+    (0..batch).map(|i| inputs.iter().map(|t| part(t, i)).collect()).collect()
 }

@@ -10,7 +10,7 @@ use proveil::{CompileOptions, Engine, Error, IoMeta, Meta, Package, compile_grap
 use proveil_frontend::{FrontendError, InputSpec, Kind, Model, Native, Tensor};
 use serde_json::{Map, Value, json};
 
-use super::folder::{Subject, name_of, read};
+use super::folder::{Subject, name_of, read, split, stack};
 use super::stages;
 use crate::cli::args::BenchArgs;
 use crate::cli::demo::output_specs;
@@ -36,7 +36,9 @@ pub fn record(path: &Path, a: &BenchArgs) -> Value {
 }
 
 fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(), Failure> {
-    let subject = read(path, a.cases, a.building.batch.unwrap_or(1))?;
+    let batch = a.building.inferences();
+    let subject = read(path, a.cases, batch)?;
+    out.insert("batch".into(), json!(batch));
     let options = a.building.package(&subject.name)?;
     let (model, compile_s) = front(&subject, a)?;
     let (engine, build_s) = build(&model, &options)?;
@@ -45,6 +47,7 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     let judged = if subject.judged.is_empty() { drawn(&specs, a.cases) } else { subject.judged.clone() };
     describe_model(&engine, &subject, compile_s + build_s, out)?;
     let times = prove_all(&engine, &specs, &judged, out)?;
+    out.insert("prove_each_s".into(), json!(out["prove_s"].as_f64().map(|s| s / batch as f64)));
     out.insert("peak_mib".into(), json!(peak_bytes().map(|b| b as f64 / 1_048_576.0)));
     if a.stages || a.flamegraph.is_some() {
         let cells = encode(&specs, &judged[0].0)?;
@@ -54,7 +57,7 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
             write_atomic(file, proveil::svg::flame(&subject.name, &spans).as_bytes(), false)?;
         }
     }
-    let native = guarded(|| native(&subject.onnx, &judged));
+    let native = guarded(|| native(&subject.onnx, &judged, batch));
     errors(&meta.outputs, &times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
     match native {
         Ok((_, s)) => out.insert("native_s".into(), json!(s)),
@@ -85,7 +88,7 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
 fn front(s: &Subject, a: &BenchArgs) -> Result<(Model, f64), Failure> {
     let mut options = a.building.front()?;
     options.external_data = Some(s.dir.clone());
-    if s.samples.is_empty() && options.batch.is_none() {
+    if s.samples.is_empty() {
         options.batch = Some(1);
     }
     let (model, time) = timed(|| Ok(proveil_frontend::compile(&s.onnx, &s.samples, &options)?))?;
@@ -94,7 +97,8 @@ fn front(s: &Subject, a: &BenchArgs) -> Result<(Model, f64), Failure> {
     if !s.judged.iter().any(refused) {
         return Ok((model, time));
     }
-    let samples: Vec<Vec<Tensor>> = s.samples.iter().cloned().chain(s.judged.iter().map(|(i, _)| i.clone())).collect();
+    let judged = s.judged.iter().flat_map(|(i, _)| split(i, options.inferences));
+    let samples: Vec<Vec<Tensor>> = s.samples.iter().cloned().chain(judged).collect();
     timed(|| Ok(proveil_frontend::compile(&s.onnx, &samples, &options)?))
 }
 
@@ -222,15 +226,17 @@ fn drawn(specs: &[InputSpec], cases: usize) -> Cases {
     (0..cases.max(1)).map(|_| (specs.iter().map(&mut one).collect(), Vec::new())).collect()
 }
 
-/// Outputs and median time of plain inference.
-fn native(onnx: &[u8], judged: &Cases) -> Result<(Vec<Vec<Tensor>>, f64), Failure> {
-    let shapes: Vec<Vec<usize>> = judged[0].0.iter().map(|t| t.shape.clone()).collect();
+/// Outputs and median time of plain inference, of all inferences of a case one after the other.
+fn native(onnx: &[u8], judged: &Cases, batch: usize) -> Result<(Vec<Vec<Tensor>>, f64), Failure> {
+    let singles: Vec<Vec<Vec<Tensor>>> = judged.iter().map(|(inputs, _)| split(inputs, batch)).collect();
+    let shapes: Vec<Vec<usize>> = singles[0][0].iter().map(|t| t.shape.clone()).collect();
     let native = Native::load(onnx, &shapes)?;
     let mut outputs = Vec::new();
     let mut times = Vec::new();
-    for (inputs, _) in judged {
-        let (o, s) = timed(|| Ok(native.run(inputs)?))?;
-        outputs.push(o);
+    for inputs in &singles {
+        let run = || inputs.iter().map(|x| Ok(native.run(x)?)).collect::<Result<Vec<_>, Failure>>();
+        let (o, s) = timed(run)?;
+        outputs.push(stack(&o, |t| t));
         times.push(s);
     }
     Ok((outputs, median(times)))

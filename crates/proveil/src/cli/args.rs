@@ -113,9 +113,10 @@ pub struct Building {
     /// Proofs that one commitment must allow; chosen by cost when absent.
     #[arg(long)]
     pub budget: Option<usize>,
-    /// Length of an open first axis.
-    #[arg(long)]
-    pub batch: Option<usize>,
+    /// Inferences in one proof: inputs and outputs hold that many, along the first axis. An open first axis counts
+    /// 1 unless --dim or the samples say otherwise.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub batch: Option<u32>,
     /// Length of an open dimension, as name=length; may be repeated.
     #[arg(long = "dim")]
     pub dims: Vec<String>,
@@ -286,6 +287,9 @@ pub struct BenchArgs {
     /// Folders with `model.onnx` and `cases.npz`, or ONNX files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+    /// Measure with each of these numbers of inferences in one proof, e.g. 1,8,64.
+    #[arg(long, value_delimiter = ',', conflicts_with = "batch", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub batches: Vec<u32>,
     /// Cases to prove of each model.
     #[arg(long, default_value_t = 2)]
     pub cases: usize,
@@ -366,10 +370,16 @@ impl Building {
         Ok(o)
     }
 
+    /// Inferences in one proof.
+    pub fn inferences(&self) -> usize {
+        self.batch.map_or(1, |n| n as usize)
+    }
+
     /// Options of the front end.
     pub fn front(&self) -> Result<Options, Failure> {
         let mut o = Options::default();
-        (o.batch, o.weight_bits, o.activation_bits) = (self.batch, self.weight_bits, self.activation_bits);
+        (o.weight_bits, o.activation_bits) = (self.weight_bits, self.activation_bits);
+        o.inferences = self.inferences();
         o.max_error = self.max_error.unwrap_or(o.max_error);
         o.margin = self.margin.unwrap_or(o.margin);
         o.dims = dimensions(&self.dims)?;

@@ -30,6 +30,8 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
         Some(path) => read_samples(path)?,
         None => Vec::new(),
     };
+    // Samples tell the length of an open first axis.
+    front.batch = (samples.is_empty() && a.building.batch.is_some()).then_some(1);
     ui.stage("compile");
     let start = Instant::now();
     let compiled = compile_onnx(&onnx, &samples, &front, &options).map_err(|e| Failure::from(e).at(&a.model))?;

@@ -1,0 +1,72 @@
+//! `bench` as a user runs it, and several inferences in one proof.
+
+use std::process::Command;
+
+use proveil::{CompileOptions, Engine, compile_onnx, verify};
+use proveil_frontend::Options;
+use proveil_protocol::params::Params;
+use serde_json::Value;
+
+const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+
+fn records(args: &[&str]) -> Vec<Value> {
+    let out = Command::new(env!("CARGO_BIN_EXE_proveil")).args(["--quiet", "--json", "bench"]).args(args).output();
+    let out = out.expect("the command runs");
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8_lossy(&out.stdout);
+    text.lines().map(|l| serde_json::from_str(l).expect("one object a line")).collect()
+}
+
+#[test]
+fn accepts_stages_with_time_and_picture() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let svg = dir.path().join("flame.svg");
+    let model = format!("{MODELS}/digits_mlp");
+    let flags = ["--no-plain", "--cases", "1", "--security", "40", "--stages", "--flamegraph"];
+    let record = &records(&[&flags[..], &[svg.to_str().expect("text"), &model]].concat())[0];
+    let spans = record["spans"].as_array().expect("spans");
+    let stages: Vec<&str> = spans.iter().filter(|s| s["stage"] == true).filter_map(|s| s["name"].as_str()).collect();
+    let from = stages.iter().position(|s| *s == "inference").expect("the proof begins with inference");
+    let expected = [&["inference"], &proveil_prover::STAGES[..], &["verify"]].concat();
+    assert_eq!(stages[from..], expected);
+    assert!(spans.iter().all(|s| s["seconds"].as_f64().is_some_and(|t| t > 0.0)));
+    let picture = std::fs::read_to_string(svg).expect("the picture");
+    assert!(expected.iter().all(|s| picture.contains(&format!("<title>{s}: "))));
+}
+
+#[test]
+fn accepts_batches_of_every_family() {
+    // Dense, convolution, attention, embedding: files with an open first axis and with a fixed one.
+    for name in ["digits_mlp", "digits_cnn", "t_causal_attention", "t_embedding_mean"] {
+        let model = format!("{MODELS}/{name}");
+        let runs = records(&["--no-plain", "--cases", "1", "--security", "40", "--batches", "1,3", &model]);
+        let number = |r: &Value, key: &str| r[key].as_f64().unwrap_or_else(|| panic!("{name}: no {key} in {r}"));
+        assert_eq!(runs.iter().map(|r| number(r, "batch")).collect::<Vec<_>>(), [1.0, 3.0], "{name}");
+        // What one proof holds: three inferences with one set of parameters and tables.
+        assert_eq!(number(&runs[1], "params"), number(&runs[0], "params"), "{name}");
+        assert_eq!(number(&runs[1], "macs"), 3.0 * number(&runs[0], "macs"), "{name}");
+        assert!(number(&runs[1], "table_rows") <= 1.1 * number(&runs[0], "table_rows"), "{name}");
+        assert!(runs.iter().all(|r| number(r, "rel_error") < 0.03), "{name}: {runs:?}");
+    }
+}
+
+#[test]
+fn matches_reference_of_single_inferences() {
+    let onnx = std::fs::read(format!("{MODELS}/digits_mlp/model.onnx")).expect("bundled");
+    let mut front = Options::default();
+    (front.batch, front.inferences) = (Some(1), 3);
+    let options = CompileOptions { params: Params::fast(40), ..CompileOptions::default() };
+    let large = compile_onnx(&onnx, &[], &front, &options).expect("compiles");
+    front.inferences = 1;
+    let small = compile_onnx(&onnx, &[], &front, &options).expect("compiles");
+    let (large, small) = (Engine::load(large.package).expect("loads"), Engine::load(small.package).expect("loads"));
+    let range = small.package.graph.tensors[small.package.graph.inputs[0].0 as usize].range;
+    let row = |k: i64| (0..64).map(|i| (i * 37 + k * 11).rem_euclid(range.hi + 1)).collect::<Vec<i64>>();
+    let proved = large.prove(&[(0..3).flat_map(row).collect()], b"").expect("proves");
+    verify(&large.key, &proved.file).expect("verifies");
+    let single: Vec<Vec<Vec<i64>>> = (0..3).map(|k| small.prove(&[row(k)], b"").expect("proves").outputs).collect();
+    for (j, got) in proved.outputs.iter().enumerate() {
+        let want: Vec<i64> = single.iter().flat_map(|s| s[j].clone()).collect();
+        assert_eq!(got, &want, "output {j}");
+    }
+}
