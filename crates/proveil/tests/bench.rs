@@ -42,10 +42,9 @@ fn accepts_batches_of_every_family() {
         let runs = records(&["--no-plain", "--cases", "1", "--security", "40", "--batches", "1,3", &model]);
         let number = |r: &Value, key: &str| r[key].as_f64().unwrap_or_else(|| panic!("{name}: no {key} in {r}"));
         assert_eq!(runs.iter().map(|r| number(r, "batch")).collect::<Vec<_>>(), [1.0, 3.0], "{name}");
-        // What one proof holds: three inferences with one set of parameters and tables.
+        // What one proof holds: three inferences with one set of parameters.
         assert_eq!(number(&runs[1], "params"), number(&runs[0], "params"), "{name}");
         assert_eq!(number(&runs[1], "macs"), 3.0 * number(&runs[0], "macs"), "{name}");
-        assert!(number(&runs[1], "table_rows") <= 1.1 * number(&runs[0], "table_rows"), "{name}");
         assert!(runs.iter().all(|r| number(r, "rel_error") < 0.03), "{name}: {runs:?}");
     }
 }
