@@ -15,6 +15,7 @@ mod operators;
 mod options;
 mod quantise;
 mod real;
+pub mod synthetic;
 mod tensor;
 
 pub use check::{Problem, Survey, check};

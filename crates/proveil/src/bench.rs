@@ -5,11 +5,13 @@ mod child;
 mod folder;
 mod measure;
 mod print;
+mod scaling;
 mod stages;
 pub mod testset;
 
 pub use folder::name_of;
 
+use proveil::estimate::Machine;
 use serde_json::Value;
 
 use crate::cli::args::{Args, BenchArgs, Building};
@@ -26,6 +28,16 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
         println!("{}", measure::record(path, a));
         return Ok(());
     }
+    if a.scaling {
+        return scaling::run(a, ui);
+    }
+    let speed = if a.predict {
+        ui.stage("self-test");
+        let m = Machine::measure()?;
+        Some(format!("{},{}", m.fixed_s, m.scale))
+    } else {
+        None
+    };
     let mut failed = 0;
     let mut printer = print::Printer::new(ui.json, a.stages);
     let batches =
@@ -33,7 +45,8 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     for path in &a.paths {
         for batch in &batches {
             ui.stage(&path.display().to_string());
-            let own = BenchArgs { building: Building { batch: *batch, ..a.building.clone() }, ..a.clone() };
+            let building = Building { batch: *batch, ..a.building.clone() };
+            let own = BenchArgs { building, speed: speed.clone(), ..a.clone() };
             let record = child::run(path, &own, args);
             ui.done();
             failed += usize::from(record.get("status") != Some(&Value::from("ok")));

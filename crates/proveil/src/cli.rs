@@ -5,6 +5,7 @@ mod check;
 mod commit;
 mod compile;
 pub mod demo;
+pub mod estimate;
 pub mod failure;
 mod inspect;
 mod prove;
@@ -53,6 +54,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Demo(a) => demo::run(a, ui),
         Command::Check(a) => check::run(a, ui),
         Command::Compile(a) => compile::run(a, ui),
+        Command::Estimate(a) => estimate::run(a, ui),
         Command::Commit(a) => commit::commit(a, ui),
         Command::Open(a) => commit::open(a, ui),
         Command::Prove(a) => prove::run(a, ui),

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod commitment;
 pub mod engine;
 pub mod error;
+pub mod estimate;
 pub mod io;
 pub mod meta;
 pub mod onnx;

@@ -3,6 +3,7 @@
 use proveil_compiler::{Lowered, Options as LowerOptions, lower};
 use proveil_graph::{Graph, Origin, Params as ModelParams, TensorId};
 use proveil_protocol::codec::{DecodeError, Reader};
+use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
 use proveil_prover::coins::Coins;
 use proveil_prover::{Committed, commit_model};
@@ -116,21 +117,38 @@ pub fn compile_choice(
     choice: &Choice,
 ) -> Result<(Package, Option<Committed>), Error> {
     let (relation, visibility) = claim(&graph, options)?;
-    let (opening, geometry) = (choice.params.clone(), choice.geometry.clone());
-    let layout = Layout::new(&relation, &geometry, &visibility);
+    let layout = Layout::new(&relation, &choice.geometry, &visibility);
     let seed = rand::random();
     let tensors = model_tensors(&graph, &relation, &params);
-    let model = tracing::info_span!("commit model").in_scope(|| commit(&layout, &tensors, &opening, seed))?;
+    let span = tracing::info_span!("commit model").entered();
+    let model = commit(&layout, &tensors, &choice.params, seed)?;
+    drop(span);
     let commitment = model.as_ref().map(Committed::commitment);
-    let mut key =
-        VerifyingKey { params: opening, geometry, visibility, relation, model: commitment, meta: meta.to_bytes() };
+    let key = draft_key(&graph, meta, options, choice, commitment)?;
+    let package = Package { key, graph, params, seed, limb_bits: options.limb_bits };
+    Ok((package, model))
+}
+
+/// The verifying key of a graph for a choice of geometry and a model commitment, whatever that commits to.
+///
+/// # Errors
+/// `Lower`.
+pub fn draft_key(
+    graph: &Graph,
+    meta: &Meta,
+    options: &CompileOptions,
+    choice: &Choice,
+    model: Option<Commitment>,
+) -> Result<VerifyingKey, Error> {
+    let (relation, visibility) = claim(graph, options)?;
+    let (params, geometry) = (choice.params.clone(), choice.geometry.clone());
+    let mut key = VerifyingKey { params, geometry, visibility, relation, model, meta: meta.to_bytes() };
     // The registration key does not depend on the description, which can therefore name it.
-    if let Some(registration) = registration_key(&graph, &key, options.limb_bits)? {
+    if let Some(registration) = registration_key(graph, &key, options.limb_bits)? {
         let registration = Some(hex(&registration.digest()));
         key.meta = Meta { registration, ..meta.clone() }.to_bytes();
     }
-    let package = Package { key, graph, params, seed, limb_bits: options.limb_bits };
-    Ok((package, model))
+    Ok(key)
 }
 
 /// The relation of a graph and who sees what of it.

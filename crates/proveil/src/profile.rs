@@ -132,7 +132,7 @@ impl Wish<'_> {
             let geometry = Geometry { log_height, model_top, trace_top, io_top, inputs, outputs };
             let layout = Layout::without_groups(relation, &geometry, self.visibility);
             let Ok(schedule) = params.schedule(log_height.into()) else { continue };
-            let cost = cost(&layout, &schedule, params, log_height.into(), self.visibility.hiding());
+            let cost = predict(&layout, 0, &schedule, params, self.visibility.hiding()).0;
             out.push(Choice { params: params.clone(), geometry, cost });
         }
     }
@@ -179,39 +179,73 @@ fn siblings(log_leaves: usize, count: usize) -> f64 {
     (count as f64 * (log_leaves as f64 - (count.max(1) as f64).log2())).max(0.0)
 }
 
-fn cost(layout: &Layout, schedule: &Schedule, params: &Params, log_height: usize, hiding: bool) -> Cost {
-    let main = || layout.trees.iter().filter(|t| t.group == 0);
+/// Predicted nanoseconds of the work that the geometry decides, by stage of a proof.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Parts {
+    /// Encoding and hashing of the trees made in this proof, without helpers.
+    pub commit: f64,
+    /// The same for the helper columns.
+    pub helper: f64,
+    /// Last sumcheck.
+    pub claims: f64,
+    /// Opening.
+    pub opening: f64,
+}
+
+/// Nanoseconds for encoding and hashing one tree.
+pub(crate) fn tree_ns(log_leaves: usize, width: usize, log_height: usize, salted: bool) -> f64 {
+    let symbols = (1u64 << log_leaves) as f64;
+    symbols * (blocks(8 * width, salted) * HASH + width as f64 * log_height as f64 * LAYER)
+}
+
+/// Bytes of `count` opened rows of `width` cells, with salts and siblings.
+pub(crate) fn rows_bytes(log_leaves: usize, count: usize, width: usize) -> f64 {
+    count as f64 * (8.0 * width as f64 + 16.0) + siblings(log_leaves, count) * 32.0
+}
+
+/// What a geometry of a layout costs, altogether and by stage.
+pub(crate) fn predict(
+    layout: &Layout,
+    group: usize,
+    schedule: &Schedule,
+    params: &Params,
+    hiding: bool,
+) -> (Cost, Parts) {
+    let log_height = layout.heights.get(group).copied().unwrap_or_default();
+    let main = || layout.trees.iter().filter(|t| t.group == group);
     let (mut model_columns, mut proof_columns) = (0, 0);
     let cells = (1u64 << log_height) as f64;
     let rows = schedule.rows;
-    let symbols = (1u64 << rows.log_leaves) as f64;
-    let (mut ns, mut bytes) = (0.0, 0.0);
+    let mut parts = Parts::default();
+    let mut bytes = 0.0;
     for t in main() {
         let width = t.base_columns();
-        bytes += rows.count as f64 * (8.0 * width as f64 + 16.0) + siblings(rows.log_leaves, rows.count) * 32.0;
+        bytes += rows_bytes(rows.log_leaves, rows.count, width);
         if t.kind == TreeKind::Model {
             model_columns += width;
         } else {
             proof_columns += width;
-            ns += symbols * (blocks(8 * width, hiding) * HASH + width as f64 * log_height as f64 * LAYER);
+            let part = if t.kind == TreeKind::Helper { &mut parts.helper } else { &mut parts.commit };
+            *part += tree_ns(rows.log_leaves, width, log_height, hiding);
         }
     }
     let columns = (model_columns + proof_columns) as f64;
-    ns += columns * cells * CELL + f64::from(u32::from(hiding)) * 3.0 * cells;
+    parts.claims = columns * cells * CELL + f64::from(u32::from(hiding)) * 3.0 * cells;
     bytes += 24.0 * columns;
-    ns += cells * FOLD + cells * rows.count as f64 * QUERY;
+    let ns = &mut parts.opening;
+    *ns += cells * FOLD + cells * rows.count as f64 * QUERY;
     for level in &schedule.levels {
-        let leaves = (1u64 << level.queries.log_leaves) as f64;
         let width = level.width();
         let size = level.log_size - level.folds;
-        ns += leaves * (blocks(8 * width, false) * HASH + width as f64 * size as f64 * LAYER);
+        *ns += tree_ns(level.queries.log_leaves, width, size, false);
         let folded = (1u64 << size) as f64;
-        ns += folded * level.queries.count as f64 * QUERY;
-        ns += f64::from(1u32 << params.grinding_bits.min(31)) * TRIAL;
+        *ns += folded * level.queries.count as f64 * QUERY;
+        *ns += f64::from(1u32 << params.grinding_bits.min(31)) * TRIAL;
         bytes += level.queries.count as f64 * 8.0 * width as f64;
         bytes += siblings(level.queries.log_leaves, level.queries.count) * 32.0;
     }
     bytes += 24.0 * (1u64 << schedule.final_log_size) as f64;
-    ns += bytes * BYTE;
-    Cost { model_columns, proof_columns, bytes, millis: ns / 1e6 }
+    *ns += bytes * BYTE;
+    let millis = (parts.commit + parts.helper + parts.claims + parts.opening) / 1e6;
+    (Cost { model_columns, proof_columns, bytes, millis }, parts)
 }

@@ -9,7 +9,7 @@ use proveil_protocol::soundness::{
 use proveil_verifier::PreparedKey;
 
 /// Claims that phase 3 batches.
-const CLAIMS: usize = 6;
+pub const CLAIMS: usize = 6;
 
 /// Rows for a key, in transcript order.
 ///

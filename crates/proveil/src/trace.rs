@@ -14,9 +14,9 @@ use tracing::{Event, Level, Metadata, Subscriber};
 pub enum Measure {
     /// Times only: the cheapest.
     Time,
-    /// The peak of resident memory too, where the system tells it (Linux). Costs some tens of microseconds a span, so
-    /// times are to be taken in another run.
-    Memory,
+    /// Processor time and the peak of resident memory too, where the system tells them (Linux). Costs some tens of
+    /// microseconds a span, so times are to be taken in another run.
+    Usage,
 }
 
 /// One span that has ended.
@@ -34,6 +34,8 @@ pub struct Span {
     pub start: f64,
     /// Seconds inside.
     pub seconds: f64,
+    /// Processor seconds of all threads while it was entered, theirs in other work included.
+    pub cpu: Option<f64>,
     /// Largest resident size of the process while it was entered, in bytes.
     pub peak: Option<u64>,
 }
@@ -44,7 +46,7 @@ pub fn record<T>(measure: Measure, work: impl FnOnce() -> T) -> (T, Vec<Span>) {
         clock: Instant::now(),
         spans: Vec::new(),
         open: Vec::new(),
-        meter: (measure == Measure::Memory).then_some(Meter),
+        meter: (measure == Measure::Usage).then_some(Meter),
     }));
     let value = tracing::subscriber::with_default(Recorder(state.clone()), work);
     let spans = std::mem::take(&mut lock(&state).spans);
@@ -54,8 +56,8 @@ pub fn record<T>(measure: Measure, work: impl FnOnce() -> T) -> (T, Vec<Span>) {
 struct State {
     clock: Instant,
     spans: Vec<Span>,
-    /// Entered spans with the time of entry.
-    open: Vec<(usize, f64)>,
+    /// Entered spans with the time and the processor time of entry.
+    open: Vec<(usize, f64, Option<f64>)>,
     meter: Option<Meter>,
 }
 
@@ -69,7 +71,7 @@ impl State {
     /// Adds the peak since the last call to every span that is entered.
     fn read_peak(&mut self) {
         let Some(peak) = self.meter.as_ref().and_then(Meter::peak_since_reset) else { return };
-        for (i, _) in &self.open {
+        for (i, ..) in &self.open {
             let own = &mut self.spans[*i].peak;
             *own = Some(own.unwrap_or(0).max(peak));
         }
@@ -91,6 +93,7 @@ impl Subscriber for Recorder {
             stage: *attributes.metadata().level() == Level::INFO,
             start: s.clock.elapsed().as_secs_f64(),
             seconds: 0.0,
+            cpu: None,
             peak: None,
         };
         s.spans.push(span);
@@ -107,18 +110,24 @@ impl Subscriber for Recorder {
     fn enter(&self, id: &Id) {
         let mut s = lock(&self.0);
         s.read_peak();
+        let cpu = s.meter.as_ref().and_then(|_| cpu_seconds());
         let now = s.clock.elapsed().as_secs_f64();
-        s.open.push((id.into_u64() as usize - 1, now));
+        s.open.push((id.into_u64() as usize - 1, now, cpu));
     }
 
     fn exit(&self, id: &Id) {
         let mut s = lock(&self.0);
         let now = s.clock.elapsed().as_secs_f64();
+        let cpu = s.meter.as_ref().and_then(|_| cpu_seconds());
         s.read_peak();
         let index = id.into_u64() as usize - 1;
         if let Some(at) = s.open.iter().rposition(|o| o.0 == index) {
-            let (_, entered) = s.open.remove(at);
-            s.spans[index].seconds += now - entered;
+            let (_, entered, before) = s.open.remove(at);
+            let own = &mut s.spans[index];
+            own.seconds += now - entered;
+            if let (Some(a), Some(b)) = (before, cpu) {
+                own.cpu = Some(own.cpu.unwrap_or(0.0) + b - a);
+            }
         }
     }
 }
@@ -133,6 +142,17 @@ impl Meter {
         let _ = std::fs::write("/proc/self/clear_refs", "5");
         peak
     }
+}
+
+/// Processor seconds that the threads of this process have had so far.
+#[must_use]
+pub fn cpu_seconds() -> Option<f64> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let own = |t: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(t.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Some(threads.flatten().filter_map(own).sum::<u64>() as f64 / 1e9)
 }
 
 /// Largest resident size of this process since its start or since the mark was set back, in bytes.
@@ -165,18 +185,23 @@ mod tests {
         assert_eq!(names, expected);
         assert!(spans[1].seconds + spans[2].seconds <= spans[0].seconds);
         assert!(spans[1].start + spans[1].seconds <= spans[2].start);
-        assert!(spans.iter().all(|s| s.peak.is_none()));
+        assert!(spans.iter().all(|s| s.peak.is_none() && s.cpu.is_none()));
     }
 
     #[test]
     fn accepts_peaks_that_hold_what_was_allocated() {
-        let (_, spans) = record(Measure::Memory, work);
+        let (_, spans) = record(Measure::Usage, work);
         let peaks: Vec<Option<u64>> = spans.iter().map(|s| s.peak).collect();
         if let [Some(outer), Some(first), Some(second)] = peaks[..] {
             assert!(outer >= second && outer >= first, "{peaks:?}");
             assert!(second >= 64 << 20, "{peaks:?}");
         } else {
             assert_eq!(peak_bytes(), None, "{peaks:?}");
+        }
+        if let [Some(outer), Some(first), Some(second)] = [0, 1, 2].map(|i: usize| spans[i].cpu) {
+            assert!(first >= 0.0 && outer >= second && second > 0.0, "{outer} {first} {second}");
+        } else {
+            assert_eq!(cpu_seconds(), None);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use proveil::estimate::{Estimate, Machine, Work};
 use proveil::io::{Cases, encode, input_specs, write_atomic};
 use proveil::onnx::describe;
 use proveil::trace::peak_bytes;
@@ -48,6 +49,14 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     describe_model(&engine, &subject, compile_s + build_s, out)?;
     let times = prove_all(&engine, &specs, &judged, out)?;
     out.insert("prove_each_s".into(), json!(out["prove_s"].as_f64().map(|s| s / batch as f64)));
+    if let Some(machine) = a.speed.as_deref().and_then(|s| s.split_once(',')) {
+        let number = |s: &str| s.parse().map_err(|_| Failure::usage("--speed is fixed,scale"));
+        let machine = Machine { fixed_s: number(machine.0)?, scale: number(machine.1)? };
+        let e = Estimate::of(&engine.key, &engine.package.graph, &machine);
+        out.insert("predicted_s".into(), json!(e.prove_s));
+        out.insert("predicted_proof_bytes".into(), json!(e.proof_bytes.round()));
+        out.insert("predicted_peak_mib".into(), json!(e.peak_bytes / 1_048_576.0));
+    }
     out.insert("peak_mib".into(), json!(peak_bytes().map(|b| b as f64 / 1_048_576.0)));
     if a.stages || a.flamegraph.is_some() {
         let cells = encode(&specs, &judged[0].0)?;
@@ -124,6 +133,7 @@ fn describe_model(engine: &Engine, s: &Subject, compile_s: f64, out: &mut Map<St
     if let Value::Object(fields) = fields {
         out.extend(fields);
     }
+    out.insert("work".into(), json!(Work::of(&engine.key, &package.graph)));
     Ok(())
 }
 

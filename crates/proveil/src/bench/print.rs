@@ -76,6 +76,16 @@ impl Printer {
             n("accuracy", 100.0, 1),
             n("security_bits", 1.0, 0)
         );
+        if let Some(predicted) = r["predicted_s"].as_f64() {
+            let factor = predicted / r["prove_s"].as_f64().unwrap_or(predicted);
+            let _ = writeln!(
+                out,
+                "    predicted: {} s ({factor:.2} of measured), proof {} K, peak {} M",
+                n("predicted_s", 1.0, 3),
+                n("predicted_proof_bytes", 1.0 / 1024.0, 1),
+                n("predicted_peak_mib", 1.0, 0)
+            );
+        }
         if self.stages {
             let _ = write!(out, "{}", super::stages::table(&r["spans"]));
         }

@@ -44,6 +44,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Compile an ONNX model to a package (secret) and a verifying key (public).
     Compile(CompileArgs),
+    /// Predict time, memory and sizes of proofs of an ONNX model on this machine.
+    Estimate(EstimateArgs),
     /// Commit to an input before proving.
     Commit(CommitArgs),
     /// Check a commitment file against data.
@@ -151,6 +153,25 @@ pub struct CompileArgs {
     /// Typical inputs: an archive of cases or one input file.
     #[arg(long)]
     pub samples: Option<PathBuf>,
+    /// The rest.
+    #[command(flatten)]
+    pub building: Building,
+}
+
+/// Options of `estimate`.
+#[derive(clap::Args)]
+pub struct EstimateArgs {
+    /// The model.
+    pub model: PathBuf,
+    /// Typical inputs: an archive of cases or one input file. Widths chosen for random inputs may be others.
+    #[arg(long)]
+    pub samples: Option<PathBuf>,
+    /// A machine's speed, instead of a self-test of this one.
+    #[arg(long)]
+    pub machine: Option<PathBuf>,
+    /// Where the measured speed goes; nowhere when absent.
+    #[arg(long)]
+    pub save_machine: Option<PathBuf>,
     /// The rest.
     #[command(flatten)]
     pub building: Building,
@@ -285,8 +306,17 @@ pub enum Drawing {
 #[derive(Clone, clap::Args)]
 pub struct BenchArgs {
     /// Folders with `model.onnx` and `cases.npz`, or ONNX files.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "scaling")]
     pub paths: Vec<PathBuf>,
+    /// Measure generated models instead, one length growing at a time, and name the cliffs.
+    #[arg(long, conflicts_with = "paths")]
+    pub scaling: bool,
+    /// Which lengths grow: width, depth, channels, batch, sequence, steps; all when absent.
+    #[arg(long, requires = "scaling", value_delimiter = ',')]
+    pub axes: Vec<String>,
+    /// Draw what `--scaling` measured (SVG).
+    #[arg(long, requires = "scaling")]
+    pub plot: Option<PathBuf>,
     /// Measure with each of these numbers of inferences in one proof, e.g. 1,8,64.
     #[arg(long, value_delimiter = ',', conflicts_with = "batch", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub batches: Vec<u32>,
@@ -302,6 +332,12 @@ pub struct BenchArgs {
     /// Draw the stages as a flame chart (SVG); with several models, each gets its name put before the extension.
     #[arg(long)]
     pub flamegraph: Option<PathBuf>,
+    /// Print what `estimate` predicts beside what is measured.
+    #[arg(long)]
+    pub predict: bool,
+    /// Speed of this machine as `fixed,scale`, from the process that measures it.
+    #[arg(long, hide = true)]
+    pub speed: Option<String>,
     /// Seconds that one model may take.
     #[arg(long, default_value_t = 1800)]
     pub timeout: u64,

@@ -57,7 +57,7 @@ mod tests {
     fn accepts_every_span_with_its_place() {
         let span = |name, parent: Option<usize>, start, seconds| {
             let depth = usize::from(parent.is_some());
-            Span { name, parent, depth, stage: depth == 0, start, seconds, peak: Some(3 << 20) }
+            Span { name, parent, depth, stage: depth == 0, start, seconds, cpu: None, peak: Some(3 << 20) }
         };
         let spans = [span("a < b", None, 1.0, 2.0), span("half", Some(0), 2.0, 1.0)];
         let picture = flame("m & n", &spans);

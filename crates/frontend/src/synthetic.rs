@@ -1,0 +1,212 @@
+//! Model files made to measure: layers of equal shape, of any width, depth and length, with drawn weights.
+//!
+//! Benchmarks grow one axis at a time with them, and estimates calibrate on them; no file is needed for either.
+
+use prost::Message;
+use tract_onnx::pb;
+
+/// A family of networks with the lengths that grow. All have one input, `x`, and one output, `y`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Synthetic {
+    /// `layers` dense layers from `width` to `width` cells, each with a ReLU.
+    Dense {
+        /// Cells of every layer.
+        width: usize,
+        /// Number of layers.
+        layers: usize,
+    },
+    /// `layers` convolutions of 3x3 with padding, each with a ReLU, on `side` x `side` cells.
+    Conv {
+        /// Channels of every layer.
+        channels: usize,
+        /// Height and width.
+        side: usize,
+        /// Number of layers.
+        layers: usize,
+    },
+    /// `layers` layers of single-headed self-attention with a residual.
+    Attention {
+        /// Cells of a position.
+        width: usize,
+        /// Positions.
+        sequence: usize,
+        /// Number of layers.
+        layers: usize,
+    },
+    /// A recurrent layer (LSTM) over a sequence; the output is its last state.
+    Recurrent {
+        /// Cells of a position and of the state.
+        width: usize,
+        /// Positions.
+        sequence: usize,
+    },
+}
+
+/// A file in the making.
+struct File {
+    graph: pb::GraphProto,
+    state: u64,
+}
+
+fn info(name: &str, shape: &[usize]) -> pb::ValueInfoProto {
+    use pb::tensor_shape_proto::{Dimension, dimension::Value};
+    let dim = |&d: &usize| Dimension { value: Some(Value::DimValue(d as i64)), ..Default::default() };
+    let shape = pb::TensorShapeProto { dim: shape.iter().map(dim).collect() };
+    let tensor = pb::type_proto::Tensor { elem_type: 1, shape: Some(shape) };
+    let value = Some(pb::type_proto::Value::TensorType(tensor));
+    let r#type = Some(pb::TypeProto { value, ..Default::default() });
+    pb::ValueInfoProto { name: name.into(), r#type, ..Default::default() }
+}
+
+impl File {
+    fn new(input: &[usize]) -> Self {
+        let output = vec![pb::ValueInfoProto { name: "y".into(), ..Default::default() }];
+        let graph = pb::GraphProto { input: vec![info("x", input)], output, ..Default::default() };
+        Self { graph, state: 0x9e37_79b9_7f4a_7c15 }
+    }
+
+    /// Weights of mean 0 and variance `2 / inputs`, so that layers keep the size of their values.
+    fn weight(&mut self, name: &str, dims: &[usize], inputs: usize) {
+        let reach = (6.0 / inputs as f64).sqrt();
+        let mut draw = || {
+            self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((self.state >> 11) as f64 / (1u64 << 53) as f64 * 2.0 - 1.0) * reach
+        };
+        let float_data = (0..dims.iter().product::<usize>()).map(|_| draw() as f32).collect();
+        let dims = dims.iter().map(|d| *d as i64).collect();
+        let tensor = pb::TensorProto { name: name.into(), dims, data_type: 1, float_data, ..Default::default() };
+        self.graph.initializer.push(tensor);
+    }
+
+    fn node(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attribute: Vec<pb::AttributeProto>) {
+        self.graph.node.push(pb::NodeProto {
+            name: format!("{op}_{}", self.graph.node.len()),
+            op_type: op.into(),
+            input: inputs.iter().map(|s| (*s).into()).collect(),
+            output: outputs.iter().map(|s| (*s).into()).collect(),
+            attribute,
+            ..Default::default()
+        });
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        let opset_import = vec![pb::OperatorSetIdProto { version: 13, ..Default::default() }];
+        pb::ModelProto { ir_version: 7, graph: Some(self.graph), opset_import, ..Default::default() }.encode_to_vec()
+    }
+
+    /// Name of a layer's result: the last one is the output.
+    fn name(layer: usize, layers: usize) -> String {
+        if layer + 1 == layers { "y".into() } else { format!("h{layer}") }
+    }
+}
+
+fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
+    pb::AttributeProto { name: name.into(), ints: values.to_vec(), r#type: 7, ..Default::default() }
+}
+
+fn int(name: &str, value: i64) -> pb::AttributeProto {
+    pb::AttributeProto { name: name.into(), i: value, r#type: 2, ..Default::default() }
+}
+
+impl Synthetic {
+    /// The model file.
+    #[must_use]
+    pub fn onnx(&self) -> Vec<u8> {
+        match *self {
+            Self::Dense { width, layers } => dense(width, layers.max(1)),
+            Self::Conv { channels, side, layers } => conv(channels, side, layers.max(1)),
+            Self::Attention { width, sequence, layers } => attention(width, sequence, layers.max(1)),
+            Self::Recurrent { width, sequence } => recurrent(width, sequence),
+        }
+    }
+}
+
+fn dense(width: usize, layers: usize) -> Vec<u8> {
+    let mut f = File::new(&[1, width]);
+    let mut x = "x".to_string();
+    for k in 0..layers {
+        let (w, b, h, y) = (format!("w{k}"), format!("b{k}"), format!("a{k}"), File::name(k, layers));
+        f.weight(&w, &[width, width], width);
+        f.weight(&b, &[width], 100 * width);
+        f.node("Gemm", &[&x, &w, &b], &[&h], vec![]);
+        f.node("Relu", &[&h], &[&y], vec![]);
+        x = y;
+    }
+    f.bytes()
+}
+
+fn conv(channels: usize, side: usize, layers: usize) -> Vec<u8> {
+    let mut f = File::new(&[1, channels, side, side]);
+    let mut x = "x".to_string();
+    for k in 0..layers {
+        let (w, b, h, y) = (format!("w{k}"), format!("b{k}"), format!("a{k}"), File::name(k, layers));
+        f.weight(&w, &[channels, channels, 3, 3], 9 * channels);
+        f.weight(&b, &[channels], 900 * channels);
+        f.node("Conv", &[&x, &w, &b], &[&h], vec![ints("kernel_shape", &[3, 3]), ints("pads", &[1, 1, 1, 1])]);
+        f.node("Relu", &[&h], &[&y], vec![]);
+        x = y;
+    }
+    f.bytes()
+}
+
+fn attention(width: usize, sequence: usize, layers: usize) -> Vec<u8> {
+    let mut f = File::new(&[1, sequence, width]);
+    let mut x = "x".to_string();
+    for k in 0..layers {
+        let n = |part: &str| format!("{part}{k}");
+        for part in ["q", "k", "v"] {
+            // A third of the usual variance keeps scores in the range that soft-max tells apart.
+            f.weight(&n(&format!("w{part}")), &[width, width], 6 * width);
+            f.node("MatMul", &[&x, &n(&format!("w{part}"))], &[&n(part)], vec![]);
+        }
+        f.node("Transpose", &[&n("k")], &[&n("t")], vec![ints("perm", &[0, 2, 1])]);
+        f.node("MatMul", &[&n("q"), &n("t")], &[&n("s")], vec![]);
+        f.node("Softmax", &[&n("s")], &[&n("p")], vec![int("axis", -1)]);
+        f.node("MatMul", &[&n("p"), &n("v")], &[&n("m")], vec![]);
+        let y = File::name(k, layers);
+        f.node("Add", &[&n("m"), &x], &[&y], vec![]);
+        x = y;
+    }
+    f.bytes()
+}
+
+fn recurrent(width: usize, sequence: usize) -> Vec<u8> {
+    let mut f = File::new(&[sequence, 1, width]);
+    f.weight("w", &[1, 4 * width, width], 2 * width);
+    f.weight("r", &[1, 4 * width, width], 2 * width);
+    f.node("LSTM", &["x", "w", "r"], &["", "y"], vec![int("hidden_size", width as i64)]);
+    f.bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Native, Options, Tensor, compile};
+
+    #[test]
+    fn matches_reference_of_the_float_engine() {
+        let all = [
+            (Synthetic::Dense { width: 12, layers: 3 }, vec![1, 12], 3 * 13 * 12),
+            (Synthetic::Conv { channels: 3, side: 5, layers: 2 }, vec![1, 3, 5, 5], 2 * (81 + 3)),
+            (Synthetic::Attention { width: 8, sequence: 6, layers: 2 }, vec![1, 6, 8], 2 * 3 * 64),
+            (Synthetic::Recurrent { width: 6, sequence: 4 }, vec![4, 1, 6], 2 * 4 * 36),
+        ];
+        for (family, shape, params) in all {
+            let onnx = family.onnx();
+            let model = compile(&onnx, &[], &Options::default()).unwrap_or_else(|e| panic!("{family:?}: {e}"));
+            assert_eq!(proveil_graph::Stats::of(&model.graph).params, params, "{family:?}");
+            assert!(model.report.outputs[0].relative < 0.02, "{family:?}: {:?}", model.report.outputs);
+            let data: Vec<f64> =
+                (0..shape.iter().product::<usize>()).map(|i| f64::from((i as f32 * 0.7).sin())).collect();
+            let cells = model.inputs[0].quantise(&data).expect("in range");
+            let all = proveil_graph::run(&model.graph, &model.params, &[cells]).expect("runs");
+            let got = model.outputs[0].dequantise(&all[model.graph.outputs[0].0 as usize]);
+            let native = Native::load(&onnx, &[shape.clone()]).expect("loads");
+            let want = native.run(&[Tensor::floats(shape, data).expect("dense")]).expect("runs");
+            let top = want[0].data.iter().fold(0f64, |m, v| m.max(v.abs()));
+            assert!(top > 0.01 && got.len() == want[0].data.len(), "{family:?}");
+            assert!(got.iter().zip(&want[0].data).all(|(g, w)| (g - w).abs() < 0.03 * top), "{family:?}");
+        }
+    }
+}

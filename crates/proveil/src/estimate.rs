@@ -1,0 +1,338 @@
+//! What a proof will cost, from its key alone: counts of work by stage, times the constants of a machine.
+//!
+//! The counts are exact, read off the layout; nothing is run. Their weights are processor nanoseconds on the machine
+//! that [`crate::profile`] names, whose cost model of trees and openings is used as it is. Two short proofs tell how
+//! long a machine takes for a small and for a larger amount of that ([`Machine::measure`]).
+//!
+//! The weights were fitted to what `bench --stages --json` says (`work` beside `cpu_s`) of a hundred models and batches;
+//! when kernels change much, fit them again.
+
+use proveil_frontend::Options;
+use proveil_frontend::synthetic::Synthetic;
+use proveil_graph::{Graph, Stats};
+use proveil_protocol::merkle::Commitment;
+use proveil_protocol::pads;
+use proveil_protocol::params::Params;
+use proveil_relation::Home;
+use proveil_relation::groups::Side;
+use proveil_relation::layout::Dims;
+use proveil_relation::table::Table;
+use proveil_verifier::PreparedKey;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::meta::Meta;
+use crate::onnx::describe;
+use crate::package::{CompileOptions, claim, compile_graph, draft_key};
+use crate::profile::{self, Wish};
+
+/// Runs of each proof of the self-test; the median counts.
+const RUNS: usize = 5;
+/// What the self-test proves: one model whose proof is mostly overhead, one whose proof is mostly work.
+const SELF_TEST: [Synthetic; 2] =
+    [Synthetic::Dense { width: 32, layers: 2 }, Synthetic::Conv { channels: 16, side: 24, layers: 4 }];
+/// Bits of the models of the self-test.
+const BITS: (u32, u32) = (8, 10);
+
+/// Counts of work in a proof.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Work {
+    /// Multiplications of plain inference.
+    pub macs: f64,
+    /// Cells that plain inference computes.
+    pub values: f64,
+    /// Looked-up cells.
+    pub lookup_cells: f64,
+    /// Entries of all look-up tuples.
+    pub tuple_cells: f64,
+    /// Rows of all tables.
+    pub table_rows: f64,
+    /// Cells of inputs, outputs and trace.
+    pub trace_cells: f64,
+    /// Cells of the model.
+    pub model_cells: f64,
+    /// Addresses of fractions in use, in both lanes.
+    pub addresses: f64,
+    /// Granules of all committed tensors.
+    pub granules: f64,
+    /// Granules of all look-up spaces and outputs.
+    pub space_granules: f64,
+    /// Cells that phase 2 reads for its operands, and products that it sums over.
+    pub operand_cells: f64,
+    /// Length of the index space of phase 2 in use.
+    pub products: f64,
+    /// Contractions.
+    pub contractions: f64,
+    /// Kinds of look-ups, tables and outputs.
+    pub kinds: f64,
+    /// Messages of the proof.
+    pub messages: f64,
+    /// Products of two hidden values.
+    pub hidden_products: f64,
+    /// Pads.
+    pub pads: f64,
+    /// Nanoseconds of tree building for the trace, by the cost model of geometries.
+    pub commit_ns: f64,
+    /// The same for pads.
+    pub pads_ns: f64,
+    /// The same for the helper columns.
+    pub helper_ns: f64,
+    /// The last sumcheck, likewise.
+    pub claims_ns: f64,
+    /// The opening, likewise.
+    pub opening_ns: f64,
+    /// Bytes of codewords and hashes of all trees.
+    pub tree_bytes: f64,
+    /// Bytes of the opening.
+    pub opening_bytes: f64,
+}
+
+impl Work {
+    /// Counts the work of proofs under a key.
+    #[must_use]
+    pub fn of(key: &PreparedKey, graph: &Graph) -> Self {
+        let (layout, relation) = (&key.layout, &key.key.relation);
+        let stats = Stats::of(graph);
+        let cells = |d: &Dims| (d.outer * d.last) as f64;
+        let blocks = &layout.blocks[..relation.lookups.len().min(layout.blocks.len())];
+        let committed = || layout.tensors.iter().filter(|t| t.tree.is_some());
+        let group = |s: Side| -> f64 {
+            let own = layout.groups.iter().enumerate().filter(move |(i, g)| g.first[s.index()] == *i);
+            own.map(|(_, g)| g.side_extents(s).iter().product::<usize>() as f64).sum()
+        };
+        let shape = key.shape();
+        let of_home = |model: bool| {
+            let tensors = relation.tensors.iter().filter(|t| !matches!(t.home, Home::Public(_)));
+            tensors.filter(|t| (t.home == Home::Model) == model).map(|t| t.cells() as f64).sum::<f64>()
+        };
+        let mut work = Self {
+            macs: stats.macs as f64,
+            values: graph.nodes.iter().map(|n| graph.tensors[n.out.0 as usize].cells() as f64).sum(),
+            lookup_cells: blocks.iter().map(|b| cells(&b.dims)).sum(),
+            tuple_cells: blocks.iter().zip(&relation.lookups).map(|(b, l)| cells(&b.dims) * l.tuple.len() as f64).sum(),
+            table_rows: relation.tables.iter().map(Table::num_rows).sum::<usize>() as f64,
+            trace_cells: of_home(false),
+            model_cells: of_home(true),
+            addresses: 2.0 * layout.tensors[layout.helper(relation)].dims.last as f64,
+            granules: committed().map(|t| t.dims.rows() as f64).sum(),
+            space_granules: layout.blocks.iter().map(|b| &b.dims).chain(&layout.outputs).map(|d| d.rows() as f64).sum(),
+            operand_cells: group(Side::Lhs) + group(Side::Rhs),
+            products: layout.linear_at as f64 + 1.0,
+            contractions: layout.groups.len() as f64,
+            kinds: (layout.blocks.len() + layout.outputs.len()) as f64,
+            messages: shape.messages as f64,
+            hidden_products: shape.products.len() as f64,
+            pads: shape.pads as f64,
+            ..Self::default()
+        };
+        work.trees(key, shape.pads);
+        work
+    }
+
+    fn trees(&mut self, key: &PreparedKey, pads: usize) {
+        let (layout, params) = (&key.layout, &key.key.params);
+        let hiding = key.key.visibility.hiding();
+        for (group, height) in layout.heights.iter().enumerate() {
+            let Ok(schedule) = params.schedule(*height) else { continue };
+            let own: Vec<_> = layout.trees.iter().filter(|t| t.group == group).cloned().collect();
+            let leaves = (1u64 << schedule.rows.log_leaves) as f64;
+            self.tree_bytes += own.iter().map(|t| leaves * (8.0 * t.base_columns() as f64 + 64.0)).sum::<f64>();
+            let (cost, parts) = profile::predict(layout, group, &schedule, params, hiding);
+            self.commit_ns += parts.commit;
+            self.helper_ns += parts.helper;
+            self.claims_ns += parts.claims;
+            self.opening_ns += parts.opening;
+            self.opening_bytes += cost.bytes;
+        }
+        if hiding {
+            let log_height = pads::log_height(pads, params);
+            let log_leaves = log_height + usize::from(params.pad_log_inv_rate);
+            self.pads_ns = profile::tree_ns(log_leaves, pads::WIDTH, log_height, true);
+            let queries = params.pad_query_round(log_height).count;
+            self.opening_bytes += profile::rows_bytes(log_leaves, queries, pads::WIDTH);
+            self.opening_bytes += 24.0 * (1u64 << log_height) as f64;
+        }
+        self.opening_bytes += 24.0 * self.messages;
+    }
+}
+
+impl Work {
+    /// Processor nanoseconds by stage on the reference machine.
+    #[must_use]
+    pub fn nanoseconds(&self) -> [(&'static str, f64); 9] {
+        let w = self;
+        [
+            ("inference", 2e5 + 0.05 * w.macs + 19.0 * w.tuple_cells),
+            ("check", 1e3 + 0.7 * w.trace_cells),
+            ("witness", 2.6e5 + 11.0 * w.lookup_cells + 0.7 * w.table_rows),
+            ("commit", 1.3e6 + 1.4 * w.commit_ns + 1.7 * w.pads_ns + 14.0 * w.trace_cells),
+            ("look-ups", 5.6e5 + 150.0 * w.addresses + 2.4 * w.helper_ns + 4.7e3 * w.kinds),
+            (
+                "products",
+                7.2e5 + 284.0 * w.space_granules + 5.8 * w.operand_cells + 121.0 * w.products + 9.7e3 * w.contractions,
+            ),
+            ("claims", 1.2e6 + 1.2 * w.claims_ns + 600.0 * w.space_granules),
+            ("opening", 5.3e5 + 2.1 * w.opening_ns),
+            ("pads", 1.3e4 * w.pads + 187.0 * w.space_granules),
+        ]
+    }
+
+    /// Largest resident size of the prover, in bytes: the process, trees, fractions, operands, cells.
+    #[must_use]
+    pub fn peak_bytes(&self) -> f64 {
+        13.7e6
+            + 1.46 * self.tree_bytes
+            + 102.0 * self.addresses
+            + 2.7 * self.trace_cells
+            + 94.0 * self.model_cells
+            + 172.0 * self.products
+    }
+
+    /// Bytes of a proof; siblings that two openings share are counted once only by chance.
+    #[must_use]
+    pub fn proof_bytes(&self) -> f64 {
+        0.94 * self.opening_bytes
+    }
+}
+
+/// How fast a machine is: seconds are `fixed_s + scale` times what the reference machine's processor needs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Seconds of every proof.
+    pub fixed_s: f64,
+    /// Seconds for a processor second of the reference machine.
+    pub scale: f64,
+}
+
+impl Machine {
+    /// Two cores of the reference machine, idle.
+    pub const REFERENCE: Self = Self { fixed_s: 0.0, scale: 0.6 };
+
+    /// Measures this machine by two short proofs of generated models, a second or two; keeps nothing.
+    ///
+    /// # Errors
+    /// Those of compiling and proving.
+    pub fn measure() -> Result<Self, Error> {
+        let mut points = Vec::new();
+        for family in SELF_TEST {
+            let mut front = Options::default();
+            (front.weight_bits, front.activation_bits) = (Some(BITS.0), Some(BITS.1));
+            let model = proveil_frontend::compile(&family.onnx(), &[], &front)?;
+            let inputs: Vec<Vec<i64>> =
+                model.inputs.iter().map(|i| vec![i.range.hi / 3; i.shape.iter().product()]).collect();
+            let options = CompileOptions { params: Params::fast(128), ..CompileOptions::default() };
+            let meta = describe(&model, &options.name);
+            let (package, committed) = compile_graph(model.graph, model.params, &meta, &options)?;
+            let engine = Engine::with_model(package, committed)?;
+            let mut times = Vec::new();
+            for _ in 0..RUNS {
+                let clock = std::time::Instant::now();
+                engine.prove(&inputs, b"")?;
+                times.push(clock.elapsed().as_secs_f64());
+            }
+            times.sort_by(f64::total_cmp);
+            points.push((seconds(&Work::of(&engine.key, &engine.package.graph)), times[RUNS / 2]));
+        }
+        Ok(Self::through(points[0], points[1]))
+    }
+
+    /// The line through two points of predicted processor seconds and measured seconds; its fixed part is not negative
+    /// and not above the smaller time.
+    fn through(small: (f64, f64), large: (f64, f64)) -> Self {
+        let slope = (large.1 - small.1) / (large.0 - small.0).max(1e-9);
+        let fixed_s = (small.1 - slope * small.0).clamp(0.0, 0.7 * small.1);
+        Self { fixed_s, scale: ((large.1 - fixed_s) / large.0).max(1e-6) }
+    }
+}
+
+fn seconds(work: &Work) -> f64 {
+    work.nanoseconds().iter().map(|s| s.1).sum::<f64>() / 1e9
+}
+
+/// What a proof will cost.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// What there is to do.
+    pub work: Work,
+    /// Seconds by stage.
+    pub stages: Vec<(&'static str, f64)>,
+    /// Seconds to prove, the sum.
+    pub prove_s: f64,
+    /// Largest resident size of the prover, in bytes.
+    pub peak_bytes: f64,
+    /// Bytes of the proof.
+    pub proof_bytes: f64,
+    /// Bytes of the verifying key: exact.
+    pub vk_bytes: usize,
+}
+
+impl Estimate {
+    /// Predicts proofs under a key on a machine.
+    #[must_use]
+    pub fn of(key: &PreparedKey, graph: &Graph, machine: &Machine) -> Self {
+        let work = Work::of(key, graph);
+        let total = seconds(&work);
+        let prove_s = machine.fixed_s + machine.scale * total;
+        // The fixed part belongs to stages as their work does.
+        let stages = work.nanoseconds().iter().map(|(n, ns)| (*n, ns / 1e9 / total * prove_s)).collect();
+        Self {
+            stages,
+            prove_s,
+            peak_bytes: work.peak_bytes(),
+            proof_bytes: work.proof_bytes(),
+            vk_bytes: key.key.encode().len(),
+            work,
+        }
+    }
+
+    /// Predicts proofs of a graph that is not committed to.
+    ///
+    /// # Errors
+    /// `Graph`, `Lower`, `Params`, `Geometry`, as compilation.
+    pub fn of_graph(graph: &Graph, meta: &Meta, options: &CompileOptions, machine: &Machine) -> Result<Self, Error> {
+        proveil_graph::check::check(graph)?;
+        options.params.validate()?;
+        let (relation, visibility) = claim(graph, options)?;
+        let wish =
+            Wish { relation: &relation, params: &options.params, visibility: &visibility, profile: options.profile };
+        let budget = options.budget.unwrap_or(profile::LEAST_BUDGET);
+        let choice = wish.choose(options.budget).ok_or(Error::Geometry { budget })?;
+        let model = relation.tensors.iter().any(|t| t.home == Home::Model);
+        let key = draft_key(graph, meta, options, &choice, model.then(|| Commitment::plain([0; 32])))?;
+        Ok(Self::of(&PreparedKey::new(key), graph, machine))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_reference_line() {
+        let line = Machine::through((0.01, 0.012), (0.1, 0.084));
+        assert!((line.fixed_s - 0.004).abs() < 1e-9 && (line.scale - 0.8).abs() < 1e-9, "{line:?}");
+        // Noise must not make larger proofs cheaper or small ones free.
+        let noisy = Machine::through((0.01, 0.09), (0.1, 0.08));
+        assert!(noisy.fixed_s >= 0.0 && noisy.scale > 0.0, "{noisy:?}");
+    }
+
+    #[test]
+    fn matches_reference_of_the_compiled_key() {
+        let family = Synthetic::Dense { width: 24, layers: 3 };
+        let model = proveil_frontend::compile(&family.onnx(), &[], &Options::default()).expect("compiles");
+        let options = CompileOptions { params: Params::fast(60), ..CompileOptions::default() };
+        let meta = describe(&model, "m");
+        let machine = Machine::REFERENCE;
+        let draft = Estimate::of_graph(&model.graph, &meta, &options, &machine).expect("estimates");
+        let (package, committed) = compile_graph(model.graph, model.params, &meta, &options).expect("compiles");
+        let engine = Engine::with_model(package, committed).expect("loads");
+        assert_eq!(draft, Estimate::of(&engine.key, &engine.package.graph, &machine));
+        let proved = engine.prove(&[vec![3; 24]], b"").expect("proves");
+        let ratio = draft.proof_bytes / proved.file.proof.len() as f64;
+        assert!((0.7..1.3).contains(&ratio), "{ratio}");
+        let names: Vec<&str> = draft.stages.iter().map(|s| s.0).collect();
+        assert_eq!(names[1..], proveil_prover::STAGES);
+        assert!((draft.stages.iter().map(|s| s.1).sum::<f64>() - draft.prove_s).abs() < 1e-9);
+    }
+}
