@@ -202,7 +202,7 @@ mod tests {
             let cells = model.inputs[0].quantise(&data).expect("in range");
             let all = proveil_graph::run(&model.graph, &model.params, &[cells]).expect("runs");
             let got = model.outputs[0].dequantise(&all[model.graph.outputs[0].0 as usize]);
-            let native = Native::load(&onnx, &[shape.clone()]).expect("loads");
+            let native = Native::load(&onnx, std::slice::from_ref(&shape)).expect("loads");
             let want = native.run(&[Tensor::floats(shape, data).expect("dense")]).expect("runs");
             let top = want[0].data.iter().fold(0f64, |m, v| m.max(v.abs()));
             assert!(top > 0.01 && got.len() == want[0].data.len(), "{family:?}");
