@@ -74,6 +74,7 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
                 let row = g.tensors[j].shape.last().copied().unwrap_or(1);
                 let cells = eval::cells(g, &values, TensorId(j as u32));
                 let own = Span::of(cells, row);
+                let own = if g.inputs.contains(&TensorId(j as u32)) { own.with_grain(cells) } else { own };
                 *span = span.join(if rows[j] { own.with_log_sums(cells, row) } else { own });
             }
         }

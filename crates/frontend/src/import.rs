@@ -23,6 +23,7 @@ mod scatter;
 mod select;
 mod shape;
 mod svm;
+mod trees;
 
 pub(crate) use policy::{reaches, reaches_hidden, top_k};
 use std::collections::{HashMap, HashSet};
@@ -184,6 +185,7 @@ impl Importer<'_> {
             bits::import,
             arrange::import,
             control::import,
+            trees::import,
         ];
         for family in families {
             if let Some(outputs) = family(self, n)? {

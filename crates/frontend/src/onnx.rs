@@ -210,6 +210,13 @@ pub(crate) fn constant(proto: &pb::TensorProto, place: &str, limits: &Limits) ->
     tensors::from_proto(proto, place, &options)
 }
 
+/// Numbers of a tensor attribute, which need not be finite.
+fn numbers(proto: &pb::TensorProto, place: &str, limits: &Limits) -> Result<Vec<f64>> {
+    let dims = BTreeMap::new();
+    let options = ReadOptions { batch: None, dims: &dims, limits, external_data: None, sample_shapes: None };
+    tensors::unchecked(proto, place, &options).map(|t| t.data)
+}
+
 fn limit(what: &str, got: u64, limit: u64) -> Result<()> {
     if got > limit {
         return Err(FrontendError::TooLarge { what: what.into(), got, limit });

@@ -13,6 +13,7 @@ mod narrow;
 mod rounding;
 mod softmax;
 mod table;
+mod trees;
 
 use std::collections::HashMap;
 
@@ -44,6 +45,8 @@ pub(crate) struct Span {
     pub log_sum: (f64, f64),
     /// How many values were seen; `usize::MAX` for a range that holds of itself.
     pub seen: usize,
+    /// Largest power of two of which all values seen are multiples; 0 unless it was asked for.
+    pub grain: f64,
 }
 
 /// Fewer values than this do not show which sign a tensor has.
@@ -51,17 +54,23 @@ const SIGN_KNOWN: usize = 64;
 
 impl Span {
     const NO_ROWS: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
-    pub const EMPTY: Span =
-        Span { lo: f64::INFINITY, hi: f64::NEG_INFINITY, row_top: f64::INFINITY, log_sum: Self::NO_ROWS, seen: 0 };
+    pub const EMPTY: Span = Span {
+        lo: f64::INFINITY,
+        hi: f64::NEG_INFINITY,
+        row_top: f64::INFINITY,
+        log_sum: Self::NO_ROWS,
+        seen: 0,
+        grain: f64::INFINITY,
+    };
 
     pub fn new(lo: f64, hi: f64) -> Self {
-        Self { lo, hi, row_top: lo, log_sum: Self::NO_ROWS, seen: usize::MAX }
+        Self { lo, hi, row_top: lo, log_sum: Self::NO_ROWS, seen: usize::MAX, grain: 0.0 }
     }
 
     pub fn of(data: &[f64], row: usize) -> Self {
         data.chunks(row.max(1)).fold(Self::EMPTY, |s, r| {
             let (lo, hi) = r.iter().fold((s.lo, f64::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
-            Self { lo, hi: s.hi.max(hi), row_top: s.row_top.min(hi), log_sum: s.log_sum, seen: s.seen + r.len() }
+            Self { lo, hi: s.hi.max(hi), row_top: s.row_top.min(hi), seen: s.seen + r.len(), ..s }
         })
     }
 
@@ -79,6 +88,7 @@ impl Span {
             row_top: self.row_top.min(other.row_top),
             log_sum: (self.log_sum.0.min(other.log_sum.0), self.log_sum.1.max(other.log_sum.1)),
             seen: self.seen.saturating_add(other.seen),
+            grain: self.grain.min(other.grain),
         }
     }
 
@@ -269,6 +279,7 @@ impl Quantiser<'_> {
                 let top = depth.map_or(span.reach() * self.set.margin + 1.0, |d| d as f64);
                 ((exponent(top) as u32 + u32::from(signed)).max(1), signed, 1.0)
             }
+            Kind::Float if let Some(compared) = self.compared_input(id) => compared,
             Kind::Float => {
                 // Rounding an operand of a comparison can turn its result: differences are kept as far as possible.
                 let sharp = self.sharp[id.0 as usize];

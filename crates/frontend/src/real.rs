@@ -6,6 +6,7 @@ mod elementwise;
 pub(crate) mod eval;
 pub(crate) mod expr;
 mod fold;
+pub(crate) mod forest;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,6 +58,11 @@ pub(crate) enum RealOp {
         x: TensorId,
         threshold: f64,
     },
+    /// Sums of leaves of decision trees: `[rows, features]` to `[rows, columns]`.
+    Trees {
+        x: TensorId,
+        forest: Arc<forest::Forest>,
+    },
     /// Quotient of whole numbers rounded towards zero, equal shapes.
     IntDiv {
         num: TensorId,
@@ -97,6 +103,7 @@ impl RealOp {
             | Self::ArgMaxOneHot(x)
             | Self::OneHot { x, .. }
             | Self::Reaches { x, .. }
+            | Self::Trees { x, .. }
             | Self::Softmax(x)
             | Self::LogSumExp(x) => vec![*x],
         }
@@ -196,7 +203,7 @@ impl RealGraph {
     pub fn sharp(&self, live: &[bool]) -> Vec<bool> {
         self.read_by(live, |op| match op {
             RealOp::Map { f, .. } => f.jumps(),
-            RealOp::Requantise(_) | RealOp::RoundDiv { .. } => true,
+            RealOp::Requantise(_) | RealOp::RoundDiv { .. } | RealOp::Trees { .. } => true,
             _ => false,
         })
     }

@@ -7,12 +7,14 @@
 
 mod maxima;
 mod products;
+mod trees;
 mod views;
 
 use std::collections::{HashMap, HashSet};
 
 pub use maxima::PoolSpec;
 pub use products::ConvSpec;
+pub use trees::ForestSpec;
 
 use crate::bounds;
 use crate::check;

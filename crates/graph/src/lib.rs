@@ -40,7 +40,7 @@ pub mod shape;
 pub mod stats;
 
 pub use batch::batched;
-pub use builder::{Builder, ConvSpec, PoolSpec};
+pub use builder::{Builder, ConvSpec, ForestSpec, PoolSpec};
 pub use error::{EvalError, GraphError};
 pub use eval::{run_fast, run_shared};
 pub use interpret::run;

@@ -31,7 +31,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     }))
 }
 
-fn both(im: &mut Importer, n: &Node, f: Bin, a: TensorId, b: TensorId) -> Result<TensorId> {
+pub(super) fn both(im: &mut Importer, n: &Node, f: Bin, a: TensorId, b: TensorId) -> Result<TensorId> {
     im.g.binary(f, a, b).ok_or_else(|| im.clash(n, a, b))
 }
 
@@ -99,12 +99,18 @@ fn scores(im: &mut Importer, n: &Node, rows: usize) -> Result<TensorId> {
 
 /// What the attribute `post_transform` makes of scores `[rows, classes]`.
 pub(super) fn post_transform(im: &mut Importer, n: &Node, y: TensorId) -> Result<TensorId> {
+    let name = n.string("post_transform")?.unwrap_or_else(|| "NONE".into());
+    transform(im, n, y, &name)
+}
+
+/// The transform of that name.
+pub(super) fn transform(im: &mut Importer, n: &Node, y: TensorId, name: &str) -> Result<TensorId> {
     let shape = im.g.shape(y).to_vec();
-    match n.string("post_transform")?.as_deref() {
-        None | Some("NONE") => Ok(y),
-        Some("LOGISTIC") => Ok(im.g.un(Un::Sigmoid, y)),
-        Some("SOFTMAX") => Ok(im.g.op(shape, Kind::Float, RealOp::Softmax(y))),
-        Some("SOFTMAX_ZERO") => {
+    match name {
+        "NONE" => Ok(y),
+        "LOGISTIC" => Ok(im.g.un(Un::Sigmoid, y)),
+        "SOFTMAX" => Ok(im.g.op(shape, Kind::Float, RealOp::Softmax(y))),
+        "SOFTMAX_ZERO" => {
             // Scores of 0 stay 0, the others share the whole.
             let p = im.g.op(shape, Kind::Float, RealOp::Softmax(y));
             let zero = im.g.map(y, Expr::un(Un::IsZero, Expr::X), Kind::Bool);
@@ -113,8 +119,8 @@ pub(super) fn post_transform(im: &mut Importer, n: &Node, y: TensorId) -> Result
             let sum = im.g.sum(p, &[1], true, 1.0);
             both(im, n, Bin::Div, p, sum)
         }
-        Some("PROBIT") => Ok(im.g.map(y, probit(), Kind::Float)),
-        Some(other) => {
+        "PROBIT" => Ok(im.g.map(y, probit(), Kind::Float)),
+        other => {
             let hint = "use NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO or PROBIT";
             Err(n.unsupported(format!("post_transform {other}"), hint))
         }

@@ -144,12 +144,25 @@ impl Node {
         }
     }
 
+    /// Numbers that need not be finite.
+    pub fn floats_or_infinite(&self, name: &str) -> Result<Option<Vec<f64>>> {
+        self.typed(name, 6, |a| a.floats.iter().map(|&v| f64::from(v)).collect())
+    }
+
     pub fn string(&self, name: &str) -> Result<Option<String>> {
         self.typed(name, 3, |a| String::from_utf8_lossy(&a.s).into_owned())
     }
 
     pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
         self.typed(name, 8, |a| a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+    }
+
+    /// Numbers of a tensor, which need not be finite; none where it is missing.
+    pub fn tensor_numbers(&self, name: &str, limits: &Limits) -> Result<Vec<f64>> {
+        match self.typed(name, 4, |a| a.t.as_ref())? {
+            Some(Some(t)) => super::numbers(t, &self.name, limits),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// A graph: the body of a loop or a condition.

@@ -9,8 +9,8 @@ use crate::tensor::{Kind, Tensor};
 /// Stand-in for minus infinity in attention masks: `exp` of it is 0 in every precision that tables have.
 pub(crate) const MASK: f64 = -4096.0;
 
-/// Reads a constant, refusing NaN and infinity except in tensors that are plainly masks.
-pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
+/// Reads a constant whose numbers need not be finite.
+pub(super) fn unchecked(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
     let name = if proto.name.is_empty() { place } else { &proto.name };
     let fail = |reason: String| FrontendError::malformed(format!("tensor `{name}`"), reason);
     let dtype = DType::from_code(proto.data_type)
@@ -28,22 +28,29 @@ pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOpt
     } else {
         from_typed(proto)
     };
-    let mut data = data.ok_or_else(|| fail(format!("bytes do not hold whole elements of type {}", proto.data_type)))?;
+    let data = data.ok_or_else(|| fail(format!("bytes do not hold whole elements of type {}", proto.data_type)))?;
     if data.len() != cells {
         return Err(fail(format!("has shape {shape:?} but {} elements; export the model again", data.len())));
     }
-    let is_mask = data.iter().all(|&v| v == 0.0 || v == f64::NEG_INFINITY || v < -1e4);
-    for (index, v) in data.iter_mut().enumerate() {
+    Ok(Tensor { shape, kind: dtype.kind(), data })
+}
+
+/// Reads a constant, refusing NaN and infinity except in tensors that are plainly masks.
+pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
+    let mut t = unchecked(proto, place, options)?;
+    let is_mask = t.data.iter().all(|&v| v == 0.0 || v == f64::NEG_INFINITY || v < -1e4);
+    for (index, v) in t.data.iter_mut().enumerate() {
         if is_mask && *v < MASK {
             *v = MASK;
         } else if !v.is_finite() {
+            let name = if proto.name.is_empty() { place } else { &proto.name };
             return Err(FrontendError::NotFinite { tensor: name.into(), index, value: *v });
         }
-        if dtype.kind() == Kind::Bool {
+        if t.kind == Kind::Bool {
             *v = if *v == 0.0 { 0.0 } else { 1.0 };
         }
     }
-    Ok(Tensor { shape, kind: dtype.kind(), data })
+    Ok(t)
 }
 
 /// Reads text as positions, and the texts.

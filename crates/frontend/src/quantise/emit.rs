@@ -27,12 +27,14 @@ impl Quantiser<'_> {
             RealOp::Map { x, f } => self.map(id, *x, f),
             RealOp::Max(a, b) => self.maximum(id, *a, *b),
             RealOp::ArgMaxOneHot(x) => {
-                let row = self.narrow(*x, self.set.table_bits)?;
+                let exact = self.is_of_trees(*x);
+                let row = if exact { self.rep(*x)? } else { self.narrow(*x, self.set.table_bits)? };
                 let name = self.name("");
                 Ok(Rep { id: self.b.arg_max_one_hot(&name, row.id)?, step: 1.0 })
             }
             RealOp::OneHot { x, depth } => self.one_hot(*x, *depth),
             RealOp::Reaches { x, threshold } => self.reaches(*x, *threshold),
+            RealOp::Trees { x, forest } => self.trees(*x, forest),
             RealOp::Softmax(x) => self.softmax(*x),
             RealOp::LogSumExp(x) => self.log_sum_exp(id, *x),
             RealOp::IntDiv { num, den } => self.int_div(*num, *den),

@@ -60,6 +60,7 @@ pub(crate) fn apply<'a>(
             get(*x).iter().flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(wrap(v) == d as f64)))).collect()
         }
         RealOp::Reaches { x, threshold } => get(*x).iter().map(|v| f64::from(u8::from(v >= threshold))).collect(),
+        RealOp::Trees { x, forest } => forest.run(get(*x)),
         RealOp::Softmax(x) => get(*x)
             .chunks(row(*x))
             .flat_map(|r| {

@@ -1,0 +1,212 @@
+//! Decision trees: nodes and leaf values as parameters; see `proveil_graph::ForestSpec` for the paths. Comparisons go
+//! as in real numbers wherever the operand is a whole number of units.
+
+use proveil_graph::{ForestSpec, TensorId};
+
+use super::{Quantiser, Rep, Span, bit_range, bits_of, exponent};
+use crate::error::Result;
+use crate::real::forest::{Branch, Forest};
+use crate::real::{RealGraph, RealOp, Source};
+
+/// Bits of a leaf's value, with its sign.
+const VALUE_BITS: u32 = 20;
+/// Bits of an input that trees compare, with its sign: differences with thresholds take two digits.
+const WIDE_BITS: u32 = 31;
+/// Bits of such an input where coarse steps are exact: differences take one digit.
+const NARROW_BITS: u32 = 15;
+/// Bits below the steps that calibration saw.
+const SPARE_BITS: i32 = 2;
+/// Values that show the steps of an input.
+const STEPS_KNOWN: usize = 64;
+/// Wider operands are rounded before they are compared.
+const MAX_OPERAND: u32 = 44;
+/// Thresholds farther out than this factor times the calibrated values are beyond all of them.
+const BEYOND: f64 = 64.0;
+/// Room beyond the outermost threshold.
+const BORDER: f64 = 1.001;
+/// Relative error with which leaf values count as multiples of one.
+const SAME: f64 = 1e-6;
+
+impl Quantiser<'_> {
+    /// Values of the leaves reached, `[rows, trees, columns]`.
+    pub(super) fn trees(&mut self, x: TensorId, forest: &Forest) -> Result<Rep> {
+        let mut rep = self.rep(x)?;
+        if bits_of(self.range(rep.id)) > MAX_OPERAND {
+            rep = self.narrow(x, super::SHARP_BITS)?;
+        }
+        let range = self.range(rep.id);
+        let near = self.wide_inputs(x);
+        let threshold = |n: &Branch| whole_threshold(n, rep.step, near).clamp(range.lo as f64 - 1.0, range.hi as f64) as i64;
+        let spec = ForestSpec {
+            trees: forest.trees,
+            depth: forest.depth,
+            features: &forest.nodes.iter().map(|n| n.feature).collect::<Vec<_>>(),
+            thresholds: &forest.nodes.iter().map(threshold).collect::<Vec<_>>(),
+            children: &forest.nodes.iter().map(|n| n.first).collect::<Vec<_>>(),
+        };
+        let name = self.name("path");
+        let leaves = self.b.paths(&name, rep.id, &spec)?;
+        let (step, mut values) = leaf_values(&forest.values);
+        values.resize(values.len() + forest.columns, 0);
+        let name = self.name("leaf");
+        let shape = [forest.nodes.len() + 1, forest.columns];
+        let table = self.b.param(&name, &shape, bit_range(VALUE_BITS, true), Self::scale_of(step), values)?;
+        let name = self.name("");
+        Ok(Rep { id: self.b.gather(&name, table, leaves)?, step })
+    }
+
+    /// Whether a tensor is leaf values, or sums and views of them.
+    pub(super) fn is_of_trees(&self, id: TensorId) -> bool {
+        match &self.g.get(id).source {
+            Source::Op(RealOp::Trees { .. }) => true,
+            Source::Op(op @ (RealOp::Linear { .. } | RealOp::Reshape(_))) => {
+                op.operands().iter().any(|x| self.is_of_trees(*x))
+            }
+            _ => false,
+        }
+    }
+
+    /// Bits, signed or not, and step of a real input that trees read as it is.
+    pub(super) fn compared_input(&self, id: TensorId) -> Option<(u32, bool, f64)> {
+        let span = self.span(id);
+        let (lo, hi) = thresholds(self.g, id, span.reach() * BEYOND)?;
+        // Cells beyond all thresholds saturate on the right side of each of them.
+        let top = span.reach().max(lo.abs()).max(hi.abs()) * BORDER;
+        let top = if top > 0.0 { top } else { 1.0 };
+        let signed = span.signed() || lo < 0.0;
+        let room = |bits: u32| f64::from((1u64 << (bits - u32::from(signed))) as u32) - 1.0;
+        let coarse = span.seen >= STEPS_KNOWN && span.grain > 0.0 && top / span.grain < room(NARROW_BITS);
+        let bits = if coarse {
+            let own = exponent(top / span.grain) + SPARE_BITS + i32::from(signed);
+            own.clamp(2, NARROW_BITS as i32) as u32
+        } else {
+            WIDE_BITS
+        };
+        Some((bits, signed, 2f64.powi(exponent(top / room(bits)))))
+    }
+
+    /// Whether a tensor is an input with steps finer than its values': whose values lie between steps, as thresholds
+    /// do, and are rounded.
+    fn wide_inputs(&self, x: TensorId) -> bool {
+        let input = self.g.inputs.iter().find(|id| reads_unchanged(self.g, x, **id));
+        input.is_some_and(|id| self.rep(*id).is_ok_and(|r| bits_of(self.range(r.id)) >= WIDE_BITS))
+    }
+}
+
+/// The largest number of units that still goes to the first child. Where values are whole numbers of units this is
+/// exact. Where they are rounded (`near`) the threshold is rounded like them, so that what is equal stays equal, and
+/// what is not zero does not become it.
+fn whole_threshold(n: &Branch, step: f64, near: bool) -> f64 {
+    let units = n.threshold / step;
+    let vanishes = units != 0.0 && units.abs() < 0.5;
+    match (n.inclusive, near && !vanishes) {
+        (true, true) => units.round(),
+        (false, true) => units.round() - 1.0,
+        (true, false) => units.floor(),
+        (false, false) => units.ceil() - 1.0,
+    }
+}
+
+/// Whether `x` is the tensor `id` in another arrangement.
+fn reads_unchanged(g: &RealGraph, mut x: TensorId, id: TensorId) -> bool {
+    loop {
+        match &g.get(x).source {
+            _ if x == id => return true,
+            Source::Op(RealOp::Reshape(inner)) => x = *inner,
+            Source::Op(RealOp::Linear { pieces, constant: 0.0 }) => match &pieces[..] {
+                [p] if p.coef == 1.0 && p.sum.is_empty() => x = p.access.tensor,
+                _ => return false,
+            },
+            _ => return false,
+        }
+    }
+}
+
+/// Least and largest threshold up to `far` that trees compare an input with; `None` if no tree reads it unchanged.
+fn thresholds(g: &RealGraph, id: TensorId, far: f64) -> Option<(f64, f64)> {
+    let readers = g.tensors.iter().filter_map(|t| match &t.source {
+        Source::Op(RealOp::Trees { x, forest }) if reads_unchanged(g, *x, id) => Some(forest),
+        _ => None,
+    });
+    readers.fold(None, |ends, forest| {
+        let near = forest.nodes.iter().map(|n| n.threshold).filter(|t| t.abs() <= far);
+        Some(near.fold(ends.unwrap_or((0.0, 0.0)), |(lo, hi): (f64, f64), t| (lo.min(t), hi.max(t))))
+    })
+}
+
+/// Leaf values in a common unit: where all are multiples of the least, sums that are equal stay equal.
+fn leaf_values(values: &[f64]) -> (f64, Vec<i64>) {
+    let room = bit_range(VALUE_BITS, true).hi as f64;
+    let sizes = || values.iter().map(|v| v.abs()).filter(|v| *v > 0.0);
+    let top = sizes().fold(0.0, f64::max);
+    let least = sizes().fold(f64::INFINITY, f64::min);
+    let multiple = |v: f64| (v / least - (v / least).round()).abs() <= SAME;
+    let step = if top == 0.0 {
+        1.0
+    } else if top / least <= room && sizes().all(multiple) {
+        least * 2f64.powi(exponent(top / least / room))
+    } else {
+        2f64.powi(exponent(top / room))
+    };
+    (step, values.iter().map(|v| (v / step).round() as i64).collect())
+}
+
+impl Span {
+    /// With the largest power of two of which all values are multiples.
+    pub fn with_grain(self, data: &[f64]) -> Self {
+        let own = |v: f64| {
+            let bits = v.to_bits() & ((1 << 52) - 1) | 1 << 52;
+            let power = (v.to_bits() >> 52 & 0x7ff) as i32 - 1023 - 52 + bits.trailing_zeros() as i32;
+            2f64.powi(power)
+        };
+        let grain = data.iter().filter(|v| **v != 0.0).fold(self.grain, |g, v| g.min(own(*v)));
+        Self { grain, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_reference_grains() {
+        let grain = |data: &[f64]| Span::EMPTY.with_grain(data).grain;
+        assert_eq!(grain(&[3.0, -8.0, 0.0]), 1.0);
+        assert_eq!(grain(&[12.0, 8.0]), 4.0);
+        assert_eq!(grain(&[0.0625, 1.0]), 0.0625);
+        assert_eq!(grain(&[f64::from(0.1f32)]), 2f64.powi(-27));
+        assert_eq!(grain(&[]), f64::INFINITY);
+    }
+
+    #[test]
+    fn matches_reference_comparisons_on_the_grid_and_at_equality() {
+        let node = |threshold: f64, inclusive: bool| Branch { feature: 0, threshold, inclusive, first: 0 };
+        let first = |n: &Branch, v: f64| if n.inclusive { v <= n.threshold } else { v < n.threshold };
+        for inclusive in [true, false] {
+            for quarters in -30..30 {
+                let n = node(f64::from(quarters) * 0.25, inclusive);
+                // Values on the grid, thresholds anywhere.
+                for v in -8..8 {
+                    assert_eq!(f64::from(v) <= whole_threshold(&n, 1.0, false), first(&n, f64::from(v)), "{n:?} {v}");
+                }
+                // Values off the grid: equal ones, those a unit away, and zero.
+                for v in [n.threshold, n.threshold + 1.0, n.threshold - 1.0, 0.0] {
+                    let apart = (v - n.threshold).abs() >= 1.0 || v == n.threshold || n.threshold.abs() < 0.5;
+                    let goes = v.round() <= whole_threshold(&n, 1.0, true);
+                    assert!(!apart || goes == first(&n, v), "{n:?} {v}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn matches_reference_units_of_leaf_values() {
+        let (step, cells) = leaf_values(&[0.0, 0.3, 0.1, 0.2]);
+        assert_eq!((cells[1], cells[3]), (3 * cells[2], 2 * cells[2]));
+        assert!((cells[2] as f64 * step - 0.1).abs() < 1e-12 && cells[1] >= 1 << 17 && cells[1] < 1 << 19);
+        let (step, cells) = leaf_values(&[-1.0, 0.7310]);
+        assert_eq!(step, 2f64.powi(-18));
+        assert_eq!(cells, [-(1 << 18), (0.7310 * f64::from(1 << 18)).round() as i64]);
+        assert_eq!(leaf_values(&[0.0, 0.0]), (1.0, vec![0, 0]));
+    }
+}
