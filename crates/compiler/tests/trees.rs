@@ -13,9 +13,9 @@ const UNIT: i64 = 10;
 
 /// Two trees, of depth 2 and 1, on 3 features: node, (feature, threshold, first child).
 const NODES: [(usize, i64, usize); 8] = [
-    (1, 4, 2), // root of tree 0: 2, 3
+    (1, 4, 2),  // root of tree 0: 2, 3
     (2, -3, 6), // root of tree 1: 6, 7
-    (0, 0, 4), // 4, 5
+    (0, 0, 4),  // 4, 5
     (0, 100, 3),
     (0, 100, 4),
     (0, 100, 5),

@@ -29,6 +29,17 @@ fn matches_reference_outputs_of_dense_models() {
 }
 
 #[test]
+fn matches_reference_labels_and_scores_of_decision_trees() {
+    let name = "digits_decision_tree";
+    let model = compile(&bytes(name), &samples(name)[..2], &Options::default()).expect("the model compiles");
+    for (inputs, expected) in cases(name) {
+        let got = infer(&model, &inputs);
+        assert_eq!(got[0], expected[0].data, "labels are exact");
+        assert!(relative_error(&got[1], &expected[1].data) < 1e-4);
+    }
+}
+
+#[test]
 fn matches_reference_outputs_of_convolutional_models() {
     matches("digits_cnn");
     matches("t_dwconv_group");

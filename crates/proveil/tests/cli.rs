@@ -27,8 +27,12 @@ struct Bench {
 
 impl Bench {
     fn new(extra: &[&str]) -> Self {
+        Self::of("digits_mlp", extra)
+    }
+
+    fn of(name: &str, extra: &[&str]) -> Self {
         let b = Self { dir: tempfile::tempdir().unwrap() };
-        let (model, samples) = (format!("{MODELS}/digits_mlp/model.onnx"), format!("{MODELS}/digits_mlp/cases.npz"));
+        let (model, samples) = (format!("{MODELS}/{name}/model.onnx"), format!("{MODELS}/{name}/cases.npz"));
         let (package, vk) = (b.at("m.pkg"), b.at("m.vk"));
         let mut args = vec!["compile", &model, "-o", &package, "--vk", &vk, "--samples", &samples];
         args.extend(["--security", "100"]);
@@ -90,6 +94,23 @@ fn accepts_demo() {
     assert_eq!(out["security_bits"], 128);
     assert!(out["test"]["label_agreement"].as_f64().unwrap() > 0.99);
     assert!(out["altered_proof"].is_string() && out["wrong_result"].is_string());
+}
+
+#[test]
+fn roundtrips_compile_prove_verify_of_a_decision_tree() {
+    let name = "digits_decision_tree";
+    let b = Bench::of(name, &[]);
+    let cases = format!("{MODELS}/{name}/cases.npz");
+    let known = proveil::io::read_cases(Path::new(&cases)).unwrap();
+    for (case, (_, expected)) in known.iter().enumerate().take(3) {
+        assert_eq!(b.prove(&["--input", &cases, "--case", &case.to_string()]).0, 0);
+        let said = json(&["verify", "--vk", &b.at("m.vk"), "--proof", &b.at("m.proof")]);
+        let (label, scores) = (&expected[0].data, &expected[1].data);
+        assert_eq!(said["outputs"]["label"][0].as_f64(), Some(label[0]));
+        for (got, want) in said["outputs"]["probabilities"].as_array().unwrap().iter().zip(scores) {
+            assert!((got.as_f64().unwrap() - want).abs() < 1e-4, "{got} for {want}");
+        }
+    }
 }
 
 #[test]

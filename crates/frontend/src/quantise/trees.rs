@@ -20,8 +20,10 @@ const SPARE_BITS: i32 = 2;
 const STEPS_KNOWN: usize = 64;
 /// Wider operands are rounded before they are compared.
 const MAX_OPERAND: u32 = 44;
+/// Bits more where thresholds are that much larger than what calibration saw.
+const MORE_BITS: i32 = 12;
 /// Thresholds farther out than this factor times the calibrated values are beyond all of them.
-const BEYOND: f64 = 64.0;
+const BEYOND: f64 = 1048576.0;
 /// Room beyond the outermost threshold.
 const BORDER: f64 = 1.001;
 /// Relative error with which leaf values count as multiples of one.
@@ -36,7 +38,8 @@ impl Quantiser<'_> {
         }
         let range = self.range(rep.id);
         let near = self.wide_inputs(x);
-        let threshold = |n: &Branch| whole_threshold(n, rep.step, near).clamp(range.lo as f64 - 1.0, range.hi as f64) as i64;
+        let threshold =
+            |n: &Branch| whole_threshold(n, rep.step, near).clamp(range.lo as f64 - 1.0, range.hi as f64) as i64;
         let spec = ForestSpec {
             trees: forest.trees,
             depth: forest.depth,
@@ -74,13 +77,14 @@ impl Quantiser<'_> {
         let top = span.reach().max(lo.abs()).max(hi.abs()) * BORDER;
         let top = if top > 0.0 { top } else { 1.0 };
         let signed = span.signed() || lo < 0.0;
-        let room = |bits: u32| f64::from((1u64 << (bits - u32::from(signed))) as u32) - 1.0;
+        let room = |bits: u32| (1u64 << (bits - u32::from(signed))) as f64 - 1.0;
         let coarse = span.seen >= STEPS_KNOWN && span.grain > 0.0 && top / span.grain < room(NARROW_BITS);
         let bits = if coarse {
             let own = exponent(top / span.grain) + SPARE_BITS + i32::from(signed);
             own.clamp(2, NARROW_BITS as i32) as u32
         } else {
-            WIDE_BITS
+            let seen = if span.reach() > 0.0 { span.reach() } else { top };
+            WIDE_BITS + exponent(top / seen).clamp(0, MORE_BITS) as u32
         };
         Some((bits, signed, 2f64.powi(exponent(top / room(bits)))))
     }
@@ -191,7 +195,8 @@ mod tests {
                 }
                 // Values off the grid: equal ones, those a unit away, and zero.
                 for v in [n.threshold, n.threshold + 1.0, n.threshold - 1.0, 0.0] {
-                    let apart = (v - n.threshold).abs() >= 1.0 || v == n.threshold || n.threshold.abs() < 0.5;
+                    let equal = v == n.threshold && n.threshold.abs() >= 0.5;
+                    let apart = (v - n.threshold).abs() >= 1.0 || equal || v == 0.0;
                     let goes = v.round() <= whole_threshold(&n, 1.0, true);
                     assert!(!apart || goes == first(&n, v), "{n:?} {v}");
                 }

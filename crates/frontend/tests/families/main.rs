@@ -7,3 +7,4 @@ mod file;
 mod flow;
 mod quantised;
 mod recurrent;
+mod trees;

@@ -93,7 +93,9 @@ pub(super) fn by_tree(
     for i in 0..trees.len() {
         let (Some(Next::Leaf(leaf)), Some(c)) = (places.get(&(trees[i], ids[i])), column(targets[i])) else {
             let (tree, id, target) = (trees[i], ids[i], targets[i]);
-            return Err(n.malformed(format!("a value for {target} at node {id} of tree {tree}: no such leaf or column")));
+            return Err(
+                n.malformed(format!("a value for {target} at node {id} of tree {tree}: no such leaf or column"))
+            );
         };
         push_value(n, &mut plan.leaves[*leaf], c, weights[i])?;
     }
@@ -119,8 +121,7 @@ pub(super) fn by_place(im: &Importer, n: &Node, features: usize, columns: usize)
     let (yes, no) = (ints("nodes_truenodeids")?, ints("nodes_falsenodeids")?);
     let (yes_leaf, no_leaf) = (ints("nodes_trueleafs")?, ints("nodes_falseleafs")?);
     let (targets, weights) = (ints("leaf_targetids")?, tensor("leaf_weights")?);
-    let lengths =
-        [tested.len(), modes.len(), splits.len(), yes.len(), no.len(), yes_leaf.len(), no_leaf.len()];
+    let lengths = [tested.len(), modes.len(), splits.len(), yes.len(), no.len(), yes_leaf.len(), no_leaf.len()];
     same_lengths(n, "nodes", &lengths)?;
     same_lengths(n, "leaf values", &[targets.len(), weights.len()])?;
     let next = |place: i64, leaf: i64| {
