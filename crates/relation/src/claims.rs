@@ -154,7 +154,7 @@ fn numerator<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, l
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
         let w = weights(b);
         let vars = (0..b.dims.shape.len()).collect();
-        let f = [Factor::Space { vars, granule: b.dims.granule, rows: &w.rows, low: &w.low }];
+        let f = [Factor::Space { vars, granule: b.dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
         let access = identity(layout.multiplicity(relation, t), b.dims.shape.len());
         push(&b.dims.shape, &f, -E::ONE, &access, &b.dims, &mut entries);
     }
@@ -344,7 +344,7 @@ pub fn linear_side<E: Challenge>(
         for l in &e.linear {
             let extents: Vec<usize> = dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
             let vars = (0..dims.shape.len()).collect();
-            let f = [Factor::Space { vars, granule: dims.granule, rows: &w.rows, low: &w.low }];
+            let f = [Factor::Space { vars, granule: dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
             if let Some(t) = layout.tensors.get(l.access.tensor as usize) {
                 push(&extents, &f, scale * column * coef::<E>(l.coef), &l.access, &t.dims, out);
             }
@@ -371,7 +371,7 @@ pub fn linear_side<E: Challenge>(
         };
         let vars: Vec<usize> = (0..dims.shape.len()).collect();
         let axes = vars.iter().map(|v| Affine::var(*v as u32)).collect();
-        let f = [Factor::Space { vars, granule: dims.granule, rows: &w.rows, low: &w.low }];
+        let f = [Factor::Space { vars, granule: dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
         if let Some(placed) = layout.tensors.get(t) {
             let access = Access { tensor: t as u32, axes, guards: vec![] };
             push(&dims.shape, &f, -scale, &access, &placed.dims, out);

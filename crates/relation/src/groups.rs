@@ -130,7 +130,7 @@ impl Group {
                 return Vec::new();
             }
             if self.fixed.is_empty() {
-                return vec![Factor::Space { vars, granule: dims.granule, rows, low }];
+                return vec![Factor::Space { vars, granule: dims.granule, rows: rows.into(), low }];
             }
         }
         let mut out = Vec::new();

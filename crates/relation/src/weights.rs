@@ -47,7 +47,7 @@ fn eq_range<E: Challenge>(pt: &[E], start: usize, len: usize, scale: E, out: &mu
 
 /// A weight on some index variables.
 #[derive(Clone, Debug)]
-pub enum Factor<'a, E> {
+pub enum Factor<'a, E: Clone> {
     /// `eq(pt, var)`.
     Eq {
         /// The variable.
@@ -62,7 +62,7 @@ pub enum Factor<'a, E> {
         /// Cells of the last axis in a row, as a power of two.
         granule: usize,
         /// Row weights.
-        rows: &'a [E],
+        rows: Cow<'a, [E]>,
         /// Point for the cell inside a row.
         low: &'a [E],
     },
@@ -195,7 +195,7 @@ pub fn fuse<'a, E: Challenge>(
     (extents, factors, access)
 }
 
-impl<E> Factor<'_, E> {
+impl<E: Clone> Factor<'_, E> {
     /// Whether the weight depends on variable `v`.
     #[must_use]
     pub fn on(&self, v: usize) -> bool {
@@ -206,19 +206,63 @@ impl<E> Factor<'_, E> {
     }
 }
 
+impl<E: Challenge> Factor<'_, E> {
+    /// The factor summed over variable `v`, which it depends on.
+    fn marginal(&self, v: usize, extents: &[usize]) -> Self {
+        let length = |w: &usize| extents.get(*w).copied().unwrap_or(1);
+        let after = |vars: &[usize]| vars.iter().skip_while(|w| **w != v).skip(1).map(length).product::<usize>();
+        let others = |vars: &[usize]| vars.iter().copied().filter(|w| *w != v).collect::<Vec<_>>();
+        match self {
+            Self::Eq { pt, .. } => {
+                let sum = eq_segment(pt, 0, length(&v)).into_iter().fold(E::ZERO, |a, x| a + x);
+                Self::Outer { vars: vec![], rows: vec![sum] }
+            }
+            Self::Outer { vars, rows } => {
+                Self::Outer { vars: others(vars), rows: sum_axis(rows, length(&v), after(vars)) }
+            }
+            Self::Space { vars, granule, rows, low } if vars.last() == Some(&v) => {
+                let (n, eq) = (length(&v), eq_table(low));
+                let chunks = n.div_ceil(1 << granule);
+                let sum = |cells: usize| eq.iter().take(cells).fold(E::ZERO, |a, x| a + *x);
+                let (full, part) = (sum(1 << granule), sum(n - ((chunks - 1) << granule)));
+                let line = |line: &[E]| match line.split_last() {
+                    Some((end, whole)) => whole.iter().fold(E::ZERO, |a, x| a + *x) * full + *end * part,
+                    None => E::ZERO,
+                };
+                Self::Outer { vars: others(vars), rows: rows.chunks(chunks).map(line).collect() }
+            }
+            Self::Space { vars, granule, rows, low } => {
+                let last = vars.last().map_or(1, length);
+                let after = after(vars) / last.max(1) * last.div_ceil(1 << granule);
+                let rows = sum_axis(rows, length(&v), after).into();
+                Self::Space { vars: others(vars), granule: *granule, rows, low }
+            }
+        }
+    }
+}
+
 /// Chooses the split variable of an access and the granule, and prepares the low weights.
 pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], access: &Access, dims: &Dims) -> Walk<E> {
     let none = Walk { granule: 0, var: None, low: vec![E::ONE], partial: 0 };
     let Some(Affine { terms, offset }) = access.axes.last() else { return none };
-    let [(v, 1)] = terms.as_slice() else { return none };
-    let v = *v as usize;
-    let n = extents.get(v).copied().unwrap_or(1);
-    let alone = access.axes.iter().rev().skip(1).all(|a| !a.uses(v)) && access.guards.iter().all(|g| !g.form.uses(v));
-    let Ok(off) = usize::try_from(*offset) else { return none };
-    if !alone || off + n > dims.last {
+    let alone = |v: usize| {
+        access.axes.iter().rev().skip(1).all(|a| !a.uses(v)) && access.guards.iter().all(|g| !g.form.uses(v))
+    };
+    let length = |v: u32| extents.get(v as usize).copied().unwrap_or(1) as i128;
+    let Some(v) = terms.iter().find(|t| t.1 == 1 && length(t.0) > 1).or(terms.first()).map(|t| t.0 as usize) else {
+        return none;
+    };
+    // Whatever else moves the row moves it by whole granules, and no setting leaves the axis.
+    let (mut lo, mut hi, mut units) = (i128::from(*offset), i128::from(*offset), *offset);
+    for (w, c) in terms {
+        let top = i128::from(*c) * (length(*w) - 1);
+        (lo, hi) = (lo + top.min(0), hi + top.max(0));
+        units |= if *w as usize == v || length(*w) == 1 { 0 } else { *c };
+    }
+    if !alone(v) || lo < 0 || hi >= dims.last as i128 || terms.iter().any(|t| t.0 as usize == v && t.1 != 1) {
         return none;
     }
-    let mut g = dims.granule.min(if off == 0 { 63 } else { off.trailing_zeros() as usize });
+    let mut g = dims.granule.min(if units == 0 { 63 } else { units.trailing_zeros() as usize });
     for f in factors {
         match f {
             Factor::Eq { var, pt } if *var == v => g = g.min(pt.len()),
@@ -227,6 +271,10 @@ pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], acc
             _ => {}
         }
     }
+    if g == 0 && terms.len() > 1 {
+        return none;
+    }
+    let n = extents.get(v).copied().unwrap_or(1);
     let mut low = vec![E::ONE; 1 << g];
     for f in factors {
         let pt: &[E] = match f {
@@ -240,7 +288,7 @@ pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], acc
     Walk { granule: g, var: Some(v), low, partial: n & ((1 << g) - 1) }
 }
 
-fn prepare<'f, E: Challenge>(factor: &Factor<'f, E>, extents: &[usize], walk: &Walk<E>) -> Table<'f, E> {
+fn prepare<'f, E: Challenge>(factor: &'f Factor<'_, E>, extents: &[usize], walk: &Walk<E>) -> Table<'f, E> {
     let length = |v: usize| extents.get(v).copied().unwrap_or(1);
     let dense = |vars: &[usize], unit: usize| {
         let mut stride = unit;
@@ -258,17 +306,17 @@ fn prepare<'f, E: Challenge>(factor: &Factor<'f, E>, extents: &[usize], walk: &W
             let cells = eq_table(pt.get(drop..).unwrap_or_default()).into();
             Table { cells, strides: vec![(*var, 1, drop)] }
         }
-        Factor::Outer { vars, rows } => Table { cells: rows.clone().into(), strides: dense(vars, 1) },
+        Factor::Outer { vars, rows } => Table { cells: rows.as_slice().into(), strides: dense(vars, 1) },
         Factor::Space { vars, granule, rows, low } => {
             let Some((last, outer)) = vars.split_last() else {
-                return Table { cells: (*rows).into(), strides: vec![] };
+                return Table { cells: rows.as_ref().into(), strides: vec![] };
             };
             let drop = if walk.var == Some(*last) { g.min(*granule) } else { 0 };
             let n = length(*last);
             let (coarse, chunks) = (n.div_ceil(1 << granule).max(1), n.div_ceil(1 << drop));
             let fine = eq_table(low.get(drop..).unwrap_or_default());
             let cells: Cow<'f, [E]> = if fine.len() == 1 {
-                (*rows).into()
+                rows.as_ref().into()
             } else {
                 let line = |line: &[E]| refine(line, &fine, granule - drop, chunks);
                 rows.chunks(coarse).flat_map(line).collect::<Vec<E>>().into()
@@ -314,7 +362,7 @@ pub fn walk_rows<E: Challenge>(
 impl<'f, E: Challenge> Walker<'f, E> {
     fn new(
         extents: &[usize],
-        factors: &[Factor<'f, E>],
+        factors: &'f [Factor<'_, E>],
         access: &Access,
         dims: &Dims,
         walk: &Walk<E>,
@@ -497,6 +545,44 @@ fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, d
     out.push(Entry { tensor, granule, rows: full, low });
 }
 
+/// Sums the weights over every variable that the access does not read.
+fn marginalise<'f, E: Challenge>(
+    extents: &mut [usize],
+    factors: &[Factor<'f, E>],
+    access: &Access,
+) -> Vec<Factor<'f, E>> {
+    let mut factors = factors.to_vec();
+    for v in 0..extents.len() {
+        let n = extents.get(v).copied().unwrap_or(1);
+        let mut own = factors.iter_mut().filter(|f| f.on(v));
+        let (first, second) = (own.next(), own.next());
+        if n == 1 || access.uses(v) || second.is_some() {
+            continue;
+        }
+        match first {
+            Some(f) => *f = f.marginal(v, extents),
+            None => factors.push(Factor::Outer { vars: vec![], rows: vec![E::from_int(n as i64)] }),
+        }
+        if let Some(n) = extents.get_mut(v) {
+            *n = 1;
+        }
+    }
+    factors
+}
+
+/// Sums a row-major table over one axis, `after` cells a step.
+fn sum_axis<E: Challenge>(cells: &[E], n: usize, after: usize) -> Vec<E> {
+    let mut out = Vec::with_capacity(cells.len() / n.max(1));
+    for block in cells.chunks((n * after).max(1)) {
+        let at = out.len();
+        out.resize(at + after.min(block.len()), E::ZERO);
+        for line in block.chunks(after.max(1)) {
+            out.iter_mut().skip(at).zip(line).for_each(|(o, x)| *o += *x);
+        }
+    }
+    out
+}
+
 /// The functional `T -> scale * sum over settings of (product of factors) * access`.
 pub fn push<E: Challenge>(
     extents: &[usize],
@@ -513,12 +599,14 @@ pub fn push<E: Challenge>(
         push_identity(rows, low, scale, access.tensor as usize, dims, out);
         return;
     }
-    let walk = plan_walk(extents, factors, access, dims);
+    let mut extents = extents.to_vec();
+    let factors = marginalise(&mut extents, factors, access);
+    let walk = plan_walk(&extents, &factors, access, dims);
     let num_rows = dims.padded_cells() >> walk.granule;
     let mut full = vec![E::ZERO; num_rows];
     let mut partial = if walk.partial == 0 { Vec::new() } else { vec![E::ZERO; num_rows] };
     let (mut any_full, mut any_partial) = (false, false);
-    walk_rows(extents, factors, scale, access, dims, &walk, &[], None, &mut |v| {
+    walk_rows(&extents, &factors, scale, access, dims, &walk, &[], None, &mut |v| {
         let (rows, any) =
             if v.valid == 1 << walk.granule { (&mut full, &mut any_full) } else { (&mut partial, &mut any_partial) };
         *any = true;

@@ -178,7 +178,12 @@ fn factors<'a>(rng: &mut Rng, space: &'a Space, vars: usize, extents: &[usize]) 
     let mut out = Vec::new();
     if rng.below(3) > 0 {
         let vars = (0..vars).collect();
-        out.push(Factor::Space { vars, granule: space.dims.granule, rows: &space.rows, low: &space.low });
+        out.push(Factor::Space {
+            vars,
+            granule: space.dims.granule,
+            rows: space.rows.as_slice().into(),
+            low: &space.low,
+        });
     }
     for (var, n) in extents.iter().enumerate() {
         if rng.below(3) == 0 {

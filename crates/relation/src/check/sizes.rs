@@ -139,8 +139,17 @@ fn walks(relation: &Relation, layout: &Layout, rows: i128, limits: &Limits) -> R
     let mut add = |extents: &[usize], factors: &[Factor<'_, E>], access: &Access| {
         let Some(t) = layout.tensors.get(access.tensor as usize) else { return Ok(()) };
         let walk = plan_walk(extents, factors, access, &t.dims);
-        let all = extents.iter().fold(1i128, |a, n| a.saturating_mul(*n as i128));
-        steps = steps.saturating_add(all >> walk.granule).saturating_add(1);
+        let size = |vars: &mut dyn Iterator<Item = (usize, &usize)>| {
+            vars.fold(1i128, |a, (_, n)| a.saturating_mul(*n as i128))
+        };
+        // Variables that nothing reads are summed over in the table of their factor, the others are walked.
+        let summed = |v: usize| !access.uses(v) && factors.iter().filter(|f| f.on(v)).count() == 1;
+        let walked = size(&mut extents.iter().enumerate().filter(|(v, _)| !summed(*v))) >> walk.granule;
+        let tables = factors.iter().fold(0i128, |a, f| {
+            let granule = if let Factor::Space { granule, .. } = f { *granule } else { 0 };
+            a.saturating_add(size(&mut extents.iter().enumerate().filter(|(v, _)| f.on(*v))) >> granule)
+        });
+        steps = steps.saturating_add(walked).saturating_add(tables).saturating_add(1);
         weights = weights.saturating_add((t.dims.padded_cells() >> walk.granule) as i128);
         range("row weights", "all claims", weights, 0, limits.weights.into())?;
         range("walk", "all claims", steps, 0, limits.steps.into())
@@ -160,7 +169,7 @@ fn walks(relation: &Relation, layout: &Layout, rows: i128, limits: &Limits) -> R
         let vars: Vec<usize> = (0..dims.shape.len()).collect();
         for l in &e.linear {
             let extents: Vec<usize> = dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
-            let f = [Factor::Space { vars: vars.clone(), granule: dims.granule, rows: &[], low: &low }];
+            let f = [Factor::Space { vars: vars.clone(), granule: dims.granule, rows: Vec::new().into(), low: &low }];
             add(&extents, &f, &l.access)?;
         }
     }
