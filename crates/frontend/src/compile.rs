@@ -203,12 +203,7 @@ fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
         state ^= state << 17;
         ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     };
-    let depth = |id: TensorId| {
-        g.tensors.iter().find_map(|t| match &t.source {
-            Source::Op(RealOp::OneHot { x, depth }) if *x == id => Some(*depth),
-            _ => None,
-        })
-    };
+    let depth = |id: TensorId| g.index_readers(id).iter().map(|r| r.0).min();
     let mut one = |id: TensorId, deviation: f64| {
         let t = g.get(id);
         let top = depth(id).unwrap_or(2) as f64;

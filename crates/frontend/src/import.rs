@@ -12,6 +12,7 @@ mod elementwise;
 mod encode;
 mod logic;
 mod normalise;
+mod pick;
 mod policy;
 mod pool;
 mod products;

@@ -76,7 +76,7 @@ pub const OPERATORS: &[Operator] = &[
     op("", "GRU", 1, "named activation functions, full sequences"),
     op("", "Gather", 1, ""),
     op("", "GatherElements", 11, ""),
-    op("", "GatherND", 11, "batch_dims is 0"),
+    op("", "GatherND", 11, ""),
     op("", "Gelu", 20, ""),
     op("", "Gemm", 1, ""),
     op("", "GlobalAveragePool", 1, ""),

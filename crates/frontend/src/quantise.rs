@@ -6,6 +6,7 @@
 
 mod attention;
 mod emit;
+mod gather;
 mod hidden;
 mod integer;
 mod linear;
@@ -20,7 +21,7 @@ use std::collections::HashMap;
 use proveil_graph::{Builder, Graph, Params, Range, TensorId};
 
 use crate::error::{FrontendError, Result};
-use crate::real::{RealGraph, RealOp, Source};
+use crate::real::{RealGraph, Source};
 use crate::tensor::Kind;
 
 /// Widths of one attempt of the search.
@@ -272,11 +273,15 @@ impl Quantiser<'_> {
         let (bits, signed, step) = match t.kind {
             Kind::Bool => (1, false, 1.0),
             Kind::Int => {
-                let depth = self.g.tensors.iter().find_map(|u| match &u.source {
-                    Source::Op(RealOp::OneHot { x, depth }) if *x == id => Some(*depth),
-                    _ => None,
-                });
-                let top = depth.map_or(span.reach() * self.set.margin + 1.0, |d| d as f64);
+                if let Some(port) = self.row_input(id, signed)? {
+                    return Ok(port);
+                }
+                let readers = self.g.index_readers(id);
+                let seen = span.reach() * self.set.margin + 1.0;
+                // What reads a part of the cells says nothing about the others.
+                let rest = if readers.iter().all(|r| r.1) { 0.0 } else { seen };
+                let top = readers.iter().map(|r| r.0 as f64).fold(rest, f64::max);
+                let top = if top > 0.0 { top } else { seen };
                 ((exponent(top) as u32 + u32::from(signed)).max(1), signed, 1.0)
             }
             Kind::Float if let Some(compared) = self.compared_input(id) => compared,

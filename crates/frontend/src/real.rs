@@ -49,6 +49,16 @@ pub(crate) enum RealOp {
         x: TensorId,
         depth: usize,
     },
+    /// Row numbers below `len`: negative indices count from the end, indices outside count as the nearest end.
+    Index {
+        x: TensorId,
+        len: usize,
+    },
+    /// Rows of `data` (its first axis) by number.
+    Gather {
+        data: TensorId,
+        index: TensorId,
+    },
     /// Along the last axis.
     Softmax(TensorId),
     /// `max + ln sum exp(x - max)` along the last axis, which keeps length 1.
@@ -97,11 +107,13 @@ impl RealOp {
             Self::Max(a, b) | Self::IntDiv { num: a, den: b } | Self::RoundDiv { num: a, den: b, .. } => {
                 vec![*a, *b]
             }
+            Self::Gather { data, index } => vec![*data, *index],
             Self::Requantise(r) => vec![r.x],
             Self::Reshape(x)
             | Self::Map { x, .. }
             | Self::ArgMaxOneHot(x)
             | Self::OneHot { x, .. }
+            | Self::Index { x, .. }
             | Self::Reaches { x, .. }
             | Self::Trees { x, .. }
             | Self::Softmax(x)
@@ -217,7 +229,8 @@ impl RealGraph {
         let mut marked = vec![false; self.tensors.len()];
         for i in (0..self.tensors.len()).rev() {
             let (true, Source::Op(op)) = (live[i], &self.tensors[i].source) else { continue };
-            let through = matches!(op, RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Max(..));
+            let through =
+                matches!(op, RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Max(..) | RealOp::Gather { .. });
             if reader(op) || (through && marked[i]) {
                 op.operands().iter().for_each(|x| marked[x.0 as usize] = true);
             }

@@ -1,16 +1,12 @@
-//! Selection by index: constant indices are views, computed ones are one-hot products.
+//! Selection by index: constant indices are views, for computed ones see `pick`.
 
-use proveil_graph::{Access, Affine, Contract, TensorId};
+use proveil_graph::TensorId;
 
 use super::Importer;
 use crate::error::Result;
 use crate::onnx::Node;
-use crate::real::RealOp;
 use crate::real::expr::{Bin, Expr};
 use crate::tensor::Kind;
-
-/// Largest number of rows that an index can choose from.
-const MAX_DEPTH: usize = 1 << 16;
 
 pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
     let out = match (n.domain.as_str(), n.op.as_str()) {
@@ -51,32 +47,7 @@ fn gather(im: &mut Importer, n: &Node, axis: i64) -> Result<TensorId> {
         let y = im.g.take(x, axis, &list);
         return Ok(im.g.reshape(y, out));
     }
-    // hot[ids.., v] * x[before.., v, after..]
-    let hot = hot(im, n, ids, shape[axis])?;
-    let (b, i) = (axis, id_shape.len());
-    let after = shape.len() - axis - 1;
-    let v = b + i + after;
-    let mut extents = out.clone();
-    extents.push(shape[axis]);
-    let mut ax: Vec<Affine> = (0..b).map(Affine::var).collect();
-    ax.push(Affine::var(v));
-    ax.extend((b + i..b + i + after).map(Affine::var));
-    let ah = (b..b + i).chain([v]).map(Affine::var).collect();
-    let lhs = Access { tensor: x, axes: ax };
-    let rhs = Access { tensor: hot, axes: ah };
-    Ok(im.g.contract(Contract { extents, out: (0..v).collect(), lhs, rhs }))
-}
-
-fn hot(im: &mut Importer, n: &Node, ids: TensorId, depth: usize) -> Result<TensorId> {
-    if depth > MAX_DEPTH || depth == 0 {
-        return Err(n.unsupported(
-            format!("an index computed from the inputs chooses among {depth} rows"),
-            format!("use a vocabulary of 1 to {MAX_DEPTH} rows"),
-        ));
-    }
-    let mut shape = im.g.shape(ids).to_vec();
-    shape.push(depth);
-    Ok(im.g.op(shape, Kind::Bool, RealOp::OneHot { x: ids, depth }))
+    super::pick::gather(im, n, x, ids, axis)
 }
 
 fn gather_elements(im: &mut Importer, n: &Node) -> Result<TensorId> {
@@ -100,38 +71,36 @@ fn gather_elements(im: &mut Importer, n: &Node) -> Result<TensorId> {
             .collect::<Result<Vec<usize>>>()?;
         return Ok(im.g.take_flat(x, &flat, out));
     }
-    let hot = hot(im, n, ids, shape[axis])?;
-    let v = out.len();
-    let mut extents = out.clone();
-    extents.push(shape[axis]);
-    let ax = (0..v).map(|a| Affine::var(if a == axis { v } else { a })).collect();
-    let lhs = Access { tensor: x, axes: ax };
-    let rhs = Access { tensor: hot, axes: crate::real::identity(v + 1) };
-    Ok(im.g.contract(Contract { extents, out: (0..v).collect(), lhs, rhs }))
+    super::pick::elements(im, n, x, ids, axis)
 }
 
 fn gather_nd(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let (x, ids) = (im.arg(n, 0)?, im.arg(n, 1)?);
     let (shape, is) = (im.g.shape(x).to_vec(), im.g.shape(ids).to_vec());
-    let batch = n.int("batch_dims")?.unwrap_or(0);
-    let Some(list) = im.const_arg(n, 1)?.filter(|_| batch == 0) else {
-        return Err(n.unsupported(format!("batch_dims = {batch}"), "use batch_dims = 0"));
-    };
+    let batch = usize::try_from(n.int("batch_dims")?.unwrap_or(0)).unwrap_or(usize::MAX);
     let depth = is.last().copied().unwrap_or(0);
-    if depth == 0 || depth > shape.len() {
+    let fits = batch < is.len() && depth > 0 && batch.checked_add(depth).is_some_and(|end| end <= shape.len());
+    if !fits || is[..batch] != shape[..batch] {
         return Err(im.clash(n, x, ids));
     }
-    let from = im.g.strides(x);
-    let inner: usize = shape[depth..].iter().product();
+    let (end, from) = (batch + depth, im.g.strides(x));
+    let inner: usize = shape[end..].iter().product();
+    let out = [&is[..is.len() - 1], &shape[end..]].concat();
+    im.limits.cells(&n.name, &out)?;
+    let Some(list) = im.g.as_const(ids).cloned() else {
+        return super::pick::nd(im, n, x, ids, batch);
+    };
+    let tuples = list.len() / depth;
+    let batches: usize = shape[..batch].iter().product();
+    let own: usize = shape[batch..].iter().product();
     let mut flat = Vec::new();
-    for tuple in list.chunks(depth) {
-        let mut base = 0;
+    for (t, tuple) in list.chunks(depth).enumerate() {
+        let mut base = t / (tuples / batches.max(1)).max(1) * own;
         for (a, &v) in tuple.iter().enumerate() {
-            base += from[a] * index(n, v, shape[a])?;
+            base += from[batch + a] * index(n, v, shape[batch + a])?;
         }
         flat.extend(base..base + inner);
     }
-    let out = [&is[..is.len() - 1], &shape[depth..]].concat();
     Ok(im.g.take_flat(x, &flat, out))
 }
 
@@ -147,7 +116,7 @@ fn one_hot(im: &mut Importer, n: &Node) -> Result<TensorId> {
         }
         None => ids,
     };
-    let hot = hot(im, n, ids, depth)?;
+    let hot = super::pick::hot(im, n, ids, depth)?;
     let rank = im.g.shape(hot).len();
     let axis = im.axis(n, n.int("axis")?.unwrap_or(-1), rank)?;
     let mut perm: Vec<usize> = (0..rank - 1).collect();

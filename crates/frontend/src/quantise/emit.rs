@@ -32,6 +32,8 @@ impl Quantiser<'_> {
                 let name = self.name("");
                 Ok(Rep { id: self.b.arg_max_one_hot(&name, row.id)?, step: 1.0 })
             }
+            RealOp::Index { x, len } => self.index(*x, *len),
+            RealOp::Gather { data, index } => self.gather(id, *data, *index),
             RealOp::OneHot { x, depth } => self.one_hot(*x, *depth),
             RealOp::Reaches { x, threshold } => self.reaches(*x, *threshold),
             RealOp::Trees { x, forest } => self.trees(*x, forest),

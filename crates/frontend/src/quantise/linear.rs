@@ -6,6 +6,7 @@ use super::{Quantiser, Rep, bits_of, exponent};
 use crate::error::Result;
 use crate::onnx::MASK;
 use crate::real::{RealPiece, Source};
+use crate::tensor::Kind;
 
 /// Calibrated values of an accumulator stay below this many units, so that one look-up can round it.
 const ACC_BITS: i32 = 36;
@@ -41,7 +42,7 @@ impl Quantiser<'_> {
         if reps.iter().all(Option::is_none) {
             unit = 2f64.powi(exponent(reach) - 15);
         }
-        unit = self.settled(unit, reach, &used, constant);
+        unit = self.settled(id, unit, reach, &used, constant);
         let mut out = Vec::new();
         for (p, rep) in used.iter().zip(&reps) {
             let terms = match rep {
@@ -68,7 +69,7 @@ impl Quantiser<'_> {
 impl Quantiser<'_> {
     /// A finer unit if the constants are no multiples of this one: 3 x - 1 has unit 1, not 3. Weights have no say,
     /// since the unit is public: next to them it is always fine.
-    fn settled(&self, unit: f64, reach: f64, pieces: &[&RealPiece], constant: f64) -> f64 {
+    fn settled(&self, id: TensorId, unit: f64, reach: f64, pieces: &[&RealPiece], constant: f64) -> f64 {
         let enough = reach * 2f64.powi(-16);
         let fits = |unit: f64| {
             let whole = |v: f64| (v / unit - (v / unit).round()).abs() < 1e-9 * (v / unit).abs().max(1.0);
@@ -78,6 +79,10 @@ impl Quantiser<'_> {
             };
             whole(constant) && pieces.iter().all(cells)
         };
+        // Whole numbers stay whole, however many there are: they may be places.
+        if self.g.kind(id) != Kind::Float && unit.fract() == 0.0 && !fits(unit) && fits(1.0) {
+            return 1.0;
+        }
         if unit <= enough || fits(unit) {
             return unit;
         }

@@ -59,6 +59,15 @@ pub(crate) fn apply<'a>(
             let wrap = |v: f64| if v < 0.0 { v + *depth as f64 } else { v };
             get(*x).iter().flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(wrap(v) == d as f64)))).collect()
         }
+        RealOp::Index { x, len } => {
+            let end = *len as f64;
+            get(*x).iter().map(|&v| if v < 0.0 { (v + end).max(0.0) } else { v.min(end - 1.0) }).collect()
+        }
+        RealOp::Gather { data, index } => {
+            let (cells, rows) = (get(*data), graph.shape(*data)[0].max(1));
+            let row = cells.len() / rows;
+            get(*index).iter().flat_map(|&i| &cells[(i as usize).min(rows - 1) * row..][..row]).copied().collect()
+        }
         RealOp::Reaches { x, threshold } => get(*x).iter().map(|v| f64::from(u8::from(v >= threshold))).collect(),
         RealOp::Trees { x, forest } => forest.run(get(*x)),
         RealOp::Softmax(x) => get(*x)

@@ -21,6 +21,8 @@ pub enum Attr {
     Str(&'static str),
     Strs(Vec<&'static str>),
     Graph(Box<pb::GraphProto>),
+    /// Floats, which need not be finite.
+    Tensor(Vec<f32>),
 }
 
 /// A model in the making; its nodes are of one domain and opset.
@@ -104,6 +106,11 @@ fn attribute(name: &str, a: &Attr) -> pb::AttributeProto {
         Attr::Floats(v) => (p.floats, p.r#type) = (v.clone(), 6),
         Attr::Str(s) => (p.s, p.r#type) = (s.as_bytes().to_vec(), 3),
         Attr::Graph(g) => (p.g, p.r#type) = (Some((**g).clone()), 5),
+        Attr::Tensor(v) => {
+            let (dims, data) = (vec![v.len() as i64], v.clone());
+            let t = pb::TensorProto { dims, data_type: FLOAT, float_data: data, ..Default::default() };
+            (p.t, p.r#type) = (Some(t), 4);
+        }
         Attr::Strs(v) => (p.strings, p.r#type) = (v.iter().map(|s| s.as_bytes().to_vec()).collect(), 8),
     }
     p

@@ -5,6 +5,7 @@ mod classic;
 mod common;
 mod file;
 mod flow;
+mod gather;
 mod quantised;
 mod recurrent;
 mod trees;

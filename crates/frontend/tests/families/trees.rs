@@ -245,6 +245,79 @@ fn matches_reference_classifiers_with_one_column() {
     }
 }
 
+/// Nodes and leaves in lists of their own, with sets of members as a seventh mode.
+#[test]
+fn matches_reference_walks_of_ensembles_with_sets() {
+    let trees = forest(8, &["BRANCH_LEQ", "BRANCH_LT", "BRANCH_EQ", "BRANCH_GT"], 1, 0.0);
+    // What was a test of equality is one of membership.
+    let set = |n: &Node| [n.threshold, n.threshold + 3.0, -5.0];
+    let (mut places, mut count, mut values) = (Vec::new(), 0, Vec::new());
+    for tree in &trees {
+        let place = |n: &Node| {
+            let leaf = n.mode == "LEAF";
+            values.extend(n.values.iter().copied());
+            count += usize::from(!leaf);
+            if leaf { (values.len() - 1, 1) } else { (count - 1, 0) }
+        };
+        places.push(tree.iter().map(place).collect::<Vec<(usize, i64)>>());
+    }
+    let inner: Vec<(usize, &Node)> = trees
+        .iter()
+        .enumerate()
+        .flat_map(|(t, ns)| ns.iter().map(move |n| (t, n)))
+        .filter(|n| n.1.mode != "LEAF")
+        .collect();
+    let ints = |f: &dyn Fn(&(usize, &Node)) -> i64| Attr::Ints(inner.iter().map(f).collect());
+    let number = |n: &&(usize, &Node)| match n.1.mode {
+        "BRANCH_LEQ" => 0.0,
+        "BRANCH_LT" => 1.0,
+        "BRANCH_GT" => 3.0,
+        _ => 6.0,
+    };
+    let members: Vec<f32> = inner
+        .iter()
+        .filter(|n| n.1.mode == "BRANCH_EQ")
+        .flat_map(|n| set(n.1).into_iter().chain([f64::NAN]))
+        .map(|v| v as f32)
+        .collect();
+    let roots = trees.iter().enumerate().filter(|(_, t)| t[0].mode != "LEAF").map(|(t, _)| places[t][0].0 as i64);
+    let attributes = [
+        ("nodes_featureids", ints(&|n| n.1.feature as i64)),
+        ("nodes_modes", Attr::Tensor(inner.iter().map(|n| number(&n)).collect())),
+        ("nodes_splits", Attr::Tensor(inner.iter().map(|n| n.1.threshold as f32).collect())),
+        ("nodes_truenodeids", ints(&|n| places[n.0][n.1.yes].0 as i64)),
+        ("nodes_trueleafs", ints(&|n| places[n.0][n.1.yes].1)),
+        ("nodes_falsenodeids", ints(&|n| places[n.0][n.1.no].0 as i64)),
+        ("nodes_falseleafs", ints(&|n| places[n.0][n.1.no].1)),
+        ("leaf_targetids", Attr::Ints(vec![0; values.len()])),
+        ("leaf_weights", Attr::Tensor(values.iter().map(|&v| v as f32).collect())),
+        ("membership_values", Attr::Tensor(members)),
+        ("tree_roots", Attr::Ints(roots.collect())),
+    ];
+    let file = File::new(ML, 5, &["y"]).input("x", FLOAT, &[ROWS as i64, FEATURES as i64]);
+    let samples = samples(1.0);
+    let model = compiled(file.node("TreeEnsemble", &["x"], &["y"], &attributes), &samples[..4]);
+    for x in &samples {
+        let reach = |tree: &Vec<Node>, x: &[f64]| {
+            let mut n = &tree[0];
+            while n.mode != "LEAF" {
+                let (v, t) = (x[n.feature], n.threshold);
+                let yes = match n.mode {
+                    "BRANCH_LEQ" => v <= t,
+                    "BRANCH_LT" => v < t,
+                    "BRANCH_GT" => v > t,
+                    _ => set(n).contains(&v),
+                };
+                n = &tree[if yes { n.yes } else { n.no }];
+            }
+            n.values[0]
+        };
+        let grown = || trees.iter().filter(|t| t[0].mode != "LEAF");
+        let want: Vec<f64> = x.data.chunks(FEATURES).map(|x| grown().map(|t| reach(t, x)).sum()).collect();
+        assert!(relative_error(&infer(&model, std::slice::from_ref(x))[0], &want) < 1e-4);
+    }
+}
+
 #[test]
 fn accepts_the_same_layout_for_trees_of_other_values() {
     // As many nodes, other depths of single trees, thresholds, features and children.

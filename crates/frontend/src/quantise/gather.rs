@@ -1,0 +1,100 @@
+//! Rows of a tensor at computed places.
+
+use proveil_graph::{Range, TensorId};
+
+use super::{Port, Quantiser, Rep, Span, bit_range, exponent};
+use crate::error::Result;
+use crate::real::{RealGraph, RealOp, Source};
+
+/// Bits of weights that a comparison reads.
+const SHARP_WEIGHT_BITS: u32 = 28;
+/// Bits of a table of indices.
+const MAX_TABLE: u32 = 16;
+
+impl Quantiser<'_> {
+    /// Row numbers below `len`: indices from the end are wrapped, and indices outside are moved to the nearest end.
+    pub(super) fn index(&mut self, x: TensorId, len: usize) -> Result<Rep> {
+        let ids = self.rep(x)?;
+        let (r, end) = (self.range(ids.id), len as i64);
+        if r.lo >= 0 && r.hi < end {
+            return Ok(ids);
+        }
+        let bits = exponent((r.hi + 1).max(-r.lo) as f64).max(1) as u32 + u32::from(r.lo < 0);
+        if bits > MAX_TABLE {
+            return Err(self.refuse(format!("indices from {} to {} into {len} rows", r.lo, r.hi)));
+        }
+        let domain = bit_range(bits, r.lo < 0);
+        let place = |v: i64| if v < 0 { (v + end).max(0) } else { v.min(end - 1) };
+        let table = self.b.table(&format!("row_of_{len}"), domain.lo, (domain.lo..=domain.hi).map(place).collect())?;
+        let name = self.name("index");
+        Ok(Rep { id: self.b.lookup(&name, ids.id, 0, table, 0)?, step: 1.0 })
+    }
+
+    /// Rows of `data` by number; `out` is the result.
+    pub(super) fn gather(&mut self, out: TensorId, data: TensorId, index: TensorId) -> Result<Rep> {
+        let numbers = self.rep(index)?;
+        let rows = match &self.g.get(data).source {
+            Source::Const { secret: true, .. } if self.sharp[out.0 as usize] => self.sharp_weight(data)?,
+            Source::Const { .. } => self.operand(data, self.set.activation_bits, None)?,
+            _ => self.rep(data)?,
+        };
+        let name = self.name("");
+        Ok(Rep { id: self.b.gather(&name, rows.id, numbers.id)?, step: rows.step })
+    }
+
+    /// Weights that a comparison reads, with more digits than others.
+    fn sharp_weight(&mut self, id: TensorId) -> Result<Rep> {
+        if self.g.int_bits.contains_key(&id) {
+            return self.operand(id, self.set.activation_bits, None);
+        }
+        let t = self.g.get(id);
+        let cells = self.g.as_const(id).cloned().unwrap_or_default();
+        let range = bit_range(SHARP_WEIGHT_BITS, true);
+        let top = Span::of(&cells, 1).reach();
+        let step = 2f64.powi(exponent(if top > 0.0 { top } else { 1.0 } / range.hi as f64));
+        let values = cells.iter().map(|v| (v / step).round() as i64).collect();
+        let name = self.name("rows");
+        Ok(Rep { id: self.b.param(&name, &t.shape, range, Self::scale_of(step), values)?, step })
+    }
+
+    /// An input of whole numbers all of which are row numbers: the range is that of the rows, and as much before 0 if
+    /// the samples count from the end.
+    pub(super) fn row_input(&mut self, id: TensorId, signed: bool) -> Result<Option<Port>> {
+        let readers = self.g.index_readers(id);
+        let Some(len) = readers.iter().map(|r| r.0 as i64).max().filter(|_| readers.iter().all(|r| r.1 && r.2)) else {
+            return Ok(None);
+        };
+        let range = Range { lo: if signed { -len } else { 0 }, hi: len - 1 };
+        let t = self.g.get(id);
+        let name = self.name("");
+        let int = self.b.input(&name, &t.shape, range, 0)?;
+        self.reps[id.0 as usize] = Some(Rep { id: int, step: 1.0 });
+        Ok(Some(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale: 0, range }))
+    }
+}
+
+impl RealGraph {
+    /// Numbers of rows that cells of a tensor choose from, directly or through views; whether all cells do; and whether
+    /// there must be such a row.
+    pub fn index_readers(&self, id: TensorId) -> Vec<(usize, bool, bool)> {
+        let views = |mut x: TensorId| loop {
+            match &self.get(x).source {
+                _ if x == id => return true,
+                Source::Op(RealOp::Reshape(inner)) => x = *inner,
+                Source::Op(RealOp::Linear { pieces, constant: 0.0 }) => match &pieces[..] {
+                    [p] if p.coef == 1.0 && p.sum.is_empty() => x = p.access.tensor,
+                    _ => return false,
+                },
+                _ => return false,
+            }
+        };
+        let read = |t: &crate::real::RealTensor| match &t.source {
+            Source::Op(RealOp::Index { x, len }) if views(*x) => {
+                Some((*len, self.get(*x).cells() == self.get(id).cells(), true))
+            }
+            Source::Op(RealOp::OneHot { x, depth }) if *x == id => Some((*depth, true, false)),
+            _ => None,
+        };
+        self.tensors.iter().filter_map(read).collect()
+    }
+}
