@@ -6,11 +6,14 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
-use alloc::vec;
+mod packed;
+
 use alloc::vec::Vec;
 use p3_field::{BasedVectorSpace, PrimeField64};
 pub use p3_field::{ExtensionField, Field, PackedValue, PrimeCharacteristicRing, TwoAdicField};
 use p3_goldilocks::Goldilocks;
+
+pub use packed::{dot, eq_table_scaled, scale};
 
 /// The base field of the transparent backend: Goldilocks, `p = 2^64 - 2^32 + 1`.
 pub type F = Goldilocks;
@@ -72,7 +75,8 @@ impl Challenge for E {
 /// The integer modulo `p`.
 #[inline]
 pub fn base_from_i64(v: i64) -> F {
-    if v >= 0 { F::from_u64(v as u64) } else { -F::from_u64(v.unsigned_abs()) }
+    // A negative one plus `p`, without a branch: signs are as good as random.
+    F::from_u64((v as u64).wrapping_add(F::ORDER_U64 & ((v >> 63) as u64)))
 }
 
 /// The representative of least absolute value, if it fits 63 bits.
@@ -114,25 +118,8 @@ pub fn ext_coords(e: &E) -> [F; 3] {
 
 /// `eq(pt, x)` for all `x` in `0 .. 2^pt.len()`, lowest bit first.
 #[must_use]
-pub fn eq_table<K: Field>(pt: &[K]) -> Vec<K> {
+pub fn eq_table<K: Challenge>(pt: &[K]) -> Vec<K> {
     eq_table_scaled(pt, K::ONE)
-}
-
-/// `scale * eq(pt, x)` for all `x`.
-#[must_use]
-pub fn eq_table_scaled<K: Field>(pt: &[K], scale: K) -> Vec<K> {
-    let mut v = vec![K::ZERO; 1 << pt.len()];
-    if let Some(first) = v.first_mut() {
-        *first = scale;
-    }
-    for (i, r) in pt.iter().enumerate() {
-        let (lo, hi) = v.split_at_mut(1 << i);
-        for (l, h) in lo.iter_mut().zip(hi.iter_mut()) {
-            *h = *l * *r;
-            *l -= *h;
-        }
-    }
-    v
 }
 
 /// `eq(a, b) = prod (a b + (1-a)(1-b))`; the shorter length counts.
@@ -155,8 +142,8 @@ pub fn eq_index<K: Field>(pt: &[K], k: u64) -> K {
 
 /// Value at `pt` of the multilinear extension of `table` (`2^pt.len()` cells; missing cells count as 0).
 #[must_use]
-pub fn eval_mle<K: Field>(table: &[K], pt: &[K]) -> K {
-    eq_table(pt).iter().zip(table).fold(K::ZERO, |acc, (w, v)| acc + *w * *v)
+pub fn eval_mle<K: Challenge>(table: &[K], pt: &[K]) -> K {
+    dot(&eq_table(pt), table)
 }
 
 /// Smallest `k` with `2^k >= n` (0 for `n <= 1`).

@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, eq_index, eq_table};
+use proveil_algebra::{Challenge, dot, eq_index, eq_table};
 
 use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::groups::{Group, Side, Source};
@@ -120,7 +120,9 @@ pub fn total<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
     let tail = dims.last & ((1 << dims.granule) - 1);
     let part = if tail == 0 { full } else { low.iter().take(tail).fold(E::ZERO, |a, x| a + *x) };
     let chunks = dims.chunks().max(1);
-    w.rows.iter().enumerate().fold(E::ZERO, |a, (i, r)| a + *r * if (i + 1) % chunks == 0 { part } else { full })
+    let sum = |rows: &mut dyn Iterator<Item = &E>| rows.fold(E::ZERO, |a, r| a + *r);
+    let (all, ends) = (sum(&mut w.rows.iter()), sum(&mut w.rows.iter().skip(chunks - 1).step_by(chunks)));
+    (all - ends) * full + ends * part
 }
 
 /// Sum of the weights of all valid cells, each times the cell's row-major number.
@@ -435,12 +437,12 @@ pub fn columns_at<E: Challenge>(layout: &Layout, claims: &[(E, &Claim<E>)], tau:
         let Some((placed, tree)) = place(e) else { continue };
         let tau = tau.get(..height(tree)).unwrap_or_default();
         let (low, high) = tau.split_at(e.granule.min(tau.len()));
-        let inner = eq_table(low).iter().zip(&e.low).fold(E::ZERO, |a, (x, y)| a + *x * *y) * weight;
+        let inner = dot(&eq_table(low), &e.low) * weight;
         let fine = placed.dims.granule - e.granule;
         let size = (height(tree), e.granule);
         let shared = weighted.get(&size).is_some_and(|n| *n >= 1 << high.len());
         for s in &placed.segments {
-            let rows = e.rows.iter().skip(s.row << fine).take(s.rows << fine);
+            let rows = e.rows.get(s.row << fine..(s.row + s.rows) << fine).unwrap_or_default();
             let start = s.start >> e.granule;
             let own;
             let eq = if shared {
@@ -450,7 +452,7 @@ pub fn columns_at<E: Challenge>(layout: &Layout, claims: &[(E, &Claim<E>)], tau:
                 own = eq_segment(high, start, s.rows << fine);
                 &own
             };
-            let v = rows.zip(eq).fold(E::ZERO, |a, (x, y)| if x.is_zero() { a } else { a + *x * *y });
+            let v = dot(rows, eq);
             if let Some(o) = out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
                 *o += inner * v;
             }

@@ -525,21 +525,24 @@ fn is_identity(extents: &[usize], vars: &[usize], access: &Access, dims: &Dims) 
 /// [`push`] through the identity: the weights of the space are those of the tensor.
 fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, dims: &Dims, out: &mut Vec<Entry<E>>) {
     let granule = dims.granule;
-    let mut low = eq_table(low.get(..granule).unwrap_or(low));
-    let mut full: Vec<E> = rows.iter().map(|r| scale * *r).collect();
+    // The scale rides on the few weights inside a row.
+    let mut low = eq_table_scaled(low.get(..granule).unwrap_or(low), scale);
+    let mut full = rows.to_vec();
     let tail = dims.last & ((1 << granule) - 1);
     if tail != 0 {
         // The last granule of every line is partial.
         let chunks = dims.chunks().max(1);
+        if chunks == 1 {
+            low.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
+            out.push(Entry { tensor, granule, rows: full, low });
+            return;
+        }
         let mut partial = vec![E::ZERO; full.len()];
         let ends = full.iter_mut().zip(&mut partial).skip(chunks - 1).step_by(chunks);
         ends.for_each(|(f, p)| core::mem::swap(f, p));
         let mut cut = low.clone();
         cut.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
         out.push(Entry { tensor, granule, rows: partial, low: cut });
-        if chunks == 1 {
-            return;
-        }
     }
     low.truncate(1 << granule);
     out.push(Entry { tensor, granule, rows: full, low });
