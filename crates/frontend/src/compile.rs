@@ -12,7 +12,11 @@ use crate::real::{RealGraph, RealOp, Source, eval};
 use crate::tensor::{Kind, Tensor};
 
 /// Widths that the search tries, cheapest first: weights, activations, tables.
-const SEARCH: [(u32, u32, u32); 5] = [(8, 10, 10), (10, 12, 12), (12, 13, 13), (14, 14, 14), (16, 14, 14)];
+const SEARCH: [(u32, u32, u32); 6] =
+    [(8, 10, 10), (10, 12, 12), (12, 13, 13), (14, 14, 14), (16, 14, 14), (16, 16, 16)];
+/// Wider activations than this are tried only where the cells that are looked up are few next to so large tables.
+const MAX_ACTIVATION_BITS: u32 = 14;
+const WIDE_CELLS: usize = 1 << 15;
 /// A model with at least this many products starts at the third entry: rounding errors add up along the way.
 const DEEP: usize = 30;
 /// Wider numbers replace narrower ones that miss the target as well, unless they are worse by this factor.
@@ -20,6 +24,8 @@ const NO_WORSE: f64 = 1.1;
 /// Bits of real inputs with their sign, and of those of models with many input cells, where fewer are enough.
 const INPUT_BITS: u32 = 16;
 const FEW_INPUT_BITS: u32 = 12;
+/// Bits of real inputs next to the widest activations.
+const WIDEST_INPUT_BITS: u32 = 20;
 /// Input cells from which fewer bits are tried.
 const MANY_INPUTS: usize = 1024;
 /// Factor of the sample that stands for small inputs, and the relative error that it may have.
@@ -28,6 +34,11 @@ const SMALL_ERROR: f64 = 0.01;
 /// Where few cells are looked up, wider tables cost nearly nothing: the target is tighter by a factor.
 const FEW_CELLS: usize = 4096;
 const FEW_TARGET: f64 = 0.5;
+/// Where few cells are looked up, errors are relative to each sample's own largest value, unless that is smaller than
+/// this share of all samples' largest.
+const OWN_FLOOR: f64 = 0.1;
+/// And so is that of small inputs.
+const FEW_SMALL: f64 = 0.4;
 /// Bits of weights at most.
 const MAX_WEIGHT_BITS: u32 = 16;
 /// Samples that every setting is measured on.
@@ -231,32 +242,44 @@ struct Trials {
 
 fn search(imported: &Imported, live: &[bool], spans: &[Span], trials: &Trials, options: &Options) -> Result<Model> {
     let mut best: Option<(f64, Model)> = None;
-    let mut last_error = None;
+    let (mut last_error, mut many) = (None, false);
     let attempt = |set: Setting, on: &[Measured]| {
         quantise(&imported.graph, live, spans, set).and_then(|q| report(imported, q, set, on, options))
     };
+    // Error on the small sample, in units of what it may be.
+    let small = |set| attempt(set, &trials.small).map_or(f64::INFINITY, |(m, _)| worst(&m) / SMALL_ERROR);
     for mut set in settings(imported, live, options) {
+        if many && set.activation_bits > MAX_ACTIVATION_BITS {
+            continue;
+        }
         let mut model = attempt(set, &trials.measured);
-        let few = model.as_ref().is_ok_and(|m| looked_up(m) <= FEW_CELLS);
-        let fits = |set| attempt(set, &trials.small).is_ok_and(|m| worst(&m) <= SMALL_ERROR);
-        let mut small = true;
+        let few = model.as_ref().is_ok_and(|(m, _)| looked_up(m) <= FEW_CELLS);
+        many |= model.as_ref().is_ok_and(|(m, _)| looked_up(m) > WIDE_CELLS);
+        let mut score = 0.0;
         if few {
             // Digits are nearly free.
             (set.input_bits, set.weight_bits) =
-                (INPUT_BITS, options.weight_bits.unwrap_or(MAX_WEIGHT_BITS).clamp(8, 16));
+                (set.input_bits.max(INPUT_BITS), options.weight_bits.unwrap_or(MAX_WEIGHT_BITS).clamp(8, 16));
+            score = small(set) / FEW_SMALL;
+            if score > 1.0 && set.input_bits < WIDEST_INPUT_BITS {
+                let wide = Setting { input_bits: WIDEST_INPUT_BITS, ..set };
+                let other = small(wide) / FEW_SMALL;
+                (set, score) = if other < score { (wide, other) } else { (set, score) };
+            }
             model = attempt(set, &trials.measured);
-            small = fits(set);
-        } else if set.input_bits < INPUT_BITS && model.is_ok() && !fits(set) {
+        } else if set.input_bits < INPUT_BITS && model.is_ok() && small(set) > 1.0 {
             set.input_bits = INPUT_BITS;
             model = attempt(set, &trials.measured);
         }
         match model {
-            Ok(model) => {
-                let error = worst(&model);
-                if best.as_ref().is_none_or(|(e, _)| error < *e * NO_WORSE) {
-                    best = Some((error, model));
+            Ok((model, error)) => {
+                let error = if few { error } else { worst(&model) };
+                let target = options.max_error * if few { FEW_TARGET } else { 1.0 };
+                let score = error / target.max(f64::MIN_POSITIVE) + 0.0f64.max(score - 1.0);
+                if best.as_ref().is_none_or(|(s, _)| score < *s * NO_WORSE) {
+                    best = Some((score, model));
                 }
-                if small && error <= options.max_error * if few { FEW_TARGET } else { 1.0 } {
+                if score <= 1.0 {
                     break;
                 }
             }
@@ -289,12 +312,12 @@ fn settings(imported: &Imported, live: &[bool], options: &Options) -> Vec<Settin
     let input_bits = if cells >= MANY_INPUTS { FEW_INPUT_BITS } else { INPUT_BITS };
     let mut out: Vec<Setting> = Vec::new();
     for (w, a, t) in SEARCH.into_iter().skip(if products.count() >= DEEP { 2 } else { 0 }) {
-        let a = options.activation_bits.unwrap_or(a).clamp(8, 14);
+        let a = options.activation_bits.map_or(a, |a| a.clamp(8, MAX_ACTIVATION_BITS));
         let set = Setting {
             weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),
             activation_bits: a,
-            table_bits: options.table_bits.unwrap_or(t.max(a)).clamp(8, 14),
-            input_bits,
+            table_bits: options.table_bits.map_or(t.max(a), |t| t.clamp(8, MAX_ACTIVATION_BITS)),
+            input_bits: if a > MAX_ACTIVATION_BITS { WIDEST_INPUT_BITS } else { input_bits },
             margin: options.margin.max(1.0),
         };
         if !out.contains(&set) {
@@ -304,8 +327,15 @@ fn settings(imported: &Imported, live: &[bool], options: &Options) -> Vec<Settin
     out
 }
 
-/// The model for one setting with its measured accuracy; a setting that fails the first sample meets no other.
-fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured], options: &Options) -> Result<Model> {
+/// The model for one setting with its measured accuracy, and the error that each sample has by itself, next to its own
+/// largest value; a setting that fails the first sample meets no other.
+fn report(
+    imported: &Imported,
+    q: Quantised,
+    set: Setting,
+    measured: &[Measured],
+    options: &Options,
+) -> Result<(Model, f64)> {
     let g = &imported.graph;
     let inputs: Vec<InputSpec> = q.inputs.into_iter().map(|p| InputSpec::new(p, options.refuse_beyond)).collect();
     let outputs: Vec<OutputSpec> = q
@@ -316,7 +346,7 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
         .collect();
     let mut pairs = vec![Vec::new(); outputs.len()];
     let (mut errors, mut layers): (Vec<OutputError>, _) = (Vec::new(), Vec::new());
-    let mut saturated = 0;
+    let (mut saturated, mut strict) = (0, 0f64);
     let top =
         |id: &TensorId| measured.iter().map(|(_, v)| Span::of(eval::cells(g, v, *id), 1).reach()).fold(0.0, f64::max);
     let tops: Vec<f64> = g.outputs.iter().map(top).collect();
@@ -340,7 +370,11 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
         })?;
         for (k, spec) in outputs.iter().enumerate() {
             let got = spec.dequantise(&tensors[q.graph.outputs[k].0 as usize]);
-            pairs[k].push((got, eval::cells(g, values, g.outputs[k]).to_vec()));
+            let want = eval::cells(g, values, g.outputs[k]).to_vec();
+            let own = Span::of(&want, 1).reach().max(tops[k] * OWN_FLOOR);
+            let off = got.iter().zip(&want).map(|(g, w)| (g - w).abs()).fold(0.0, f64::max);
+            strict = strict.max(if own > 0.0 { off / own } else { off });
+            pairs[k].push((got, want));
         }
         errors = outputs.iter().zip(&pairs).zip(&tops).map(|((o, p), top)| OutputError::of(o, p, *top)).collect();
         if i == 0 {
@@ -352,7 +386,7 @@ fn report(imported: &Imported, q: Quantised, set: Setting, measured: &[Measured]
     }
     let bits = (set.weight_bits, set.activation_bits, set.table_bits);
     let report = Report { samples: pairs.first().map_or(0, Vec::len), bits, outputs: errors, layers, saturated };
-    Ok(Model { graph: q.graph, params: q.params, inputs, outputs, report })
+    Ok((Model { graph: q.graph, params: q.params, inputs, outputs, report }, strict))
 }
 
 fn layer_errors(

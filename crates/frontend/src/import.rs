@@ -25,6 +25,7 @@ mod select;
 mod shape;
 mod svm;
 mod trees;
+mod weights;
 
 pub(crate) use policy::{reaches, reaches_hidden, top_k};
 use std::collections::{HashMap, HashSet};
@@ -188,6 +189,7 @@ impl Importer<'_> {
             control::import,
             trees::import,
         ];
+        weights::hide(self, n);
         for family in families {
             if let Some(outputs) = family(self, n)? {
                 self.hand_labels_on(n, &outputs)?;
@@ -267,6 +269,11 @@ impl Importer<'_> {
             self.g.shape(a),
             self.g.shape(b)
         ))
+    }
+
+    /// A constant tensor that follows from shapes and attributes alone.
+    fn public(&mut self, shape: Vec<usize>, kind: Kind, data: Vec<f64>) -> TensorId {
+        self.g.public(shape, kind, data)
     }
 
     /// A constant tensor made by the importer.

@@ -185,9 +185,10 @@ impl RealGraph {
         }
     }
 
-    /// The value of a constant whose cells are all equal.
+    /// The value of a public constant whose cells are all equal. Weights have none: that they are equal is a secret,
+    /// which the form of the graph must not tell.
     pub fn as_uniform(&self, id: TensorId) -> Option<f64> {
-        let data = self.as_const(id)?;
+        let Source::Const { data, secret: false } = &self.get(id).source else { return None };
         let first = *data.first()?;
         data.iter().all(|&v| v == first).then_some(first)
     }

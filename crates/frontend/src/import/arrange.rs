@@ -34,7 +34,7 @@ fn eye_like(im: &mut Importer, n: &Node) -> Result<TensorId> {
         None => im.g.kind(x),
     };
     let one = |i: usize| (i % cols) as i64 - (i / cols) as i64 == k;
-    Ok(im.fresh(vec![rows, cols], kind, (0..rows * cols).map(|i| f64::from(u8::from(one(i)))).collect()))
+    Ok(im.public(vec![rows, cols], kind, (0..rows * cols).map(|i| f64::from(u8::from(one(i)))).collect()))
 }
 
 /// The first cells of each sequence in reverse order.
@@ -113,5 +113,5 @@ fn window(im: &mut Importer, n: &Node, terms: &[f64]) -> Result<TensorId> {
         let turn = std::f64::consts::TAU * i as f64 / period as f64;
         terms.iter().enumerate().map(|(k, c)| c * (turn * k as f64).cos()).sum()
     };
-    Ok(im.fresh(vec![size], Kind::Float, (0..size).map(cell).collect()))
+    Ok(im.public(vec![size], Kind::Float, (0..size).map(cell).collect()))
 }

@@ -45,8 +45,8 @@ fn scaler(im: &mut Importer, n: &Node) -> Result<TensorId> {
     }
     let (offset, scale) = (wide(&offset), wide(&scale));
     let shift: Vec<f64> = offset.iter().zip(&scale).map(|(o, s)| -o * s).collect();
-    let s = im.fresh(vec![width], Kind::Float, scale);
-    let t = im.fresh(vec![width], Kind::Float, shift);
+    let s = im.g.weight(vec![width], scale);
+    let t = im.g.weight(vec![width], shift);
     let y = both(im, n, Bin::Mul, x, s)?;
     both(im, n, Bin::Add, y, t)
 }

@@ -49,7 +49,7 @@ fn batch(im: &mut Importer, n: &Node) -> Result<TensorId> {
     }
     let shift: Vec<f64> = (0..channels).map(|c| lists[1][c] - lists[2][c] * factor[c]).collect();
     let xl = to_last(im, x);
-    let (f, s) = (im.fresh(vec![channels], Kind::Float, factor), im.fresh(vec![channels], Kind::Float, shift));
+    let (f, s) = (im.g.weight(vec![channels], factor), im.g.weight(vec![channels], shift));
     let y = mul(im, n, xl, f)?;
     let y = im.g.binary(Bin::Add, y, s).ok_or_else(|| im.clash(n, y, s))?;
     Ok(to_first(im, y))

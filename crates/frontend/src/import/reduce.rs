@@ -250,7 +250,7 @@ fn cum_prod(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let order: Vec<usize> = if reverse { (0..len).rev().collect() } else { (0..len).collect() };
     let mut one = shape.clone();
     one[axis] = 1;
-    let ones = im.fresh(one.clone(), im.g.kind(x), vec![1.0; one.iter().product()]);
+    let ones = im.public(one.clone(), im.g.kind(x), vec![1.0; one.iter().product()]);
     let mut parts: Vec<TensorId> = Vec::new();
     let mut so_far: Option<TensorId> = None;
     for &i in &order {

@@ -107,7 +107,7 @@ fn constant_of_shape(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let cells = im.limits.cells(&n.name, &shape)?;
     let value = n.tensor("value", im.limits)?;
     let (v, kind) = value.and_then(|t| t.data.first().map(|&v| (v, t.kind))).unwrap_or((0.0, Kind::Float));
-    Ok(im.fresh(shape, kind, vec![v; cells]))
+    Ok(im.public(shape, kind, vec![v; cells]))
 }
 
 fn range(im: &mut Importer, n: &Node) -> Result<TensorId> {

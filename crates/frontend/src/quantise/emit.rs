@@ -59,7 +59,7 @@ impl Quantiser<'_> {
     }
 
     fn square(&mut self, x: TensorId) -> Result<Rep> {
-        let rep = self.narrow(x, (self.set.activation_bits + 2).min(14))?;
+        let rep = self.narrow(x, (self.set.activation_bits + 2).min(self.set.activation_bits.max(14)))?;
         let shape = self.g.get(x).shape.clone();
         let all = Access { tensor: rep.id, axes: identity(shape.len()) };
         let out = (0..shape.len()).collect();
@@ -178,7 +178,7 @@ impl Quantiser<'_> {
         let top = Span { seen: span.seen, ..Span::new(0.0, 1.0 / span.lo) };
         // The smallest quotient needs digits too.
         let ratio = exponent(span.hi / span.lo).clamp(0, 16) as u32;
-        let bits = (10 + ratio).clamp(self.set.table_bits.max(12), 15);
+        let bits = (10 + ratio).clamp(self.set.table_bits.clamp(12, 15), 15);
         self.requantise(quotient, top, bits, false)
     }
 
@@ -239,7 +239,7 @@ impl Quantiser<'_> {
         let top = self.room(d, seen, self.margin(sa.join(sb)));
         let needed = exponent(top / step + 1.0).max(1) as u32;
         let exact = whole || self.divided[id.0 as usize];
-        let most = if exact { 16 } else { (self.set.table_bits + 2).clamp(RISE_BITS, 14) };
+        let most = if exact { 16 } else { (self.set.table_bits + 2).clamp(RISE_BITS, self.set.table_bits.max(14)) };
         let width = needed.min(most);
         let shift = if whole { 0 } else { self.shift_for(d, top, width, false)? };
         let table = self.identity_table(width, false)?;
@@ -262,10 +262,13 @@ impl Quantiser<'_> {
     fn like(&mut self, id: TensorId, other: Rep) -> Result<Rep> {
         let t = self.g.get(id);
         let data = self.g.as_const(id).cloned().unwrap_or_default();
-        let cells = data.iter().map(|v| (v / other.step).round().clamp(-32768.0, 32767.0) as i64).collect();
+        let range = super::bit_range(16, true);
+        // Wide enough for what it holds: a bound beyond the other tensor's range is a bound all the same.
+        let spare = exponent(Span::of(&data, 1).reach() / other.step / range.hi as f64).max(0);
+        let step = other.step * 2f64.powi(spare);
+        let cells = data.iter().map(|v| (v / step).round() as i64).collect();
         let name = self.name("constant");
-        let scale = Self::scale_of(other.step);
-        Ok(Rep { id: self.b.param(&name, &t.shape, super::bit_range(16, true), scale, cells)?, step: other.step })
+        Ok(Rep { id: self.b.param(&name, &t.shape, range, Self::scale_of(step), cells)?, step })
     }
 
     fn one_hot(&mut self, x: TensorId, depth: usize) -> Result<Rep> {

@@ -11,6 +11,11 @@ use crate::tensor::Kind;
 const HEAD_BITS: u32 = 15;
 /// Bits of a factor that is not worth a look-up to shorten.
 const PRODUCT_BITS: u32 = 16;
+/// Bits of a weight that is added, at most, and by how much it may exceed the calibrated sum before its last ones go.
+const ADDEND_BITS: u32 = 24;
+const ADDEND_ROOM: f64 = 4.0;
+/// Bits of a public number that is added, at most.
+const PUBLIC_BITS: i32 = 30;
 /// Largest shift of a look-up.
 pub(super) const MAX_SHIFT: u32 = 32;
 
@@ -155,33 +160,41 @@ impl Quantiser<'_> {
         Ok(rep)
     }
 
-    /// A constant addend in units of `unit`: tensors of at most 16 bits with their integer factors.
+    /// A constant addend in units of `unit`: tensors with their integer factors. How many there are, and how wide,
+    /// follows from types and from the calibrated `reach` of the sum; only the scale of weights follows from their
+    /// size.
     pub(super) fn addend(&mut self, id: TensorId, factor: f64, unit: f64, reach: f64) -> Result<Vec<(i64, TensorId)>> {
         let t = self.g.get(id);
         let Source::Const { data, secret } = &t.source else { return Ok(vec![(1, self.rep(id)?.id)]) };
-        let top = Span::of(data, 1).reach() * factor.abs();
-        // Integers of the file get as many digits as their type needs, whatever their size.
-        let typed = self.g.int_bits.get(&id).map(|bits| if *bits > 16 { 1 } else { 0 });
-        let spare = typed.unwrap_or_else(|| exponent(top / unit / 32767.0).max(0));
-        let exact = t.kind != Kind::Float || top > 4.0 * reach;
+        let typed = self.g.int_bits.get(&id).copied();
+        let top = Span::of(data, 1).reach() * factor.abs() / unit;
+        let spare = |bits: u32| exponent(top / bit_range(bits, true).hi as f64).max(0);
+        let bits = (exponent(ADDEND_ROOM * reach / unit) + 1).clamp(16, ADDEND_BITS as i32) as u32;
+        let (bits, spare) = match (typed, *secret) {
+            (Some(_), _) => (16, 0),
+            (None, true) => (bits, spare(bits)),
+            // Public numbers are as wide as they need to be, unless they are there to push others away.
+            (None, false) if t.kind != Kind::Float || top < 2f64.powi(PUBLIC_BITS) => (16, 0),
+            (None, false) => (16, spare(16)),
+        };
         let name = self.name("addend");
-        let add = |q: &mut Self, part: &str, range: Range, cells: Vec<i64>| -> Result<TensorId> {
+        let scale = Self::scale_of(unit);
+        let mut add = |part: &str, range: Range, cells: Vec<i64>| -> Result<TensorId> {
             let name = format!("{name}{part}");
-            let scale = Self::scale_of(unit);
-            Ok(if *secret {
-                q.b.param(&name, &t.shape, range, scale, cells)?
-            } else {
-                q.b.constant(&name, &t.shape, cells, scale)?
+            Ok(match secret {
+                true => self.b.param(&name, &t.shape, range, scale, cells)?,
+                false => self.b.constant(&name, &t.shape, cells, scale)?,
             })
         };
-        if spare == 0 || !exact || spare > 14 {
-            let step = unit * 2f64.powi(spare);
-            let cells = data.iter().map(|v| (v * factor / step).round() as i64).collect();
-            return Ok(vec![(1 << spare, add(self, "", bit_range(16, true), cells)?)]);
+        let in_units = |step: f64| data.iter().map(|v| (v * factor / step).round() as i64).collect::<Vec<i64>>();
+        if typed.is_some_and(|bits| bits > 16) {
+            // Integers of the file get as many digits as their type needs, whatever their size.
+            let wide = in_units(unit);
+            let low = add("/low", bit_range(15, false), wide.iter().map(|v| v & 0x7fff).collect())?;
+            let high = add("/high", bit_range(16, true), wide.iter().map(|v| v >> 15).collect())?;
+            return Ok(vec![(1, low), (1 << 15, high)]);
         }
-        let wide: Vec<i64> = data.iter().map(|v| (v * factor / unit).round() as i64).collect();
-        let low = add(self, "/low", bit_range(15, false), wide.iter().map(|v| v & 0x7fff).collect())?;
-        let high = add(self, "/high", bit_range(16, true), wide.iter().map(|v| v >> 15).collect())?;
-        Ok(vec![(1, low), (1 << 15, high)])
+        let cells = in_units(unit * 2f64.powi(spare));
+        Ok(vec![(1 << spare, add("", bit_range(bits, true), cells)?)])
     }
 }

@@ -33,6 +33,11 @@ impl RealGraph {
         self.push(t.shape.clone(), t.kind, source)
     }
 
+    /// A constant that everybody may know.
+    pub fn public(&mut self, shape: Vec<usize>, kind: Kind, data: Vec<f64>) -> TensorId {
+        self.push(shape, kind, Source::Const { data: Arc::new(data), secret: false })
+    }
+
     /// A constant that counts as a weight whatever its size.
     pub fn weight(&mut self, shape: Vec<usize>, data: Vec<f64>) -> TensorId {
         self.push(shape, Kind::Float, Source::Const { data: Arc::new(data), secret: true })
