@@ -12,10 +12,12 @@ use crate::real::{RealGraph, RealOp, Source, eval};
 use crate::tensor::{Kind, Tensor};
 
 /// Widths that the search tries, cheapest first: weights, activations, tables.
-const SEARCH: [(u32, u32, u32); 6] =
-    [(8, 10, 10), (10, 12, 12), (12, 13, 13), (14, 14, 14), (16, 14, 14), (16, 16, 16)];
-/// Wider activations than this are tried only where the cells that are looked up are few next to so large tables.
+const SEARCH: [(u32, u32, u32); 7] =
+    [(8, 10, 10), (10, 12, 12), (12, 13, 13), (14, 14, 14), (16, 14, 14), (16, 15, 15), (16, 16, 16)];
+/// Wider activations than this need tables that cost more than the cells looked up in them: they are tried only where
+/// nothing narrower fits, by this factor where cells are not few, and up to so many cells.
 const MAX_ACTIVATION_BITS: u32 = 14;
+const WIDE_FIT: f64 = 2.0;
 const WIDE_CELLS: usize = 1 << 15;
 /// A model with at least this many products starts at the third entry: rounding errors add up along the way.
 const DEEP: usize = 30;
@@ -24,8 +26,8 @@ const NO_WORSE: f64 = 1.1;
 /// Bits of real inputs with their sign, and of those of models with many input cells, where fewer are enough.
 const INPUT_BITS: u32 = 16;
 const FEW_INPUT_BITS: u32 = 12;
-/// Bits of real inputs next to the widest activations.
-const WIDEST_INPUT_BITS: u32 = 20;
+/// Bits of real inputs at most.
+const WIDEST_INPUT_BITS: u32 = 18;
 /// Input cells from which fewer bits are tried.
 const MANY_INPUTS: usize = 1024;
 /// Factor of the sample that stands for small inputs, and the relative error that it may have.
@@ -37,8 +39,10 @@ const FEW_TARGET: f64 = 0.5;
 /// Where few cells are looked up, errors are relative to each sample's own largest value, unless that is smaller than
 /// this share of all samples' largest.
 const OWN_FLOOR: f64 = 0.1;
-/// And so is that of small inputs.
-const FEW_SMALL: f64 = 0.4;
+/// That error may be so much larger than the one of all samples.
+const OWN_TARGET: f64 = 0.5;
+/// Wider inputs are taken if they lower the error of small ones to this share.
+const WORTH_IT: f64 = 0.7;
 /// Bits of weights at most.
 const MAX_WEIGHT_BITS: u32 = 16;
 /// Samples that every setting is measured on.
@@ -240,46 +244,66 @@ struct Trials {
     small: Vec<Measured>,
 }
 
-fn search(imported: &Imported, live: &[bool], spans: &[Span], trials: &Trials, options: &Options) -> Result<Model> {
-    let mut best: Option<(f64, Model)> = None;
-    let (mut last_error, mut many) = (None, false);
-    let attempt = |set: Setting, on: &[Measured]| {
+/// A model that was tried, and how well it fits: 1 where its errors are just what they may be.
+struct Tried {
+    model: Model,
+    fit: f64,
+    /// The same without small inputs.
+    usual: f64,
+    few: bool,
+}
+
+/// Tries one setting; more digits are taken where they are nearly free, or where small inputs need them.
+fn attempt(
+    imported: &Imported,
+    live: &[bool],
+    spans: &[Span],
+    trials: &Trials,
+    options: &Options,
+    set: Setting,
+) -> Result<Tried> {
+    let tried = |set: Setting, on: &[Measured]| {
         quantise(&imported.graph, live, spans, set).and_then(|q| report(imported, q, set, on, options))
     };
-    // Error on the small sample, in units of what it may be.
-    let small = |set| attempt(set, &trials.small).map_or(f64::INFINITY, |(m, _)| worst(&m) / SMALL_ERROR);
-    for mut set in settings(imported, live, options) {
-        if many && set.activation_bits > MAX_ACTIVATION_BITS {
-            continue;
+    let small = |set| tried(set, &trials.small).map_or(f64::INFINITY, |(m, _)| worst(&m) / SMALL_ERROR);
+    let target = options.max_error.max(f64::MIN_POSITIVE);
+    let (mut model, _) = tried(set, &trials.measured)?;
+    if looked_up(&model) > FEW_CELLS {
+        if set.input_bits < INPUT_BITS && small(set) > 1.0 {
+            (model, _) = tried(Setting { input_bits: INPUT_BITS, ..set }, &trials.measured)?;
         }
-        let mut model = attempt(set, &trials.measured);
-        let few = model.as_ref().is_ok_and(|(m, _)| looked_up(m) <= FEW_CELLS);
-        many |= model.as_ref().is_ok_and(|(m, _)| looked_up(m) > WIDE_CELLS);
-        let mut score = 0.0;
-        if few {
-            // Digits are nearly free.
-            (set.input_bits, set.weight_bits) =
-                (set.input_bits.max(INPUT_BITS), options.weight_bits.unwrap_or(MAX_WEIGHT_BITS).clamp(8, 16));
-            score = small(set) / FEW_SMALL;
-            if score > 1.0 && set.input_bits < WIDEST_INPUT_BITS {
-                let wide = Setting { input_bits: WIDEST_INPUT_BITS, ..set };
-                let other = small(wide) / FEW_SMALL;
-                (set, score) = if other < score { (wide, other) } else { (set, score) };
-            }
-            model = attempt(set, &trials.measured);
-        } else if set.input_bits < INPUT_BITS && model.is_ok() && small(set) > 1.0 {
-            set.input_bits = INPUT_BITS;
-            model = attempt(set, &trials.measured);
+        let fit = worst(&model) / target;
+        return Ok(Tried { model, fit, usual: fit, few: false });
+    }
+    let weight_bits = options.weight_bits.unwrap_or(MAX_WEIGHT_BITS).clamp(8, 16);
+    let mut set = Setting { weight_bits, input_bits: INPUT_BITS, ..set };
+    let mut least = small(set);
+    if least > 1.0 {
+        let wide = Setting { input_bits: WIDEST_INPUT_BITS, ..set };
+        let other = small(wide);
+        (set, least) = if other < least * WORTH_IT { (wide, other) } else { (set, least) };
+    }
+    let (model, own) = tried(set, &trials.measured)?;
+    let usual = (worst(&model) / target).max(own / target * OWN_TARGET);
+    Ok(Tried { model, fit: usual.max(least), usual, few: true })
+}
+
+fn search(imported: &Imported, live: &[bool], spans: &[Span], trials: &Trials, options: &Options) -> Result<Model> {
+    let (mut best, mut last_error): (Option<Tried>, _) = (None, None);
+    for set in settings(imported, live, options) {
+        let wide = set.activation_bits > MAX_ACTIVATION_BITS;
+        let enough = |t: &Tried| looked_up(&t.model) > WIDE_CELLS || t.usual <= if t.few { 1.0 } else { WIDE_FIT };
+        if wide && best.as_ref().is_some_and(enough) {
+            break;
         }
-        match model {
-            Ok((model, error)) => {
-                let error = if few { error } else { worst(&model) };
-                let target = options.max_error * if few { FEW_TARGET } else { 1.0 };
-                let score = error / target.max(f64::MIN_POSITIVE) + 0.0f64.max(score - 1.0);
-                if best.as_ref().is_none_or(|(s, _)| score < *s * NO_WORSE) {
-                    best = Some((score, model));
+        match attempt(imported, live, spans, trials, options, set) {
+            Ok(tried) => {
+                let goal = if tried.few && !wide { FEW_TARGET * options.max_error } else { f64::INFINITY };
+                let done = tried.fit <= 1.0 && worst(&tried.model) <= goal;
+                if best.as_ref().is_none_or(|b| tried.fit < b.fit * NO_WORSE) {
+                    best = Some(tried);
                 }
-                if score <= 1.0 {
+                if done {
                     break;
                 }
             }
@@ -287,7 +311,7 @@ fn search(imported: &Imported, live: &[bool], spans: &[Span], trials: &Trials, o
         }
     }
     match (best, last_error) {
-        (Some((_, model)), _) => Ok(model),
+        (Some(tried), _) => Ok(tried.model),
         (None, Some(e)) => Err(e),
         (None, None) => Err(FrontendError::malformed("options", "no setting was tried; widen the bit widths")),
     }
@@ -317,7 +341,7 @@ fn settings(imported: &Imported, live: &[bool], options: &Options) -> Vec<Settin
             weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),
             activation_bits: a,
             table_bits: options.table_bits.map_or(t.max(a), |t| t.clamp(8, MAX_ACTIVATION_BITS)),
-            input_bits: if a > MAX_ACTIVATION_BITS { WIDEST_INPUT_BITS } else { input_bits },
+            input_bits,
             margin: options.margin.max(1.0),
         };
         if !out.contains(&set) {
