@@ -41,6 +41,9 @@ const FEW_TARGET: f64 = 0.5;
 const OWN_FLOOR: f64 = 0.1;
 /// That error may be so much larger than the one of all samples.
 const OWN_TARGET: f64 = 0.5;
+/// Small inputs count for no more than this much of a misfit: some models cannot do better, and the usual ones come
+/// first.
+const MAX_SMALL: f64 = 2.0;
 /// Wider inputs are taken if they lower the error of small ones to this share.
 const WORTH_IT: f64 = 0.7;
 /// Bits of weights at most.
@@ -285,7 +288,7 @@ fn attempt(
     }
     let (model, own) = tried(set, &trials.measured)?;
     let usual = (worst(&model) / target).max(own / target * OWN_TARGET);
-    Ok(Tried { model, fit: usual.max(least), usual, few: true })
+    Ok(Tried { model, fit: usual.max(least.min(MAX_SMALL)), usual, few: true })
 }
 
 fn search(imported: &Imported, live: &[bool], spans: &[Span], trials: &Trials, options: &Options) -> Result<Model> {
