@@ -48,8 +48,8 @@ fn judge(folder: &Path) -> Result<String, String> {
     }
     let model = compile(&onnx, &samples, &options).map_err(|e| e.to_string())?;
     if std::env::var("LAYERS").is_ok() {
-        for (name, error) in &model.report.layers {
-            println!("    {error:.5} {name}");
+        for l in &model.report.layers {
+            println!("    {:.5} ({:.5} of its own) {}", l.relative, l.added, l.name);
         }
     }
     let judged = if cut > 0 { &cases[..cut] } else { &cases[..] };

@@ -4,8 +4,10 @@
 //! Start at [`compile`].
 #![forbid(unsafe_code)]
 
+mod accuracy;
 mod check;
 mod compile;
+mod compose;
 mod error;
 mod import;
 mod model;
@@ -15,13 +17,15 @@ mod operators;
 mod options;
 mod quantise;
 mod real;
+mod search;
 pub mod synthetic;
 mod tensor;
 
 pub use check::{Problem, Survey, check};
 pub use compile::compile;
+pub use compose::{Composed, compose};
 pub use error::{FrontendError, Result};
-pub use model::{InputSpec, Model, OutputError, OutputSpec, Report};
+pub use model::{InputSpec, LayerError, Model, OutputError, OutputSpec, Report, Saturation};
 pub use native::Native;
 pub use onnx::{DType, Limits};
 pub use operators::{OPERATORS, Operator, operators_markdown};

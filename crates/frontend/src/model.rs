@@ -85,10 +85,36 @@ pub struct Report {
     pub bits: (u32, u32, u32),
     /// One entry for each output.
     pub outputs: Vec<OutputError>,
-    /// Relative error after each operator, in execution order: name and error.
-    pub layers: Vec<(String, f64)>,
+    /// Errors along the way on the first sample measured, in execution order.
+    pub layers: Vec<LayerError>,
     /// Input cells outside the calibrated range.
     pub saturated: usize,
+    /// Look-ups whose operands left the range of their table, over all samples measured.
+    pub saturations: Vec<Saturation>,
+    /// For each input, the integers between which the samples that set the ranges lie.
+    pub inputs: Vec<Range>,
+    /// What to know before trusting the numbers.
+    pub warnings: Vec<String>,
+}
+
+/// Errors at one operator, relative to the largest value of its result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerError {
+    /// Name of the operator's result.
+    pub name: String,
+    /// Error of the result.
+    pub relative: f64,
+    /// Part that the operator itself adds: against its float meaning on the operands that it had.
+    pub added: f64,
+}
+
+/// A look-up that cut off values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saturation {
+    /// Name of the node of the integer graph.
+    pub name: String,
+    /// Cells whose operand lay beyond an end at which its table is not flat.
+    pub cells: usize,
 }
 
 /// Error of one output.

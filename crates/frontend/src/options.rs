@@ -39,6 +39,9 @@ pub struct Options {
     pub margin: f64,
     /// The search takes the cheapest setting whose relative error is at most this.
     pub max_error: f64,
+    /// The search goes on while rows of an output have their largest cell elsewhere than in the float model more often
+    /// than this share, 0 to 1, allows; `None` to look at errors only.
+    pub min_agreement: Option<f64>,
     /// Refuse inputs farther outside the calibrated range than this factor, instead of saturating them.
     pub refuse_beyond: Option<f64>,
     /// Length of an open first axis.
@@ -65,6 +68,7 @@ impl Default for Options {
             table_bits: None,
             margin: 3.0,
             max_error: 0.005,
+            min_agreement: None,
             refuse_beyond: None,
             batch: None,
             inferences: 1,

@@ -99,6 +99,13 @@ impl Span {
         self.lo < 0.0 || (self.lo > 0.0 && self.seen < SIGN_KNOWN)
     }
 
+    /// The integers of an input between which the values lie.
+    pub fn cells(self, spec: &crate::model::InputSpec) -> Range {
+        let unit = 2f64.powi(-spec.scale);
+        let (lo, hi) = ((self.lo / unit).floor() as i64, (self.hi / unit).ceil() as i64);
+        Range { lo: lo.clamp(spec.range.lo, spec.range.hi), hi: hi.clamp(spec.range.lo, spec.range.hi) }
+    }
+
     /// Largest absolute value.
     pub fn reach(self) -> f64 {
         let r = self.lo.abs().max(self.hi.abs());

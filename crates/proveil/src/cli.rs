@@ -4,10 +4,12 @@ pub mod args;
 mod check;
 mod commit;
 mod compile;
+mod compose;
 pub mod demo;
 pub mod estimate;
 pub mod failure;
 mod inspect;
+mod plot;
 mod prove;
 mod register;
 mod security;
@@ -53,6 +55,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
     match &args.command {
         Command::Demo(a) => demo::run(a, ui),
         Command::Check(a) => check::run(a, ui),
+        Command::Compose(a) => compose::run(a, ui),
         Command::Compile(a) => compile::run(a, ui),
         Command::Estimate(a) => estimate::run(a, ui),
         Command::Commit(a) => commit::commit(a, ui),

@@ -13,6 +13,9 @@ pub struct IoMeta {
     pub dtype: String,
     /// Real value = integer * 2^-scale.
     pub scale: i32,
+    /// Of an input: smallest and largest integer of the samples that set its range. Inputs beyond are unlike them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<(i64, i64)>,
     /// Names of classes: cell values of a label count through them, columns of scores stand in their order. Empty
     /// where the model file has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

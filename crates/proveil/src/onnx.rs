@@ -21,11 +21,13 @@ pub struct Compiled {
 /// Names, shapes and scales of a front-end model.
 #[must_use]
 pub fn describe(model: &Model, name: &str) -> Meta {
-    let inputs = model.inputs.iter().map(|s| IoMeta {
+    let seen = |k: usize| model.report.inputs.get(k).map(|r| (r.lo, r.hi));
+    let inputs = model.inputs.iter().enumerate().map(|(k, s)| IoMeta {
         name: s.name.clone(),
         shape: s.shape.clone(),
         dtype: kind_name(s.dtype).into(),
         scale: s.scale,
+        calibrated: seen(k),
         labels: Vec::new(),
     });
     let outputs = model.outputs.iter().map(|s| IoMeta {
@@ -33,6 +35,7 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         shape: s.shape.clone(),
         dtype: kind_name(s.dtype).into(),
         scale: s.scale,
+        calibrated: None,
         labels: s.labels.clone(),
     });
     Meta { name: name.into(), inputs: inputs.collect(), outputs: outputs.collect(), registration: None }

@@ -36,7 +36,8 @@ impl Bench {
         let (package, vk) = (b.at("m.pkg"), b.at("m.vk"));
         let mut args = vec!["compile", &model, "-o", &package, "--vk", &vk, "--samples", &samples];
         args.extend(["--security", "100"]);
-        args.extend(extra);
+        let plot = b.at("errors.svg");
+        args.extend(extra.iter().map(|a| if *a == "FILE" { plot.as_str() } else { a }));
         json(&args);
         b
     }
@@ -299,6 +300,40 @@ fn rejects_bad_models_and_usage() {
     assert_eq!(code(&["nonsense"]).0, 2);
     assert_eq!(code(&["inspect", &at("m.onnx")]).0, 3);
     assert_eq!(entries(dir.path()), ["m.onnx"]);
+}
+
+#[test]
+fn accepts_plots_and_warns_of_unlike_inputs() {
+    let b = Bench::new(&["--error-plot", "FILE", "--min-agreement", "0.9"]);
+    let plot = std::fs::read_to_string(b.path("errors.svg")).unwrap();
+    assert!(plot.starts_with("<svg") && plot.contains("added by it"), "{plot}");
+    let package = b.at("m.pkg");
+    let proved = |name: &str, change: &dyn Fn(f64) -> f64| {
+        let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(input()).unwrap()).unwrap();
+        for v in file["input_data"][0].as_array_mut().unwrap() {
+            *v = change(v.as_f64().unwrap()).into();
+        }
+        std::fs::write(b.path(name), file.to_string()).unwrap();
+        json(&["prove", &package, "-o", &b.at("m.proof"), "--input", &b.at(name)])["warnings"].to_string()
+    };
+    assert_eq!(proved("usual.json", &|v| v), "[]");
+    assert!(proved("larger.json", &|v| v * 1.2).contains("where the samples that set the ranges were"));
+    assert!(proved("huge.json", &|v| v * 1e4).contains("are cut"));
+    let (status, text) = code(&["compile", "m.onnx", "-o", "x", "--min-agreement", "2"]);
+    assert!(status == 2 && text.contains("from 0 to 1"), "{text}");
+}
+
+#[test]
+fn accepts_two_files_joined_and_rejects_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("joined.onnx").to_string_lossy().into_owned();
+    let model = format!("{MODELS}/digits_mlp/model.onnx");
+    // Ten scores are no 64 pixels.
+    let (status, text) = code(&["compose", &model, &model, "-o", &out]);
+    assert!(status == 4 && text.contains("differ"), "{status} {text}");
+    let (status, text) = code(&["compose", &model, &model, "-o", &out, "--connect", "nothing"]);
+    assert!(status == 2 && text.contains("output=input"), "{status} {text}");
+    assert!(entries(dir.path()).is_empty());
 }
 
 #[test]

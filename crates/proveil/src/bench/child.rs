@@ -94,6 +94,7 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
     put("--weight-bits", b.weight_bits.map(|n| n.to_string()));
     put("--activation-bits", b.activation_bits.map(|n| n.to_string()));
     put("--max-error", b.max_error.map(|n| n.to_string()));
+    put("--min-agreement", b.min_agreement.map(|n| n.to_string()));
     put("--margin", b.margin.map(|n| n.to_string()));
     put("--output-policy", Some(b.output_policy.clone()));
     b.dims.iter().for_each(|d| put("--dim", Some(d.clone())));

@@ -42,6 +42,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Tell whether an ONNX file imports, and which nodes do not (exit code 0 or 4).
     Check(CheckArgs),
+    /// Join two ONNX files: what the first one makes feeds the second one.
+    Compose(ComposeArgs),
     /// Compile an ONNX model to a package (secret) and a verifying key (public).
     Compile(CompileArgs),
     /// Predict time, memory and sizes of proofs of an ONNX model on this machine.
@@ -131,6 +133,9 @@ pub struct Building {
     /// Relative error that the choice of bits aims at.
     #[arg(long)]
     pub max_error: Option<f64>,
+    /// Share of rows, 0 to 1, whose largest cell must be where the float model has it; the choice of bits aims at it.
+    #[arg(long, value_parser = share)]
+    pub min_agreement: Option<f64>,
     /// Calibrated ranges are widened by this factor.
     #[arg(long)]
     pub margin: Option<f64>,
@@ -153,6 +158,9 @@ pub struct CompileArgs {
     /// Typical inputs: an archive of cases or one input file.
     #[arg(long)]
     pub samples: Option<PathBuf>,
+    /// Where a plot of the errors by operator goes (SVG).
+    #[arg(long)]
+    pub error_plot: Option<PathBuf>,
     /// The rest.
     #[command(flatten)]
     pub building: Building,
@@ -175,6 +183,22 @@ pub struct EstimateArgs {
     /// The rest.
     #[command(flatten)]
     pub building: Building,
+}
+
+/// Options of `compose`.
+#[derive(clap::Args)]
+pub struct ComposeArgs {
+    /// The model that comes first, for example preprocessing.
+    pub first: PathBuf,
+    /// The model that reads what the first one makes.
+    pub second: PathBuf,
+    /// Where the joined model goes.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// An output of the first model and the input of the second one that it feeds, as output=input; may be repeated.
+    /// By equal names when absent, and by position where no names are equal.
+    #[arg(long = "connect")]
+    pub pairs: Vec<String>,
 }
 
 /// Options of `commit`.
@@ -417,10 +441,19 @@ impl Building {
         (o.weight_bits, o.activation_bits) = (self.weight_bits, self.activation_bits);
         o.inferences = self.inferences();
         o.max_error = self.max_error.unwrap_or(o.max_error);
+        o.min_agreement = self.min_agreement;
         o.margin = self.margin.unwrap_or(o.margin);
         o.dims = dimensions(&self.dims)?;
         o.output = policy(&self.output_policy)?;
         Ok(o)
+    }
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(v) if (0.0..=1.0).contains(&v) => Ok(v),
+        _ => Err(format!("'{text}' is not a number from 0 to 1")),
     }
 }
 

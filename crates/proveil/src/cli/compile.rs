@@ -6,18 +6,22 @@ use std::time::Instant;
 use proveil::budget::{FileStore, folder};
 use proveil::io::{InputFile, read_cases, read_limited, write_atomic};
 use proveil::{Engine, compile_onnx};
-use proveil_frontend::{Report, Tensor};
+use proveil_frontend::{LayerError, Report, Tensor};
 use proveil_graph::Stats;
 use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
 use super::args::CompileArgs;
 use super::failure::{BAD_FILE, Failure};
+use super::plot;
 use super::ui::{Ui, seconds, size};
 use crate::bench::{name_of, testset::TestSet};
 
 /// Rows of a test set that calibrate.
 const MAX_SAMPLES: usize = 256;
+
+/// Operators that are named as the largest sources of error.
+const SHOWN: usize = 3;
 
 /// Runs the command.
 pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
@@ -37,6 +41,9 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
     let compiled = compile_onnx(&onnx, &samples, &front, &options).map_err(|e| Failure::from(e).at(&a.model))?;
     let bytes = compiled.package.to_bytes();
     let key = compiled.package.key.encode();
+    if let Some(path) = &a.error_plot {
+        write_atomic(path, plot::svg(&name, &compiled.report.layers).as_bytes(), false)?;
+    }
     ui.stage("check");
     let stats = Stats::of(&compiled.package.graph);
     let engine = Engine::with_model(compiled.package, compiled.model)?;
@@ -102,8 +109,14 @@ pub fn accuracy_text(r: &Report, drawn: bool) -> String {
             o.label_agreement * 100.0
         );
     }
-    if r.saturated > 0 {
-        text += &format!("  {} input cells lie outside the calibrated range and were cut\n", r.saturated);
+    let mut layers: Vec<&LayerError> = r.layers.iter().filter(|l| l.added > 0.0).collect();
+    layers.sort_by(|a, b| b.added.total_cmp(&a.added));
+    for l in layers.iter().take(SHOWN) {
+        let (added, after) = (l.added * 100.0, l.relative * 100.0);
+        text += &format!("  operator '{}': adds {added:.4} %, {after:.4} % after it\n", l.name);
+    }
+    for w in &r.warnings {
+        text += &format!("  warning: {w}\n");
     }
     text
 }
@@ -115,6 +128,11 @@ pub fn accuracy_json(r: &Report) -> Value {
         .iter()
         .map(|o| json!({ "name": o.name, "max_abs_error": o.max, "mean_abs_error": o.mean, "rel_error": o.relative, "label_agreement": o.label_agreement }))
         .collect();
-    let layers: Vec<Value> = r.layers.iter().map(|(n, e)| json!({ "name": n, "rel_error": e })).collect();
-    json!({ "samples": r.samples, "bits": [r.bits.0, r.bits.1, r.bits.2], "outputs": outputs, "layers": layers, "saturated": r.saturated })
+    let layers = r.layers.iter().map(|l| json!({ "name": l.name, "rel_error": l.relative, "added": l.added }));
+    let saturations = r.saturations.iter().map(|s| json!({ "name": s.name, "cells": s.cells }));
+    json!({
+        "samples": r.samples, "bits": [r.bits.0, r.bits.1, r.bits.2], "outputs": outputs,
+        "layers": layers.collect::<Vec<Value>>(), "saturated": r.saturated,
+        "saturations": saturations.collect::<Vec<Value>>(), "warnings": r.warnings,
+    })
 }

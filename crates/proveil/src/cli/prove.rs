@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use proveil::Error;
 use proveil::budget::{Beside, FileStore, folder};
 use proveil::io::write_atomic;
+use proveil::{Error, Meta};
+use proveil_graph::Graph;
 use serde_json::{Value, json};
 
 use super::args::ProveArgs;
@@ -20,6 +21,43 @@ pub fn unhex(text: &str) -> Result<Vec<u8>, Failure> {
         Some(d) if d.len() % 2 == 0 => Ok(d.chunks(2).map(|p| (p[0] * 16 + p[1]) as u8).collect()),
         _ => Err(Failure::usage(format!("'{text}' is not hexadecimal: give two digits for each byte"))),
     }
+}
+
+/// How an input differs from the samples that set the ranges.
+fn unlike(meta: &Meta, graph: &Graph, input: &[Vec<i64>]) -> Vec<String> {
+    let mut out = Vec::new();
+    for ((m, cells), &id) in meta.inputs.iter().zip(input).zip(&graph.inputs) {
+        let range = graph.tensors.get(id.0 as usize).map(|t| t.range);
+        let count = |outside: &dyn Fn(i64) -> bool| cells.iter().filter(|c| outside(**c)).count();
+        let unit = (-f64::from(m.scale)).exp2();
+        if let (Some(r), "float32") = (range, m.dtype.as_str()) {
+            // A range from 0 on is that of tensors without negative values: 0 is a value like others there.
+            let cut = count(&|c| c >= r.hi || (c <= r.lo && r.lo < 0));
+            if cut > 0 {
+                let (lo, hi) = (r.lo as f64 * unit, r.hi as f64 * unit);
+                out.push(format!(
+                    "input '{}': {cut} of {} cells lie at or beyond {lo} ..= {hi}, the most that the package holds, and \
+                     are cut: the outputs may be wrong; compile with samples like this one",
+                    m.name,
+                    cells.len()
+                ));
+                continue;
+            }
+        }
+        if let Some((lo, hi)) = m.calibrated {
+            let beyond = count(&|c| c < lo || c > hi);
+            if beyond > 0 {
+                let (lo, hi) = (lo as f64 * unit, hi as f64 * unit);
+                out.push(format!(
+                    "input '{}': {beyond} of {} cells lie outside {lo} ..= {hi}, where the samples that set the ranges \
+                     were: compare the outputs with the float model's",
+                    m.name,
+                    cells.len()
+                ));
+            }
+        }
+    }
+    out
 }
 
 /// Runs the command.
@@ -57,7 +95,11 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
         size(bytes.len()),
         seconds(took)
     );
-    let meta = proveil::Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
+    let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
+    let warnings = unlike(&meta, &engine.package.graph, &input);
+    for w in &warnings {
+        text += &format!("warning          {w}\n");
+    }
     let mut outputs = serde_json::Map::new();
     for ((name, public), (m, cells)) in results.outputs.iter().zip(meta.outputs.iter().zip(&proved.outputs)) {
         let real = m.real(cells);
@@ -69,7 +111,7 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
         proved.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>().into();
     let value = json!({
         "proof": a.output, "proof_bytes": bytes.len(), "prove_s": took, "model_id": results.model_id,
-        "outputs": outputs, "stages": stages,
+        "outputs": outputs, "stages": stages, "warnings": warnings,
     });
     ui.result(&text, &value);
     Ok(())
