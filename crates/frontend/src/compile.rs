@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::onnx::{ReadOptions, read};
 use crate::options::{Options, OutputPolicy};
 use crate::quantise::Span;
-use crate::real::{RealGraph, RealOp, Source, eval};
+use crate::real::{RealGraph, eval};
 use crate::search::{Samples, Search};
 use crate::tensor::{Kind, Tensor};
 
