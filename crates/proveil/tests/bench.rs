@@ -69,3 +69,36 @@ fn matches_reference_of_single_inferences() {
         assert_eq!(got, &want, "output {j}");
     }
 }
+
+fn estimate(args: &[&str]) -> (i32, Value) {
+    let model = format!("{MODELS}/digits_cnn/model.onnx");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proveil"));
+    let out = command.args(["--quiet", "--json", "estimate", &model]).args(args).output().expect("the command runs");
+    (out.status.code().unwrap_or(-1), serde_json::from_slice(&out.stdout).unwrap_or_default())
+}
+
+#[test]
+fn accepts_estimates_with_a_kept_machine() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("machine.json");
+    std::fs::write(&file, r#"{"fixed_s":0.002,"scale":0.5}"#).expect("writes");
+    let file = file.to_str().expect("text");
+    let (code, one) = estimate(&["--machine", file]);
+    assert_eq!(code, 0);
+    assert_eq!((one["machine"]["scale"].as_f64(), one["batch"].as_u64()), (Some(0.5), Some(1)));
+    let stages = one["stages"].as_object().expect("stages");
+    assert!(proveil_prover::STAGES.iter().all(|s| stages[*s].as_f64().is_some_and(|t| t > 0.0)), "{one}");
+    let (_, many) = estimate(&["--machine", file, "--batch", "16"]);
+    let time = |v: &Value| v["prove_s"].as_f64().expect("seconds");
+    assert!(time(&many) > time(&one) && time(&many) < 16.0 * time(&one), "{one} {many}");
+}
+
+#[test]
+fn rejects_machines_that_are_none() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("machine.json");
+    for text in [r#"{"fixed_s":0.0,"scale":0.0}"#, r#"{"fixed_s":-1.0,"scale":1.0}"#, "{}", "fast"] {
+        std::fs::write(&file, text).expect("writes");
+        assert_eq!(estimate(&["--machine", file.to_str().expect("text")]).0, 3, "{text}");
+    }
+}
