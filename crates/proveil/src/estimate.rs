@@ -163,18 +163,18 @@ impl Work {
     pub fn nanoseconds(&self) -> [(&'static str, f64); 9] {
         let w = self;
         [
-            ("inference", 2e5 + 0.05 * w.macs + 19.0 * w.tuple_cells),
-            ("check", 1e3 + 0.7 * w.trace_cells),
-            ("witness", 2.6e5 + 11.0 * w.lookup_cells + 0.7 * w.table_rows),
-            ("commit", 1.3e6 + 1.4 * w.commit_ns + 1.7 * w.pads_ns + 14.0 * w.trace_cells),
-            ("look-ups", 5.6e5 + 150.0 * w.addresses + 2.4 * w.helper_ns + 4.7e3 * w.kinds),
+            ("inference", 2.7e5 + 0.1 * w.macs + 17.0 * w.tuple_cells),
+            ("check", 1e3 + 0.8 * w.trace_cells),
+            ("witness", 2.9e5 + 13.0 * w.lookup_cells + 0.4 * w.table_rows),
+            ("commit", 1.5e6 + 1.8 * w.commit_ns),
+            ("look-ups", 5.7e5 + 104.0 * w.addresses + 2.55 * w.helper_ns + 4.2e3 * w.kinds),
             (
                 "products",
-                7.2e5 + 284.0 * w.space_granules + 5.8 * w.operand_cells + 121.0 * w.products + 9.7e3 * w.contractions,
+                7e5 + 364.0 * w.space_granules + 6.8 * w.operand_cells + 94.0 * w.products + 6.7e3 * w.contractions,
             ),
-            ("claims", 1.2e6 + 1.2 * w.claims_ns + 600.0 * w.space_granules),
-            ("opening", 5.3e5 + 2.1 * w.opening_ns),
-            ("pads", 1.3e4 * w.pads + 187.0 * w.space_granules),
+            ("claims", 1.1e6 + 1.4 * w.claims_ns + 890.0 * w.space_granules),
+            ("opening", 2e5 + 2.5 * w.opening_ns),
+            ("pads", 6.3e5 + 3.8e3 * w.pads + 345.0 * w.space_granules + 2.8 * w.pads_ns),
         ]
     }
 
