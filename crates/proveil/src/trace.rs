@@ -126,7 +126,7 @@ impl Subscriber for Recorder {
             let own = &mut s.spans[index];
             own.seconds += now - entered;
             if let (Some(a), Some(b)) = (before, cpu) {
-                own.cpu = Some(own.cpu.unwrap_or(0.0) + b - a);
+                own.cpu = Some(own.cpu.unwrap_or(0.0) + (b - a).max(0.0));
             }
         }
     }
@@ -144,7 +144,7 @@ impl Meter {
     }
 }
 
-/// Processor seconds that the threads of this process have had so far.
+/// Processor seconds that the threads of this process have had so far; those of threads that have ended are lost.
 #[must_use]
 pub fn cpu_seconds() -> Option<f64> {
     let threads = std::fs::read_dir("/proc/self/task").ok()?;
@@ -198,11 +198,8 @@ mod tests {
         } else {
             assert_eq!(peak_bytes(), None, "{peaks:?}");
         }
-        if let [Some(outer), Some(first), Some(second)] = [0, 1, 2].map(|i: usize| spans[i].cpu) {
-            assert!(first >= 0.0 && outer >= second && second > 0.0, "{outer} {first} {second}");
-        } else {
-            assert_eq!(cpu_seconds(), None);
-        }
+        // Other tests start and end threads meanwhile, so nothing more is known of the sum.
+        assert!(spans.iter().all(|s| s.cpu.is_some_and(|c| c >= 0.0)) || cpu_seconds().is_none());
     }
 
     #[test]

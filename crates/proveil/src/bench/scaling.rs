@@ -154,7 +154,7 @@ fn measure(family: Synthetic, batch: usize, length: usize, options: &CompileOpti
         let proved = engine.prove(&inputs, b"")?;
         prove_s = prove_s.min(clock.elapsed().as_secs_f64());
         if let (Some(a), Some(b)) = (before, cpu_seconds()) {
-            cpu_s = Some(cpu_s.unwrap_or(f64::MAX).min(b - a));
+            cpu_s = Some(cpu_s.unwrap_or(f64::MAX).min((b - a).max(0.0)));
         }
         let clock = Instant::now();
         verify(&engine.key, &proved.file)?;
