@@ -19,7 +19,7 @@ const COST: (usize, usize, usize) = (3, 3, 1);
 
 /// Whether numbered rows are cheaper than one-hot vectors, by sizes alone: `count` rows of `row` cells out of `rows`.
 fn numbered_is_cheaper(count: usize, rows: usize, row: usize) -> bool {
-    let columns = (1..=COLUMNS.min(row.max(1))).rev().find(|c| row % c == 0).unwrap_or(1);
+    let columns = (1..=COLUMNS.min(row.max(1))).rev().find(|c| row.is_multiple_of(*c)).unwrap_or(1);
     let each = row / columns;
     let (looked, table, cell) = COST;
     let numbered = looked * count * each + table * rows.saturating_mul(each) + cell * count * row;

@@ -4,6 +4,9 @@ use super::common::{infer, relative_error};
 use super::file::{Attr, FLOAT, File};
 use proveil_frontend::{Kind, Model, Options, Tensor, compile};
 
+/// Tree, node, target and weight.
+type Weight = (usize, usize, usize, f64);
+
 const ML: &str = "ai.onnx.ml";
 const FEATURES: usize = 3;
 const ROWS: usize = 4;
@@ -95,13 +98,12 @@ fn attributes(trees: &[Vec<Node>], names: [&'static str; 4]) -> Vec<(&'static st
     let all: Vec<(usize, usize, &Node)> =
         trees.iter().enumerate().flat_map(|(t, nodes)| nodes.iter().enumerate().map(move |(i, n)| (t, i, n))).collect();
     let ints = |f: &dyn Fn(&(usize, usize, &Node)) -> usize| Attr::Ints(all.iter().map(|n| f(n) as i64).collect());
-    let values: Vec<(usize, usize, usize, f64)> = all
+    let values: Vec<Weight> = all
         .iter()
         .flat_map(|(t, i, n)| n.values.iter().enumerate().map(move |(c, v)| (*t, *i, c, *v)))
         .filter(|v| !v.3.is_nan())
         .collect();
-    let each =
-        |f: &dyn Fn(&(usize, usize, usize, f64)) -> usize| Attr::Ints(values.iter().map(|v| f(v) as i64).collect());
+    let each = |f: fn(&Weight) -> usize| Attr::Ints(values.iter().map(|v| f(v) as i64).collect());
     vec![
         ("nodes_treeids", ints(&|n| n.0)),
         ("nodes_nodeids", ints(&|n| n.1)),
@@ -110,9 +112,9 @@ fn attributes(trees: &[Vec<Node>], names: [&'static str; 4]) -> Vec<(&'static st
         ("nodes_falsenodeids", ints(&|n| n.2.no)),
         ("nodes_modes", Attr::Strs(all.iter().map(|n| n.2.mode).collect())),
         ("nodes_values", floats(all.iter().map(|n| n.2.threshold))),
-        (names[0], each(&|v| v.0)),
-        (names[1], each(&|v| v.1)),
-        (names[2], each(&|v| v.2)),
+        (names[0], each(|v| v.0)),
+        (names[1], each(|v| v.1)),
+        (names[2], each(|v| v.2)),
         (names[3], floats(values.iter().map(|v| v.3))),
     ]
 }
