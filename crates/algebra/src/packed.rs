@@ -5,20 +5,25 @@ use alloc::vec::Vec;
 
 use p3_field::{ExtensionField, Field, PackedFieldExtension, PackedValue};
 
-use crate::Challenge;
+use crate::{Challenge, PrimeCharacteristicRing};
 
 type Pack<K> = <K as ExtensionField<<K as Challenge>::Base>>::ExtensionPacking;
 
+#[inline(always)]
 fn width<K: Challenge>() -> usize {
     <<K as Challenge>::Base as Field>::Packing::WIDTH
 }
 
-#[inline]
+#[inline(always)]
 fn load<K: Challenge>(v: &[K]) -> Pack<K> {
-    <Pack<K> as PackedFieldExtension<K::Base, K>>::from_ext_fn(|lane| v.get(lane).copied().unwrap_or(K::ZERO))
+    let v = v.split_at(width::<K>()).0;
+    <Pack<K> as PackedFieldExtension<K::Base, K>>::from_ext_fn(
+        #[inline(always)]
+        |lane| v[lane],
+    )
 }
 
-#[inline]
+#[inline(always)]
 fn store<K: Challenge>(p: &Pack<K>, out: &mut [K]) {
     PackedFieldExtension::<K::Base, K>::to_ext_slice(p, out);
 }
@@ -33,7 +38,10 @@ pub fn dot<K: Challenge>(a: &[K], b: &[K]) -> K {
     if n < w {
         return rest;
     }
-    let sum = pa.zip(pb).map(|(x, y)| load(x) * load(y)).sum::<Pack<K>>();
+    let mut sum = Pack::<K>::ZERO;
+    for (x, y) in pa.zip(pb) {
+        sum += load(x) * load(y);
+    }
     let mut lanes = vec![K::ZERO; w];
     store(&sum, &mut lanes);
     lanes.into_iter().fold(rest, |s, x| s + x)
@@ -77,7 +85,7 @@ pub fn eq_table_scaled<K: Challenge>(pt: &[K], scale: K) -> Vec<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{E, F, PrimeCharacteristicRing, eq_index, ext_from_coords};
+    use crate::{E, F, eq_index, ext_from_coords};
 
     fn elements(n: u64, seed: u64) -> Vec<E> {
         let c = |i: u64, k: u64| F::from_u64((i * 3 + k + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));

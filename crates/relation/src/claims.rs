@@ -11,12 +11,12 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, dot, eq_index, eq_table};
 
-use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
+use crate::decl::{Access, Affine, Coef, Expr, Home, Linear, Relation};
 use crate::groups::{Group, Side, Source};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
 use crate::table::{Column, Part, Table};
-use crate::weights::{Entry, Factor, eq_segment, eq_segment_into, fuse, push};
+use crate::weights::{Entry, Factor, eq_segment, eq_segment_into, push};
 
 /// Address weights of a space: cell weight is `rows[row] * eq(low, cell in row)`.
 #[derive(Clone, Debug)]
@@ -320,8 +320,7 @@ pub fn product_side<E: Challenge>(
         }
         let access = g.access(side);
         if let Some(t) = layout.tensors.get(access.tensor as usize) {
-            let (extents, factors, access) = fuse(g.side_extents(side), factors, access);
-            push(&extents, &factors, scale, &access, &t.dims, out);
+            push(&g.side_extents(side), &factors, scale, access, &t.dims, out);
         }
     }
 }
@@ -329,6 +328,77 @@ pub fn product_side<E: Challenge>(
 /// The term's coefficient and column scale ride on the operand that carries the row weights.
 pub fn side_scale<E: Challenge>(g: &Group, side: Side, scale: E) -> E {
     if g.rows_to == side { scale * coef::<E>(g.coef) } else { E::ONE }
+}
+
+/// One linear term of a space, or a series of them: term `k` is scaled by `scales[k]` and reads `k step` cells further
+/// along the last axis.
+fn push_linear<E: Challenge>(
+    layout: &Layout,
+    w: &SpaceWeights<E>,
+    dims: &Dims,
+    scales: &[E],
+    l: &Linear,
+    step: i64,
+    out: &mut Vec<Entry<E>>,
+) {
+    let Some(t) = layout.tensors.get(l.access.tensor as usize) else { return };
+    let mut extents: Vec<usize> = dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
+    let vars = (0..dims.shape.len()).collect();
+    let mut factors = vec![Factor::Space { vars, granule: dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
+    if let [scale] = scales {
+        return push(&extents, &factors, *scale, &l.access, &t.dims, out);
+    }
+    let mut access = l.access.clone();
+    if let Some(last) = access.axes.last_mut() {
+        last.terms.push((extents.len() as u32, step));
+    }
+    factors.push(Factor::Outer { vars: vec![extents.len()], rows: scales.to_vec() });
+    extents.push(scales.len());
+    push(&extents, &factors, E::ONE, &access, &t.dims, out);
+}
+
+/// Hands on the linear terms of a tuple's columns; terms of neighbouring columns that read at equal distances along the
+/// last axis as one series, with its scales and the distance.
+fn series<E: Challenge>(columns: impl Iterator<Item = (E, Vec<Linear>)>, take: &mut dyn FnMut(&[E], &Linear, i64)) {
+    // The open series: scales, first term, distance, place of the next term.
+    let mut open: Option<(Vec<E>, Linear, i64)> = None;
+    for (scale, linear) in columns {
+        let single = linear.len() == 1;
+        for l in linear {
+            let own = scale * coef::<E>(l.coef);
+            match open.as_mut().filter(|_| single).and_then(|(s, first, step)| {
+                let far = distance(first, &l)?;
+                let next = if s.len() == 1 { far } else { *step };
+                (next > 0 && far == next * s.len() as i64).then_some((s, step, next))
+            }) {
+                Some((s, step, next)) => {
+                    s.push(own);
+                    *step = next;
+                }
+                None => {
+                    if let Some((s, first, step)) = open.replace((vec![own], l, 0)) {
+                        take(&s, &first, step);
+                    }
+                }
+            }
+        }
+    }
+    if let Some((s, first, step)) = open {
+        take(&s, &first, step);
+    }
+}
+
+/// By how many cells of the last axis one term reads further than another that is the same otherwise.
+fn distance(a: &Linear, b: &Linear) -> Option<i64> {
+    let (x, y) = (a.access.axes.last()?, b.access.axes.last()?);
+    let n = a.access.axes.len() - 1;
+    let same = a.sum == b.sum
+        && a.access.tensor == b.access.tensor
+        && a.access.guards == b.access.guards
+        && a.access.axes.len() == b.access.axes.len()
+        && a.access.axes.get(..n) == b.access.axes.get(..n)
+        && x.terms == y.terms;
+    if same { y.offset.checked_sub(x.offset) } else { None }
 }
 
 /// Linear terms of all expressions, and committed outputs, as one functional.
@@ -341,27 +411,25 @@ pub fn linear_side<E: Challenge>(
     scale: E,
     out: &mut Vec<Entry<E>>,
 ) {
-    let mut expr = |source: Source, e: &Expr| {
-        let Some((w, dims, column)) = weights.of(layout, p, source) else { return };
-        for l in &e.linear {
-            let extents: Vec<usize> = dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
-            let vars = (0..dims.shape.len()).collect();
-            let f = [Factor::Space { vars, granule: dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
-            if let Some(t) = layout.tensors.get(l.access.tensor as usize) {
-                push(&extents, &f, scale * column * coef::<E>(l.coef), &l.access, &t.dims, out);
-            }
-        }
+    let mut block = |i: usize, first: usize, columns: &[Expr]| {
+        let Some((w, dims, _)) = weights.of(layout, p, Source::Block(i, 0)) else { return };
+        let scaled = |(c, e): (usize, &'_ Expr)| (scale * p.column(first + c), e.linear.clone());
+        series(columns.iter().enumerate().map(scaled), &mut |scales, l, step| {
+            push_linear(layout, w, dims, scales, l, step, out);
+        });
     };
     for (i, l) in relation.lookups.iter().enumerate() {
-        l.tuple.iter().enumerate().for_each(|(c, e)| expr(Source::Block(i, c), e));
+        block(i, 0, &l.tuple);
     }
     for (t, table) in relation.tables.iter().enumerate() {
         let columns = table.expressions().map_or(&[][..], |(_, columns)| columns);
-        let block = relation.lookups.len() + t;
-        columns.iter().enumerate().for_each(|(c, e)| expr(Source::Block(block, c + 1), e));
+        block(relation.lookups.len() + t, 1, columns);
     }
     for (o, out_decl) in relation.outputs.iter().enumerate() {
-        expr(Source::Output(o), &out_decl.expr);
+        let Some((w, dims, _)) = weights.of(layout, p, Source::Output(o)) else { continue };
+        for l in &out_decl.expr.linear {
+            push_linear(layout, w, dims, &[scale * coef::<E>(l.coef)], l, 0, out);
+        }
     }
     for (t, decl) in relation.tensors.iter().enumerate() {
         let Home::Output(o) = decl.home else { continue };

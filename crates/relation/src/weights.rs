@@ -66,6 +66,13 @@ pub enum Factor<'a, E: Clone> {
         /// Point for the cell inside a row.
         low: &'a [E],
     },
+    /// `cells[var]`, which a row of the tensor holds whole.
+    Line {
+        /// The variable.
+        var: usize,
+        /// Dense weights, a power of two of them.
+        cells: Vec<E>,
+    },
     /// `rows[vars]`, row-major over the variables.
     Outer {
         /// The variables.
@@ -145,54 +152,86 @@ const ROW: usize = 0;
 const TARGET: usize = 1;
 const SPLIT: usize = 2;
 
-/// Joins variables that together count through consecutive cells of the last axis (a flattened tensor) into one, where
-/// their weights are equality polynomials and all lengths but the highest one's are powers of two. Rows can then be
-/// longer than the lowest variable.
-#[must_use]
-pub fn fuse<'a, E: Challenge>(
-    mut extents: Vec<usize>,
-    mut factors: Vec<Factor<'a, E>>,
+/// Joins variables that together count through consecutive cells of the last axis (a flattened tensor, the columns of a
+/// table) into one, where their weights factor and all lengths but the highest one's are powers of two. Rows can then
+/// be longer than the lowest variable.
+fn fuse<E: Challenge>(
+    extents: &mut [usize],
+    factors: &mut Vec<Factor<'_, E>>,
     access: &Access,
-) -> (Vec<usize>, Vec<Factor<'a, E>>, Access) {
-    let mut access = access.clone();
-    let outside = |access: &Access, v: usize| {
-        access.axes.iter().rev().skip(1).any(|a| a.uses(v)) || access.guards.iter().any(|g| g.form.uses(v))
-    };
-    let point = |factors: &[Factor<'a, E>], v: usize| {
-        let mut own = factors.iter().filter(|f| f.on(v));
-        match (own.next(), own.next()) {
-            (Some(Factor::Eq { pt, .. }), None) => Some(pt.clone()),
-            _ => None,
-        }
-    };
-    let (mut chain, mut joined, mut length) = (Vec::new(), Vec::new(), 1usize);
-    let terms = access.axes.last().map(|a| a.terms.clone()).unwrap_or_default();
+    dims: &Dims,
+) -> Option<Access> {
+    let outside =
+        |v: usize| access.axes.iter().rev().skip(1).any(|a| a.uses(v)) || access.guards.iter().any(|g| g.form.uses(v));
+    let terms = &access.axes.last()?.terms;
+    let (mut chain, mut parts, mut length) = (Vec::new(), Vec::new(), 1usize);
     while length.is_power_of_two() {
         let Some((v, _)) = terms.iter().find(|t| usize::try_from(t.1) == Ok(length)) else { break };
         let v = *v as usize;
         let n = extents.get(v).copied().unwrap_or(1);
-        let Some(pt) = point(&factors, v).filter(|_| n > 1 && !chain.contains(&v) && !outside(&access, v)) else {
-            break;
-        };
-        if pt.len() != proveil_algebra::log2_ceil(n) {
+        let mut own = factors.iter().filter(|f| f.on(v));
+        let (Some(factor), None) = (own.next(), own.next()) else { break };
+        let Some(part) = factor.part(v, n).filter(|_| n > 1 && !chain.contains(&v) && !outside(v)) else { break };
+        let (dense, long) = (parts.iter().chain([&part]).any(Part::is_dense), length.saturating_mul(n));
+        if dense && (!long.is_power_of_two() || long > 1 << dims.granule) {
             break;
         }
-        joined.extend(pt);
         chain.push(v);
-        length = length.saturating_mul(n);
+        parts.push(part);
+        length = long;
     }
-    if let Some((first, others)) = chain.split_first().filter(|c| !c.1.is_empty()) {
-        factors.retain(|f| !chain.iter().any(|v| f.on(*v)));
-        factors.push(Factor::Eq { var: *first, pt: joined });
-        others.iter().filter_map(|v| extents.get_mut(*v).map(|n| *n = 1)).for_each(drop);
-        if let Some(n) = extents.get_mut(*first) {
-            *n = length;
-        }
-        if let Some(last) = access.axes.last_mut() {
-            last.terms.retain(|t| !others.contains(&(t.0 as usize)));
+    let (first, others) = chain.split_first().filter(|c| !c.1.is_empty())?;
+    factors.retain(|f| matches!(f, Factor::Space { .. }) || !chain.iter().any(|v| f.on(*v)));
+    for f in factors.iter_mut() {
+        // The weights inside a row go to the line; the row weights stay.
+        if let Factor::Space { vars, rows, .. } = f
+            && vars.last().is_some_and(|v| chain.contains(v))
+        {
+            let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
+            *f = Factor::Outer { vars, rows: rows.to_vec() };
         }
     }
-    (extents, factors, access)
+    factors.push(join(*first, parts));
+    others.iter().filter_map(|v| extents.get_mut(*v).map(|n| *n = 1)).for_each(drop);
+    if let Some(n) = extents.get_mut(*first) {
+        *n = length;
+    }
+    let mut access = access.clone();
+    if let Some(last) = access.axes.last_mut() {
+        last.terms.retain(|t| !others.contains(&(t.0 as usize)));
+    }
+    Some(access)
+}
+
+/// The weights of one variable of a line.
+enum Part<E> {
+    Point(Vec<E>),
+    Cells(Vec<E>),
+}
+
+impl<E> Part<E> {
+    fn is_dense(&self) -> bool {
+        matches!(self, Self::Cells(_))
+    }
+}
+
+/// The factor of several variables in one, the first counting fastest.
+fn join<'a, E: Challenge>(var: usize, parts: Vec<Part<E>>) -> Factor<'a, E> {
+    if !parts.iter().any(Part::is_dense) {
+        let points = parts.into_iter().map(|p| match p {
+            Part::Point(pt) | Part::Cells(pt) => pt,
+        });
+        return Factor::Eq { var, pt: points.flatten().collect() };
+    }
+    let mut cells = vec![E::ONE];
+    for part in parts {
+        let own = match part {
+            Part::Point(pt) => eq_table(&pt),
+            Part::Cells(cells) => cells,
+        };
+        cells = own.iter().flat_map(|x| cells.iter().map(|y| *x * *y)).collect();
+    }
+    Factor::Line { var, cells }
 }
 
 impl<E: Clone> Factor<'_, E> {
@@ -200,13 +239,25 @@ impl<E: Clone> Factor<'_, E> {
     #[must_use]
     pub fn on(&self, v: usize) -> bool {
         match self {
-            Self::Eq { var, .. } => *var == v,
+            Self::Eq { var, .. } | Self::Line { var, .. } => *var == v,
             Self::Space { vars, .. } | Self::Outer { vars, .. } => vars.contains(&v),
         }
     }
 }
 
 impl<E: Challenge> Factor<'_, E> {
+    /// The weights of variable `v` of length `n`, if they are a factor of their own.
+    fn part(&self, v: usize, n: usize) -> Option<Part<E>> {
+        match self {
+            Self::Eq { pt, .. } => (pt.len() == proveil_algebra::log2_ceil(n)).then(|| Part::Point(pt.clone())),
+            Self::Outer { vars, rows } if *vars == [v] => Some(Part::Cells(rows.clone())),
+            Self::Space { vars, granule, low, .. } if vars.last() == Some(&v) && n == 1 << granule => {
+                Some(Part::Point(low.get(..*granule)?.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
     /// The factor summed over variable `v`, which it depends on.
     fn marginal(&self, v: usize, extents: &[usize]) -> Self {
         let length = |w: &usize| extents.get(*w).copied().unwrap_or(1);
@@ -216,6 +267,9 @@ impl<E: Challenge> Factor<'_, E> {
             Self::Eq { pt, .. } => {
                 let sum = eq_segment(pt, 0, length(&v)).into_iter().fold(E::ZERO, |a, x| a + x);
                 Self::Outer { vars: vec![], rows: vec![sum] }
+            }
+            Self::Line { cells, .. } => {
+                Self::Outer { vars: vec![], rows: vec![cells.iter().fold(E::ZERO, |a, x| a + *x)] }
             }
             Self::Outer { vars, rows } => {
                 Self::Outer { vars: others(vars), rows: sum_axis(rows, length(&v), after(vars)) }
@@ -266,6 +320,7 @@ pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], acc
     for f in factors {
         match f {
             Factor::Eq { var, pt } if *var == v => g = g.min(pt.len()),
+            Factor::Line { var, cells } if *var == v && cells.len() > 1 << g => return none,
             Factor::Space { vars, granule, .. } if vars.last() == Some(&v) => g = g.min(*granule),
             Factor::Space { vars, .. } | Factor::Outer { vars, .. } if vars.contains(&v) => return none,
             _ => {}
@@ -278,6 +333,10 @@ pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], acc
     let mut low = vec![E::ONE; 1 << g];
     for f in factors {
         let pt: &[E] = match f {
+            Factor::Line { var, cells } if *var == v => {
+                low.iter_mut().zip(cells).for_each(|(l, t)| *l *= *t);
+                continue;
+            }
             Factor::Eq { var, pt } if *var == v => pt,
             Factor::Space { vars, low, .. } if vars.last() == Some(&v) => low,
             _ => continue,
@@ -306,6 +365,9 @@ fn prepare<'f, E: Challenge>(factor: &'f Factor<'_, E>, extents: &[usize], walk:
             let cells = eq_table(pt.get(drop..).unwrap_or_default()).into();
             Table { cells, strides: vec![(*var, 1, drop)] }
         }
+        // A row holds the whole line.
+        Factor::Line { var, .. } if walk.var == Some(*var) => Table { cells: vec![E::ONE].into(), strides: vec![] },
+        Factor::Line { var, cells } => Table { cells: cells.as_slice().into(), strides: vec![(*var, 1, 0)] },
         Factor::Outer { vars, rows } => Table { cells: rows.as_slice().into(), strides: dense(vars, 1) },
         Factor::Space { vars, granule, rows, low } => {
             let Some((last, outer)) = vars.split_last() else {
@@ -586,6 +648,107 @@ fn sum_axis<E: Challenge>(cells: &[E], n: usize, after: usize) -> Vec<E> {
     out
 }
 
+/// [`push`] where every variable has an axis of its own and factors of its own: the row weights are a tensor product.
+/// `false`, and nothing done, elsewhere.
+fn push_product<E: Challenge>(
+    extents: &[usize],
+    factors: &[Factor<'_, E>],
+    scale: E,
+    access: &Access,
+    dims: &Dims,
+    walk: &Walk<E>,
+    out: &mut Vec<Entry<E>>,
+) -> bool {
+    let Some(mut axes) = own_axes(extents, factors, access, dims, walk) else { return false };
+    let Some(last) = axes.pop() else { return false };
+    // Variables of one value that nothing reads.
+    let lone = factors.iter().filter(|f| !(0..extents.len()).any(|v| f.on(v) && access.uses(v)));
+    let first = |f| prepare(f, extents, walk).cells.first().copied().unwrap_or(E::ZERO);
+    let scale = lone.fold(scale, |s, f| s * first(f));
+    let mut low = walk.low.clone();
+    proveil_algebra::scale(&mut low, scale);
+    let tensor = access.tensor as usize;
+    let mut add = |last: Vec<E>, low: Vec<E>| {
+        let rows = axes.iter().rev().fold(last, |rows, axis| {
+            let mut out = Vec::with_capacity(axis.len() * rows.len());
+            for x in axis {
+                let at = out.len();
+                out.extend_from_slice(&rows);
+                proveil_algebra::scale(out.get_mut(at..).unwrap_or_default(), *x);
+            }
+            out
+        });
+        out.push(Entry { tensor, granule: walk.granule, rows, low });
+    };
+    if walk.partial == 0 {
+        add(last, low);
+        return true;
+    }
+    // The row that is not full is the last one that carries weight.
+    let n = walk.var.and_then(|v| extents.get(v)).copied().unwrap_or(1);
+    let first = access.axes.last().map_or(0, |a| a.offset as usize) >> walk.granule;
+    let end = first + (n >> walk.granule);
+    let mut cut = low.clone();
+    cut.iter_mut().skip(walk.partial).for_each(|x| *x = E::ZERO);
+    let mut partial = vec![E::ZERO; last.len()];
+    let mut full = last;
+    if let (Some(p), Some(f)) = (partial.get_mut(end), full.get_mut(end)) {
+        core::mem::swap(p, f);
+    }
+    add(partial, cut);
+    if end > first {
+        add(full, low);
+    }
+    true
+}
+
+/// The weights along every axis, the last one by rows; `None` unless they are independent of each other.
+fn own_axes<E: Challenge>(
+    extents: &[usize],
+    factors: &[Factor<'_, E>],
+    access: &Access,
+    dims: &Dims,
+    walk: &Walk<E>,
+) -> Option<Vec<Vec<E>>> {
+    let single = |f: &Factor<'_, E>| match f {
+        Factor::Eq { .. } | Factor::Line { .. } => true,
+        Factor::Space { vars, .. } | Factor::Outer { vars, .. } => vars.len() <= 1,
+    };
+    let used = |v: usize| access.axes.iter().filter(|a| a.uses(v)).count();
+    let separate = access.guards.is_empty()
+        && factors.iter().all(single)
+        && extents.iter().enumerate().all(|(v, n)| if *n > 1 { used(v) == 1 } else { used(v) <= 1 })
+        && access.axes.len() == dims.shape.len();
+    if !separate {
+        return None;
+    }
+    let mut out = Vec::with_capacity(access.axes.len());
+    for (a, form) in access.axes.iter().enumerate() {
+        let granule = if a + 1 == access.axes.len() { walk.granule } else { 0 };
+        let length = if a + 1 == access.axes.len() { dims.padded_last() } else { dims.shape.get(a).copied()? };
+        let offset = usize::try_from(form.offset).ok()?;
+        let (var, n) = match form.terms.as_slice() {
+            [] => (None, 1),
+            [(v, 1)] => (Some(*v as usize), extents.get(*v as usize).copied()?),
+            _ => return None,
+        };
+        if offset + n > dims.shape.get(a).copied()? || (granule > 0 && walk.var != var) {
+            return None;
+        }
+        let mut axis = vec![E::ZERO; length >> granule];
+        let own = axis.iter_mut().skip(offset >> granule).take(n.div_ceil(1 << granule));
+        let tables: Vec<_> =
+            factors.iter().filter(|f| var.is_some_and(|v| f.on(v))).map(|f| prepare(f, extents, walk)).collect();
+        // A table without strides is a constant.
+        let at = |t: &Table<'_, E>, x: usize| {
+            t.cells.get(if t.strides.is_empty() { 0 } else { x }).copied().unwrap_or(E::ZERO)
+        };
+        own.enumerate().for_each(|(x, o)| *o = tables.iter().fold(E::ONE, |w, t| w * at(t, x)));
+        out.push(axis);
+    }
+    Some(out)
+}
+
 /// The functional `T -> scale * sum over settings of (product of factors) * access`.
 pub fn push<E: Challenge>(
     extents: &[usize],
@@ -603,8 +766,13 @@ pub fn push<E: Challenge>(
         return;
     }
     let mut extents = extents.to_vec();
-    let factors = marginalise(&mut extents, factors, access);
+    let mut factors = marginalise(&mut extents, factors, access);
+    let fused = fuse(&mut extents, &mut factors, access, dims);
+    let access = fused.as_ref().unwrap_or(access);
     let walk = plan_walk(&extents, &factors, access, dims);
+    if push_product(&extents, &factors, scale, access, dims, &walk, out) {
+        return;
+    }
     let num_rows = dims.padded_cells() >> walk.granule;
     let mut full = vec![E::ZERO; num_rows];
     let mut partial = if walk.partial == 0 { Vec::new() } else { vec![E::ZERO; num_rows] };

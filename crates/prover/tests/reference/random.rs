@@ -203,6 +203,7 @@ fn weight(f: &Factor<'_, E>, extents: &[usize], idx: &[usize]) -> E {
     let row_major = |vars: &[usize]| vars.iter().fold(0, |at, v| at * extents[*v] + idx[*v]);
     match f {
         Factor::Eq { var, pt } => eq(pt, idx[*var]),
+        Factor::Line { var, cells } => cells[idx[*var]],
         Factor::Outer { vars, rows } => rows[row_major(vars)],
         Factor::Space { vars, granule, rows, low } => {
             let (last, outer) = vars.split_last().expect("a space has an axis");
