@@ -17,10 +17,13 @@ use crate::cli::args::BenchArgs;
 use crate::cli::demo::output_specs;
 use crate::cli::failure::{Failure, INTERNAL, UNSUPPORTED};
 
-/// Runs of anything that takes less than [`SHORT`] seconds.
+/// Runs of anything of which each takes less than [`SHORT`] seconds.
 const RUNS: usize = 3;
-/// Seconds below which a single run says little.
-const SHORT: f64 = 1.0;
+/// Seconds below which a single run says little: the first one also pays for fresh memory.
+const SHORT: f64 = 5.0;
+/// Seconds after which no more short runs are added, and how many there are at most.
+const ENOUGH: f64 = 0.25;
+const MOST_RUNS: usize = 11;
 
 /// Measures a path; a failure is a record too.
 pub fn record(path: &Path, a: &BenchArgs) -> Value {
@@ -45,7 +48,7 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     let (engine, build_s) = build(&model, &options)?;
     let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
     let specs = input_specs(&meta, &engine.package.graph);
-    let judged = if subject.judged.is_empty() { drawn(&specs, a.cases) } else { subject.judged.clone() };
+    let judged = if subject.judged.is_empty() { drawn(&meta, &specs, a.cases) } else { subject.judged.clone() };
     describe_model(&engine, &subject, compile_s + build_s, out)?;
     let times = prove_all(&engine, &specs, &judged, out)?;
     out.insert("prove_each_s".into(), json!(out["prove_s"].as_f64().map(|s| s / batch as f64)));
@@ -216,15 +219,16 @@ fn errors(
     out.insert("expected_by".into(), json!(if given { "cases" } else { "tract" }));
 }
 
-/// Inputs for a model without cases: standard normal, or whole numbers in range.
-fn drawn(specs: &[InputSpec], cases: usize) -> Cases {
+/// Inputs for a model without cases: standard normal, or whole numbers like those that set the ranges.
+fn drawn(meta: &Meta, specs: &[InputSpec], cases: usize) -> Cases {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut uniform = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     };
-    let mut one = |s: &InputSpec| {
-        let (lo, width) = (s.range.lo as f64, (s.range.hi - s.range.lo) as f64 + 1.0);
+    let mut one = |(k, s): (usize, &InputSpec)| {
+        let (lo, hi) = meta.inputs.get(k).and_then(|m| m.calibrated).unwrap_or((s.range.lo, s.range.hi));
+        let (lo, width) = (lo as f64, (hi - lo) as f64 + 1.0);
         let data = (0..s.shape.iter().product::<usize>())
             .map(|_| match s.dtype {
                 Kind::Float => (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos(),
@@ -233,7 +237,7 @@ fn drawn(specs: &[InputSpec], cases: usize) -> Cases {
             .collect();
         Tensor { shape: s.shape.clone(), kind: s.dtype, data }
     };
-    (0..cases.max(1)).map(|_| (specs.iter().map(&mut one).collect(), Vec::new())).collect()
+    (0..cases.max(1)).map(|_| (specs.iter().enumerate().map(&mut one).collect(), Vec::new())).collect()
 }
 
 /// Outputs and median time of plain inference, of all inferences of a case one after the other.
@@ -258,14 +262,15 @@ fn guarded<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
         .unwrap_or_else(|_| Err(Failure::new(INTERNAL, "the float engine panicked")))
 }
 
-/// The last result and the median time of one run, or of three short ones.
+/// The last result and the median time of one run, of three short ones, or of as many as [`ENOUGH`] takes.
 fn timed<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
     let mut times = Vec::new();
     loop {
         let start = Instant::now();
         let value = f()?;
         times.push(start.elapsed().as_secs_f64());
-        if times.len() >= RUNS || times.iter().any(|s| *s > SHORT) {
+        let enough = times.len() >= RUNS && times.iter().sum::<f64>() > ENOUGH;
+        if enough || times.len() >= MOST_RUNS || times.iter().any(|s| *s > SHORT) {
             return Ok((value, median(times)));
         }
     }
