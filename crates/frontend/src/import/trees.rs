@@ -62,6 +62,11 @@ fn aggregated(
     }
     let trees = plan.roots.len();
     im.limits.cells(&n.name, &[rows, trees, depth.max(columns)])?;
+    if matches!(f, Aggregate::Min | Aggregate::Max) && !reaches_every(&plan, columns) {
+        // Implementations differ: the reference keeps the largest float there, others write zero.
+        let hint = "give every target a value in each leaf of at least one tree, or use SUM or AVERAGE";
+        return Err(n.unsupported("MIN or MAX over targets that a sample may reach in no tree", hint));
+    }
     let kept = by_column(&mut plan, columns);
     let missing = missing(&plan, if kept > 1 { 1 } else { columns }, f);
     let forest = plan.forest(features, missing.len(), depth, &missing);
@@ -84,6 +89,13 @@ fn aggregated(
             im.g.reshape(top, vec![rows, columns])
         }
     })
+}
+
+/// Whether every sample reaches a value of every column.
+fn reaches_every(plan: &Plan, columns: usize) -> bool {
+    let whole = |leaf: &Vec<(usize, f64)>| (0..columns).all(|c| leaf.iter().any(|v| v.0 == c));
+    let single = || plan.single_columns().is_some_and(|of| (0..columns).all(|c| of.contains(&c)));
+    plan.leaves.iter().all(whole) || single()
 }
 
 /// Where every tree counts for one column and all columns have equally many, as boosting makes them, the trees are
