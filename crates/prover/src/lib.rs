@@ -21,6 +21,8 @@ pub mod reduce;
 pub mod reference;
 pub mod refresh;
 pub mod registration;
+#[cfg(test)]
+mod sample;
 mod stages;
 pub mod talk;
 mod witness;

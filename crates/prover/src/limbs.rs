@@ -138,11 +138,7 @@ const ROWS: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn element(seed: u64) -> E {
-        let c = |k: u64| F::from_u64((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * k as u32));
-        ext_from_coords([c(1), c(2), c(3)])
-    }
+    use crate::sample::element;
 
     #[test]
     fn roundtrips_limbs() {

@@ -44,7 +44,6 @@ struct Salts {
 
 /// A tree in the making: rows are taken in strip by strip, all at once.
 pub(crate) struct Leaves {
-    width: usize,
     count: usize,
     salts: Salts,
     groups: Vec<Hasher>,
@@ -62,7 +61,7 @@ impl Leaves {
             hasher
         };
         let groups = (0..count.div_ceil(LANES)).into_par_iter().map(begin).collect();
-        Self { width, count, salts, groups }
+        Self { count, salts, groups }
     }
 
     /// Takes in strips of the rows, the next columns of each row after row.
@@ -82,7 +81,6 @@ impl Leaves {
 
     /// The tree, when all columns are taken in.
     pub fn finish(self) -> MerkleTree {
-        debug_assert!(self.width > 0, "a tree has columns");
         let mut nodes = vec![[0; 32]; 2 * self.count];
         let (inner, leaves) = nodes.split_at_mut(self.count);
         let groups = self.groups.into_par_iter().with_min_len(8);

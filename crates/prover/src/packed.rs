@@ -105,14 +105,10 @@ pub fn fold(v: &[E], r: E, pad: E) -> Vec<E> {
     out
 }
 
-/// `sum_i a(i) b(i)`.
+/// `sum_i a(i) b(i)`, by all threads.
 pub fn dot(a: &[E], b: &[E]) -> E {
-    let one = |(a, b): (&[E], &[E])| {
-        let (pa, pb) = (a.chunks_exact(WIDTH), b.chunks_exact(WIDTH));
-        let tail = pa.remainder().iter().zip(pb.remainder()).fold(E::ZERO, |s, (x, y)| s + *x * *y);
-        tail + total(&pa.zip(pb).fold(Pack::ZERO, |s, (x, y)| s + load(x, 1) * load(y, 1)))
-    };
-    a.par_chunks(2 * TASK).zip(b.par_chunks(2 * TASK)).map(one).reduce(|| E::ZERO, |x, y| x + y)
+    let parts = a.par_chunks(2 * TASK).zip(b.par_chunks(2 * TASK));
+    parts.map(|(a, b)| proveil_algebra::dot(a, b)).reduce(|| E::ZERO, |x, y| x + y)
 }
 
 /// `table += coeff * other`.
@@ -313,12 +309,8 @@ pub fn combine(out: &mut [E], base: E, powers: &[E], columns: &[&[F]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proveil_algebra::{ext_coords, ext_from_coords};
-
-    fn element(seed: u64) -> E {
-        let c = |k: u64| F::from_u64((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * k as u32));
-        ext_from_coords([c(1), c(2), c(3)])
-    }
+    use crate::sample::element;
+    use proveil_algebra::ext_coords;
 
     fn table(n: usize, seed: u64) -> Vec<E> {
         (0..n as u64).map(|i| element(seed * 100_003 + i)).collect()

@@ -74,10 +74,9 @@ impl Quantiser<'_> {
 }
 
 impl RealGraph {
-    /// Numbers of rows that cells of a tensor choose from, directly or through views; whether all cells do; and whether
-    /// there must be such a row.
-    pub fn index_readers(&self, id: TensorId) -> Vec<(usize, bool, bool)> {
-        let views = |mut x: TensorId| loop {
+    /// Whether `x` is the tensor `id` in another arrangement.
+    pub fn reads_unchanged(&self, mut x: TensorId, id: TensorId) -> bool {
+        loop {
             match &self.get(x).source {
                 _ if x == id => return true,
                 Source::Op(RealOp::Reshape(inner)) => x = *inner,
@@ -87,9 +86,14 @@ impl RealGraph {
                 },
                 _ => return false,
             }
-        };
+        }
+    }
+
+    /// Numbers of rows that cells of a tensor choose from, directly or through views; whether all cells do; and whether
+    /// there must be such a row.
+    pub fn index_readers(&self, id: TensorId) -> Vec<(usize, bool, bool)> {
         let read = |t: &crate::real::RealTensor| match &t.source {
-            Source::Op(RealOp::Index { x, len }) if views(*x) => {
+            Source::Op(RealOp::Index { x, len }) if self.reads_unchanged(*x, id) => {
                 Some((*len, self.get(*x).cells() == self.get(id).cells(), true))
             }
             Source::Op(RealOp::OneHot { x, depth }) if *x == id => Some((*depth, true, false)),

@@ -92,7 +92,7 @@ impl Quantiser<'_> {
     /// Whether a tensor is an input with steps finer than its values': whose values lie between steps, as thresholds
     /// do, and are rounded.
     fn wide_inputs(&self, x: TensorId) -> bool {
-        let input = self.g.inputs.iter().find(|id| reads_unchanged(self.g, x, **id));
+        let input = self.g.inputs.iter().find(|id| self.g.reads_unchanged(x, **id));
         input.is_some_and(|id| self.rep(*id).is_ok_and(|r| bits_of(self.range(r.id)) >= WIDE_BITS))
     }
 }
@@ -111,25 +111,10 @@ fn whole_threshold(n: &Branch, step: f64, near: bool) -> f64 {
     }
 }
 
-/// Whether `x` is the tensor `id` in another arrangement.
-fn reads_unchanged(g: &RealGraph, mut x: TensorId, id: TensorId) -> bool {
-    loop {
-        match &g.get(x).source {
-            _ if x == id => return true,
-            Source::Op(RealOp::Reshape(inner)) => x = *inner,
-            Source::Op(RealOp::Linear { pieces, constant: 0.0 }) => match &pieces[..] {
-                [p] if p.coef == 1.0 && p.sum.is_empty() => x = p.access.tensor,
-                _ => return false,
-            },
-            _ => return false,
-        }
-    }
-}
-
 /// Least and largest threshold up to `far` that trees compare an input with; `None` if no tree reads it unchanged.
 fn thresholds(g: &RealGraph, id: TensorId, far: f64) -> Option<(f64, f64)> {
     let readers = g.tensors.iter().filter_map(|t| match &t.source {
-        Source::Op(RealOp::Trees { x, forest }) if reads_unchanged(g, *x, id) => Some(forest),
+        Source::Op(RealOp::Trees { x, forest }) if g.reads_unchanged(*x, id) => Some(forest),
         _ => None,
     });
     readers.fold(None, |ends, forest| {

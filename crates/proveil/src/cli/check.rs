@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
 use super::args::{CheckArgs, dimensions};
+use super::compile::folder_of;
 use super::failure::{Failure, UNSUPPORTED};
 use super::ui::Ui;
 
@@ -14,7 +15,7 @@ pub fn run(a: &CheckArgs, ui: &Ui) -> Result<(), Failure> {
     let onnx = read_limited(&a.model, FILE_LIMIT)?;
     let mut options = Options::default();
     (options.batch, options.dims) = (a.batch, dimensions(&a.dims)?);
-    options.external_data = a.model.parent().map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() });
+    options.external_data = folder_of(&a.model);
     let survey = check(&onnx, &options).map_err(|e| Failure::from(e).at(&a.model))?;
     ui.result(&text(&survey), &json(&survey));
     match survey.problems.len() {

@@ -1,17 +1,17 @@
 //! `compile`: an ONNX file to a package and a verifying key.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use proveil::budget::{FileStore, folder};
 use proveil::io::{InputFile, read_cases, read_limited, write_atomic};
-use proveil::{Engine, compile_onnx};
-use proveil_frontend::{LayerError, Report, Tensor};
+use proveil::{CompileOptions, Engine, compile_onnx};
+use proveil_frontend::{LayerError, Options, Report, Tensor};
 use proveil_graph::Stats;
 use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
-use super::args::CompileArgs;
+use super::args::{Building, CompileArgs};
 use super::failure::{BAD_FILE, Failure};
 use super::plot;
 use super::ui::{Ui, seconds, size};
@@ -25,15 +25,8 @@ const SHOWN: usize = 3;
 
 /// Runs the command.
 pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
-    let name = name_of(&a.model);
-    let options = a.building.package(&name)?;
-    let mut front = a.building.front()?;
-    let onnx = read_limited(&a.model, FILE_LIMIT)?;
-    front.external_data = a.model.parent().map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() });
-    let samples = match &a.samples {
-        Some(path) => read_samples(path)?,
-        None => Vec::new(),
-    };
+    let ModelFile { name, onnx, samples, options, mut front } =
+        read_model(&a.model, a.samples.as_deref(), &a.building)?;
     // Samples tell the length of an open first axis.
     front.batch = (samples.is_empty() && a.building.batch.is_some()).then_some(1);
     ui.stage("compile");
@@ -78,8 +71,38 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A model file with what it is compiled with.
+pub struct ModelFile {
+    /// Name of the model.
+    pub name: String,
+    /// Bytes of the file.
+    pub onnx: Vec<u8>,
+    /// Calibration inputs; may be none.
+    pub samples: Vec<Vec<Tensor>>,
+    /// What is made of the graph.
+    pub options: CompileOptions,
+    /// What is made of the file.
+    pub front: Options,
+}
+
+/// Reads a model file and its calibration inputs.
+pub fn read_model(model: &Path, samples: Option<&Path>, building: &Building) -> Result<ModelFile, Failure> {
+    let name = name_of(model);
+    let options = building.package(&name)?;
+    let mut front = building.front()?;
+    let onnx = read_limited(model, FILE_LIMIT)?;
+    front.external_data = folder_of(model);
+    let samples = samples.map_or(Ok(Vec::new()), read_samples)?;
+    Ok(ModelFile { name, onnx, samples, options, front })
+}
+
+/// Where a model file's external data may lie.
+pub fn folder_of(model: &Path) -> Option<PathBuf> {
+    model.parent().map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() })
+}
+
 /// Calibration inputs: all cases of an archive, the first rows of a test set (`X`, `X1`, ..), or one input.
-pub fn read_samples(path: &Path) -> Result<Vec<Vec<Tensor>>, Failure> {
+fn read_samples(path: &Path) -> Result<Vec<Vec<Tensor>>, Failure> {
     if path.extension().is_some_and(|e| e == "npz") {
         let cases = read_cases(path)?;
         if !cases.is_empty() {

@@ -8,27 +8,18 @@ use proveil::onnx::describe;
 use proveil::package::CompileOptions;
 use serde_json::json;
 
-use super::FILE_LIMIT;
 use super::args::EstimateArgs;
-use super::compile::read_samples;
+use super::compile::{ModelFile, read_model};
 use super::failure::{BAD_FILE, Failure};
 use super::ui::{Ui, seconds, size};
-use crate::bench::name_of;
 
 /// Largest file with a machine's speed.
 const MACHINE_LIMIT: u64 = 1 << 16;
 
 /// Runs the command.
 pub fn run(a: &EstimateArgs, ui: &Ui) -> Result<(), Failure> {
-    let name = name_of(&a.model);
-    let options = a.building.package(&name)?;
-    let mut front = a.building.front()?;
-    let onnx = read_limited(&a.model, FILE_LIMIT)?;
-    front.external_data = a.model.parent().map(|p| if p.as_os_str().is_empty() { ".".into() } else { p.into() });
-    let samples = match &a.samples {
-        Some(path) => read_samples(path)?,
-        None => Vec::new(),
-    };
+    let ModelFile { name, onnx, samples, options, mut front } =
+        read_model(&a.model, a.samples.as_deref(), &a.building)?;
     front.batch = samples.is_empty().then_some(1);
     ui.stage("self-test");
     let machine = machine(a.machine.as_deref())?;

@@ -137,7 +137,7 @@ impl<'a> Fractions<'a> {
         let powers: Vec<E> = (1..=width).map(|i| beta.exp_u64(i)).collect();
         let entries = |block: &Block, table: usize, columns, counts| {
             let (last, padded) = (block.dims.last, block.dims.padded_last());
-            // Without padding, lines follow each other.
+            // Without padding, lines follow each other: all of it is line 0.
             let (last, padded) = if last == padded { (usize::MAX, usize::MAX) } else { (last, padded) };
             Entries { last, padded, base: alpha - table_id::<E>(table), columns, counts }
         };
@@ -181,7 +181,7 @@ impl<'a> Fractions<'a> {
             let (line, inside) = (from / b.padded, from % b.padded);
             let len = (b.padded - inside).min(den.len() - done);
             if let Some(real) = b.last.checked_sub(inside).filter(|n| *n > 0) {
-                let (real, cell) = (real.min(len), line * if b.last == usize::MAX { 0 } else { b.last } + inside);
+                let (real, cell) = (real.min(len), line * b.last + inside);
                 for (column, out) in b.columns.iter().zip(scratch.iter_mut()) {
                     column.read(cell, &mut out[..real]);
                 }

@@ -67,11 +67,7 @@ fn add_combination<'a>(out: &mut [E], terms: impl Iterator<Item = (&'a [F], E)>)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn element(seed: u64) -> E {
-        let c = |k: u64| F::from_u64((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7 * k as u32));
-        ext_from_coords([c(1), c(2), c(3)])
-    }
+    use crate::sample::element;
 
     #[test]
     fn matches_reference_combination_and_powers() {
