@@ -55,6 +55,16 @@ pub fn scale<K: Challenge>(v: &mut [K], c: K) {
     whole.into_remainder().iter_mut().for_each(|x| *x *= c);
 }
 
+/// `a_i += c b_i`; the shorter length counts.
+pub fn add_scaled<K: Challenge>(a: &mut [K], b: &[K], c: K) {
+    let (w, n) = (width::<K>(), a.len().min(b.len()));
+    let (a, b) = (a.split_at_mut(n).0, b.split_at(n).0);
+    let pack = Pack::<K>::from(c);
+    let (mut pa, mut pb) = (a.chunks_exact_mut(w), b.chunks_exact(w));
+    (&mut pa).zip(&mut pb).for_each(|(x, y)| store(&(load(x) + load(y) * pack), x));
+    pa.into_remainder().iter_mut().zip(pb.remainder()).for_each(|(x, y)| *x += *y * c);
+}
+
 /// `scale * eq(pt, x)` for all `x` in `0 .. 2^pt.len()`, lowest bit first.
 #[must_use]
 pub fn eq_table_scaled<K: Challenge>(pt: &[K], scale: K) -> Vec<K> {
@@ -100,6 +110,9 @@ mod tests {
             let mut scaled = a.clone();
             scale(&mut scaled, b[0]);
             assert_eq!(scaled, a.iter().map(|x| *x * b[0]).collect::<Vec<_>>());
+            let mut sum = a.clone();
+            add_scaled(&mut sum, &b, b[1]);
+            assert_eq!(sum, a.iter().zip(&b).map(|(x, y)| *x + *y * b[1]).collect::<Vec<_>>());
         }
         for n in 0..8 {
             let (pt, c) = (elements(n, 5), elements(1, 9)[0]);

@@ -482,7 +482,8 @@ impl<'a> Run<'a> {
     /// Phase 3.
     fn claims(&mut self, point: &Point<E>, weights: &AddressWeights<E>, kappa: &[E], helper: &[Vec<E>]) -> End {
         let layout = &self.key.layout;
-        let list = part!("linear claims", phases::linear_claims(self.key, &self.public, point, weights, kappa));
+        let claims = phases::Claims { key: self.key, public: &self.public, point, weights: Some(weights), kappa };
+        let list = part!("linear claims", claims.list());
         let gamma: E = self.talk.transcript.challenge(label::GAMMA);
         let mut power = E::ONE;
         let mut weighted = Vec::with_capacity(list.len());

@@ -190,7 +190,7 @@ pub fn operands(layout: &Layout, p: &Point<E>, weights: &AddressWeights<E>, cell
     [Side::Lhs, Side::Rhs].map(|side| {
         // Operands that differ by their scale only are computed once.
         let mut seen = BTreeMap::new();
-        for (g, space) in layout.groups.iter().filter_map(|g| Some((g, weights.of(layout, p, g.source)?))) {
+        for (g, space) in layout.groups.iter().filter_map(|g| Some((g, weights.term(layout, p, g)?))) {
             seen.entry(g.first[side.index()]).or_insert_with(|| (g, space, Vec::new())).2.push((g, space.2));
         }
         let vectors = seen.into_values().collect::<Vec<_>>().into_par_iter().map(|(g, (w, dims, _), same)| {

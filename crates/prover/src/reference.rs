@@ -10,9 +10,10 @@
 
 use proveil_algebra::{Challenge, E, F, Field, PrimeCharacteristicRing};
 use proveil_relation::claims::Point;
-use proveil_relation::groups::{Group, Side, Source};
+use proveil_relation::groups::{Group, Side};
 use proveil_relation::key::{Geometry, IoVisibility, Visibility};
-use proveil_relation::layout::TreeKind;
+use proveil_relation::layout::{Layout, TreeKind};
+use proveil_relation::terms::{ProductTerm, Source};
 use proveil_relation::{Access, Affine, Coef, Expr, Home, Relation};
 
 /// A place in a column: tree, column, cell.
@@ -53,6 +54,16 @@ pub struct Fractions {
     pub num: [Vec<E>; 2],
     /// `N_0 / D_0 + N_1 / D_1`.
     pub helper: Vec<E>,
+}
+
+/// Where the cells of a space lie.
+struct Addresses<'p> {
+    /// Lane or output weight, and address, of every cell.
+    at: Vec<(E, usize)>,
+    /// The point of the addresses.
+    point: &'p [E],
+    /// Scale of the source's column.
+    scale: E,
 }
 
 /// The combination that phase 2 is about, by origin.
@@ -364,29 +375,27 @@ impl<'a> Reference<'a> {
         Fractions { fingerprints: w, den, num, helper }
     }
 
-    /// The weight of every cell of a space in the combination of phase 2, tuple columns' powers of `beta` aside: lane
-    /// `j` and output `o` have weights `delta^j` and `delta^(2+o)`. `None` for a private output.
-    #[must_use]
-    pub fn address_weights(&self, p: &Point<E>, source: Source) -> Option<Vec<E>> {
+    /// Addresses of the cells of a source's space; `None` when its output is private.
+    fn addresses<'p>(&self, p: &'p Point<E>, source: Source) -> Option<Addresses<'p>> {
+        let scale = scale(p, source);
         match source {
             Source::Block(i, _) => {
-                let rho = &p.rho[..self.nv];
-                Some(self.fractions[i].iter().map(|(lane, x)| p.delta.exp_u64(*lane as u64) * eq(rho, *x)).collect())
+                let at = self.fractions[i].iter().map(|(l, x)| (p.delta.exp_u64(*l as u64), *x)).collect();
+                Some(Addresses { at, point: &p.rho[..self.nv], scale })
             }
             Source::Output(o) => {
                 let weight = p.delta.exp_u64(2 + o as u64);
+                let at = self.outputs[o].iter().map(|x| (weight, *x)).collect();
                 let shown = self.visibility.outputs[o] != IoVisibility::Private;
-                shown.then(|| self.outputs[o].iter().map(|x| weight * eq(&p.rho, *x)).collect())
+                shown.then_some(Addresses { at, point: &p.rho, scale })
             }
         }
     }
 
-    /// The space of a look-up or of a table of committed rows.
-    fn block_space(&self, block: usize) -> &'a [u32] {
-        match block.checked_sub(self.relation.lookups.len()) {
-            None => &self.relation.lookups[block].space,
-            Some(t) => self.relation.tables[t].expressions().map_or(&[], |(space, _)| space),
-        }
+    /// Weights of the cells of a source's space: lane or output weight times `eq(rho, address)`.
+    pub fn address_weights(&self, p: &Point<E>, source: Source) -> Option<Vec<E>> {
+        let a = self.addresses(p, source)?;
+        Some(a.at.iter().map(|(lane, x)| *lane * eq(a.point, *x)).collect())
     }
 
     /// All expressions with their sources and spaces.
@@ -489,37 +498,36 @@ impl<'a> Reference<'a> {
 
     /// Visits what one operand of a contraction reads: index inside the contraction, cell, weight.
     ///
-    /// The operand with the row weights has the term's factors and `eq` of the address bits above the granule, the one
-    /// with the low weights `eq` of the bits below; nothing is visited when the space's output is private.
-    pub fn side(&self, p: &Point<E>, g: &Group, side: Side, mut visit: impl FnMut(usize, usize, E)) {
-        let (space, at): (&[u32], Vec<(E, usize)>) = match g.source {
-            Source::Block(i, _) => {
-                (self.block_space(i), self.fractions[i].iter().map(|(l, x)| (p.delta.exp_u64(*l as u64), *x)).collect())
-            }
-            Source::Output(o) => {
-                if self.visibility.outputs[o] == IoVisibility::Private {
-                    return;
-                }
-                let weight = p.delta.exp_u64(2 + o as u64);
-                (&self.relation.outputs[o].space, self.outputs[o].iter().map(|x| (weight, *x)).collect())
-            }
-        };
-        let rho = if matches!(g.source, Source::Block(..)) { &p.rho[..self.nv] } else { &p.rho[..] };
-        let (low, high) = rho.split_at(granule(space[space.len() - 1] as usize, self.cap));
-        let k = scale(p, g.source) * coefficient(g.coef);
+    /// The operand with the row weights has the coefficient and `eq` of the address bits above the granule, added up
+    /// over the term's sources; the one with the low weights has `eq` of the bits below, the same for all of them.
+    pub fn side(
+        &self,
+        p: &Point<E>,
+        (g, term): (&Group, &ProductTerm),
+        side: Side,
+        mut visit: impl FnMut(usize, usize, E),
+    ) {
+        let claimed = |(s, c): &(Source, Coef)| Some((self.addresses(p, *s)?, coefficient(*c)));
+        let sources: Vec<_> = term.sources.iter().filter_map(claimed).collect();
+        let space: Vec<u32> = term.dims.shape.iter().map(|n| *n as u32).collect();
+        let log = granule(space[space.len() - 1] as usize, self.cap);
         let access = g.access(side);
         settings(&g.side_extents(side), |idx| {
             let Some(c) = cell(access, self.shape(access.tensor), idx) else { return };
             let mut whole = idx.to_vec();
             g.fixed.iter().for_each(|(v, i)| whole[*v] = *i);
-            whole[g.space - 1] += g.chunk.unwrap_or(0) << low.len();
-            let (lane, address) = at[row_major(space, &whole)];
+            whole[g.space - 1] += g.chunk.unwrap_or(0) << log;
+            let at = row_major(&space, &whole);
+            let Some((first, _)) = sources.first() else { return };
             let mut w = E::ONE;
             if g.rows_to == side {
-                w *= k * lane * eq(high, address >> low.len());
+                w *= sources.iter().fold(E::ZERO, |a, (s, k)| {
+                    let (lane, address) = s.at[at];
+                    a + *k * s.scale * lane * eq(&s.point[log..], address >> log)
+                });
             }
             if g.low_to == side {
-                w *= eq(low, address & ((1 << low.len()) - 1));
+                w *= eq(&first.point[..log], first.at[at].1 & ((1 << log) - 1));
             }
             let (mut index, mut shift) = (0, 0);
             for (v, bits) in &g.kappa {
@@ -530,14 +538,14 @@ impl<'a> Reference<'a> {
         });
     }
 
-    /// The two operand vectors of `len` entries, without the linear entry.
+    /// The two operand vectors, without the linear entry.
     #[must_use]
-    pub fn operands(&self, p: &Point<E>, groups: &[Group], len: usize, tensors: &[Vec<F>]) -> [Vec<E>; 2] {
+    pub fn operands(&self, p: &Point<E>, layout: &Layout, tensors: &[Vec<F>]) -> [Vec<E>; 2] {
         [Side::Lhs, Side::Rhs].map(|side| {
-            let mut out = vec![E::ZERO; len];
-            for g in groups {
+            let mut out = vec![E::ZERO; layout.linear_at + 1];
+            for g in &layout.groups {
                 let cells = &tensors[g.access(side).tensor as usize];
-                self.side(p, g, side, |index, c, w| out[g.offset + index] += w * cells[c]);
+                self.side(p, (g, &layout.products[g.term]), side, |index, c, w| out[g.offset + index] += w * cells[c]);
             }
             out
         })
@@ -545,11 +553,13 @@ impl<'a> Reference<'a> {
 
     /// Weights of every cell in an operand's value at `kappa`.
     #[must_use]
-    pub fn operand_weights(&self, p: &Point<E>, groups: &[Group], kappa: &[E], side: Side) -> Vec<Vec<E>> {
+    pub fn operand_weights(&self, p: &Point<E>, layout: &Layout, kappa: &[E], side: Side) -> Vec<Vec<E>> {
         let mut out = self.no_weights();
-        for g in groups {
+        for g in &layout.groups {
             let weights = &mut out[g.access(side).tensor as usize];
-            self.side(p, g, side, |index, c, w| weights[c] += w * eq(kappa, g.offset + index));
+            self.side(p, (g, &layout.products[g.term]), side, |index, c, w| {
+                weights[c] += w * eq(kappa, g.offset + index)
+            });
         }
         out
     }

@@ -399,7 +399,14 @@ fn accepts_a_constant_number_of_linear_claims() {
         let point = Point { alpha: rng.element(), beta: rng.element(), rho, delta: rng.element() };
         let w = AddressWeights::new(&s.key.key.relation, l, &s.key.key.visibility, &point);
         let kappa: Vec<E> = (0..l.nk).map(|_| rng.element()).collect();
-        proveil_verifier::phases::linear_claims(&s.key, &public, &point, &w, &kappa).len()
+        let claims = proveil_verifier::phases::Claims {
+            key: &s.key,
+            public: &public,
+            point: &point,
+            weights: Some(&w),
+            kappa: &kappa,
+        };
+        claims.list().len()
     };
     assert_eq!([2, 4, 8].map(count), [6, 6, 6]);
 }

@@ -5,18 +5,23 @@
 //! 0 (unused address); `rho` the point of phase 1, extended for wide outputs; `delta` weighs lanes and outputs:
 //! lane 0, lane 1, output 0, ... have weights 1, delta, delta^2, ...; `kappa` the point of phase 2.
 
-use alloc::collections::BTreeMap;
+mod sink;
+
+use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, dot, eq_index, eq_table};
+use proveil_algebra::{Challenge, add_scaled, eq_index, eq_table};
 
-use crate::decl::{Access, Affine, Coef, Expr, Home, Linear, Relation};
-use crate::groups::{Group, Side, Source};
+use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
+use crate::groups::{Group, Side};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
 use crate::table::{Column, Part, Table};
-use crate::weights::{Entry, Factor, eq_segment, eq_segment_into, push};
+use crate::terms::{LinearTerm, ProductTerm, Source};
+use crate::weights::{Factor, Sink, eq_segment_into, push};
+
+pub use sink::{AtPoint, Claim, ClaimSink, List, PublicCells, PublicParts};
 
 /// Address weights of a space: cell weight is `rows[row] * eq(low, cell in row)`.
 #[derive(Clone, Debug)]
@@ -25,23 +30,6 @@ pub struct SpaceWeights<E> {
     pub rows: Vec<E>,
     /// Point for the cell inside a granule.
     pub low: Vec<E>,
-}
-
-/// A linear claim: `public + sum of entries on committed cells = value`.
-#[derive(Clone, Debug)]
-pub struct Claim<E> {
-    /// Name of the check.
-    pub name: &'static str,
-    /// What public tensors and constants contribute.
-    pub public: E,
-    /// Functional on committed tensors.
-    pub entries: Vec<Entry<E>>,
-}
-
-/// Values of tensors that are public: constants of the key and public inputs and outputs.
-pub trait PublicCells {
-    /// Row-major cells of a tensor, if it is public.
-    fn cells(&self, tensor: usize) -> Option<&[i64]>;
 }
 
 /// The coefficient as a field element.
@@ -144,23 +132,29 @@ pub fn numbers<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
     acc
 }
 
-/// The numerators of lane `j` at `rho`: (indicator of look-ups, functional of the multiplicities to subtract).
-fn numerator<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, lane: usize) -> (E, Vec<Entry<E>>) {
+/// The numerator of lane `j` at `rho`: the indicator of look-ups less the multiplicities.
+fn numerator<E: Challenge>(
+    (name, lane): (&'static str, usize),
+    relation: &Relation,
+    layout: &Layout,
+    p: &Point<E>,
+    out: &mut impl ClaimSink<E>,
+) {
     let pick = |s: &LaneSegment| if s.lane == lane { E::ONE } else { E::ZERO };
     let weights = |b: &Block| SpaceWeights { rows: p.block_rows(layout, b, pick), low: p.low(&b.dims) };
     let here = |b: &Block| b.segments.iter().any(|s| s.lane == lane);
     let num = relation.lookups.len();
     let lookups = layout.blocks.iter().take(num).filter(|b| here(b));
-    let indicator = lookups.fold(E::ZERO, |a, b| a + total(&b.dims, &weights(b)));
-    let mut entries = Vec::new();
+    out.begin(name, &|| lookups.clone().fold(E::ZERO, |a, b| a + total(&b.dims, &weights(b))));
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
-        let w = weights(b);
-        let vars = (0..b.dims.shape.len()).collect();
-        let f = [Factor::Space { vars, granule: b.dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
-        let access = identity(layout.multiplicity(relation, t), b.dims.shape.len());
-        push(&b.dims.shape, &f, -E::ONE, &access, &b.dims, &mut entries);
+        let multiplicity = layout.multiplicity(relation, t);
+        if out.wants(multiplicity) {
+            let w = weights(b);
+            let vars = (0..b.dims.shape.len()).collect();
+            let f = [Factor::Space { vars, granule: b.dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
+            push(&b.dims.shape, &f, -E::ONE, &identity(multiplicity, b.dims.shape.len()), &b.dims, out);
+        }
     }
-    (indicator, entries)
 }
 
 /// Reads cell after cell of a tensor with so many axes.
@@ -169,23 +163,18 @@ fn identity(tensor: usize, rank: usize) -> Access {
 }
 
 /// Claims of phase 1: helper at rho, sum of all fractions, numerators of both lanes.
-pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>) -> Vec<Claim<E>> {
+pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, out: &mut impl ClaimSink<E>) {
     let h = layout.helper(relation);
-    let mut out = Vec::new();
     if let Some(t) = layout.tensors.get(h) {
-        let mut at_rho = Vec::new();
+        out.begin("look-up helper", &|| E::ZERO);
         let f = [Factor::Eq { var: 0, pt: p.rho_nv(layout).to_vec() }];
-        push(&[t.dims.last], &f, E::ONE, &identity(h, 1), &t.dims, &mut at_rho);
-        out.push(Claim { name: "look-up helper", public: E::ZERO, entries: at_rho });
-        let mut sum = Vec::new();
-        push(&[t.dims.last], &[], E::ONE, &identity(h, 1), &t.dims, &mut sum);
-        out.push(Claim { name: "look-up sum", public: E::ZERO, entries: sum });
+        push(&[t.dims.last], &f, E::ONE, &identity(h, 1), &t.dims, out);
+        out.begin("look-up sum", &|| E::ZERO);
+        push(&[t.dims.last], &[], E::ONE, &identity(h, 1), &t.dims, out);
     }
-    for (lane, name) in [(0, "look-up numerator, lane 0"), (1, "look-up numerator, lane 1")] {
-        let (public, entries) = numerator(relation, layout, p, lane);
-        out.push(Claim { name, public, entries });
+    for lane in [("look-up numerator, lane 0", 0), ("look-up numerator, lane 1", 1)] {
+        numerator(lane, relation, layout, p, out);
     }
-    out
 }
 
 /// Address weights of every look-up, table of committed rows and output, computed once and used by several steps.
@@ -195,6 +184,8 @@ pub struct AddressWeights<E> {
     pub blocks: Vec<Option<SpaceWeights<E>>>,
     /// One for each output; `None` for a private output, about which nothing is claimed.
     pub outputs: Vec<Option<SpaceWeights<E>>>,
+    /// One for each product term of the layout that several sources share.
+    sums: Vec<Option<SpaceWeights<E>>>,
 }
 
 impl<E: Challenge> AddressWeights<E> {
@@ -205,19 +196,52 @@ impl<E: Challenge> AddressWeights<E> {
         let blocks = layout.blocks.iter().zip(dense).map(|(b, dense)| dense.then(|| p.block(layout, b))).collect();
         let shown = |o: usize| visibility.output(o as u32) != IoVisibility::Private;
         let outputs = (0..relation.outputs.len()).map(|o| shown(o).then(|| p.output(layout, o))).collect();
-        Self { blocks, outputs }
+        let mut out = Self { blocks, outputs, sums: Vec::new() };
+        let own = |t: &ProductTerm| match out.sum(p, &t.sources) {
+            Some((Cow::Owned(w), _)) => Some(w),
+            _ => None,
+        };
+        out.sums = layout.products.iter().map(own).collect();
+        out
     }
 
-    /// Weights, shape and scale of a term's space; `None` when nothing is claimed there.
-    pub fn of<'a>(
+    /// Weights of a source's space with the scale of its column; `None` when nothing is claimed there.
+    fn of(&self, p: &Point<E>, source: Source) -> Option<(&SpaceWeights<E>, E)> {
+        match source {
+            Source::Block(i, c) => Some((self.blocks.get(i)?.as_ref()?, p.column(c))),
+            Source::Output(o) => Some((self.outputs.get(o)?.as_ref()?, E::ONE)),
+        }
+    }
+
+    /// The weights of terms that read the same, times their coefficients, added up: those of the only one with a scale,
+    /// or a sum. `None` when nothing is claimed of any.
+    fn sum(&self, p: &Point<E>, sources: &[(Source, Coef)]) -> Option<(Cow<'_, SpaceWeights<E>>, E)> {
+        let mut claimed = sources.iter().filter_map(|(s, c)| self.of(p, *s).map(|(w, k)| (w, k * coef::<E>(*c))));
+        let (first, scale) = claimed.next()?;
+        let Some(second) = claimed.next() else { return Some((Cow::Borrowed(first), scale)) };
+        let mut out = first.clone();
+        proveil_algebra::scale(&mut out.rows, scale);
+        for (w, k) in [second].into_iter().chain(claimed) {
+            add_scaled(&mut out.rows, &w.rows, k);
+        }
+        Some((Cow::Owned(out), E::ONE))
+    }
+
+    /// Address weights of a group's term with their scale; `None` when nothing is claimed there.
+    pub fn term<'a>(
         &'a self,
         layout: &'a Layout,
         p: &Point<E>,
-        source: Source,
+        g: &Group,
     ) -> Option<(&'a SpaceWeights<E>, &'a Dims, E)> {
-        match source {
-            Source::Block(i, c) => Some((self.blocks.get(i)?.as_ref()?, &layout.blocks.get(i)?.dims, p.column(c))),
-            Source::Output(o) => Some((self.outputs.get(o)?.as_ref()?, layout.outputs.get(o)?, E::ONE)),
+        let term = layout.products.get(g.term)?;
+        match self.sums.get(g.term)? {
+            Some(w) => Some((w, &term.dims, E::ONE)),
+            None => {
+                let mut claimed = term.sources.iter().filter_map(|(s, c)| Some((self.of(p, *s)?, *c)));
+                let ((w, k), c) = claimed.next()?;
+                Some((w, &term.dims, k * coef::<E>(c)))
+            }
         }
     }
 }
@@ -294,12 +318,12 @@ pub fn product_side<E: Challenge>(
     weights: &AddressWeights<E>,
     kappa: &[E],
     side: Side,
-    out: &mut Vec<Entry<E>>,
+    out: &mut impl Sink<E>,
 ) {
     // Operands that differ by their scale only are pushed once.
     let mut scales = vec![E::ZERO; layout.groups.len()];
     for g in &layout.groups {
-        let Some((_, _, scale)) = weights.of(layout, p, g.source) else { continue };
+        let Some((_, _, scale)) = weights.term(layout, p, g) else { continue };
         let block = eq_index(kappa.get(g.bits()..).unwrap_or_default(), (g.offset >> g.bits()) as u64);
         let first = g.first.get(side.index()).copied().unwrap_or_default();
         if let Some(s) = scales.get_mut(first) {
@@ -311,7 +335,7 @@ pub fn product_side<E: Challenge>(
             continue;
         }
         // An operand that carries no weights of the space may stand for others though nothing is claimed of its own.
-        let space = weights.of(layout, p, g.source);
+        let space = weights.term(layout, p, g);
         let mut factors = space.map_or_else(Vec::new, |(w, dims, _)| g.side_factors(side, dims, &w.rows, &w.low));
         let mut at = 0;
         for (var, bits) in &g.kappa {
@@ -325,22 +349,21 @@ pub fn product_side<E: Challenge>(
     }
 }
 
-/// The term's coefficient and column scale ride on the operand that carries the row weights.
+/// The scale of a term rides on the operand that carries the row weights.
 pub fn side_scale<E: Challenge>(g: &Group, side: Side, scale: E) -> E {
-    if g.rows_to == side { scale * coef::<E>(g.coef) } else { E::ONE }
+    if g.rows_to == side { scale } else { E::ONE }
 }
 
-/// One linear term of a space, or a series of them: term `k` is scaled by `scales[k]` and reads `k step` cells further
-/// along the last axis.
+/// Pushes linear terms of one weight, or a series of them: member `k` is scaled by `scales[k]` and reads `k step` cells
+/// further along the last axis.
 fn push_linear<E: Challenge>(
     layout: &Layout,
     w: &SpaceWeights<E>,
-    dims: &Dims,
+    term: &LinearTerm,
     scales: &[E],
-    l: &Linear,
-    step: i64,
-    out: &mut Vec<Entry<E>>,
+    out: &mut impl Sink<E>,
 ) {
+    let (dims, l) = (&term.dims, &term.linear);
     let Some(t) = layout.tensors.get(l.access.tensor as usize) else { return };
     let mut extents: Vec<usize> = dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
     let vars = (0..dims.shape.len()).collect();
@@ -350,55 +373,11 @@ fn push_linear<E: Challenge>(
     }
     let mut access = l.access.clone();
     if let Some(last) = access.axes.last_mut() {
-        last.terms.push((extents.len() as u32, step));
+        last.terms.push((extents.len() as u32, term.step));
     }
     factors.push(Factor::Outer { vars: vec![extents.len()], rows: scales.to_vec() });
     extents.push(scales.len());
     push(&extents, &factors, E::ONE, &access, &t.dims, out);
-}
-
-/// Hands on the linear terms of a tuple's columns; terms of neighbouring columns that read at equal distances along the
-/// last axis as one series, with its scales and the distance.
-fn series<E: Challenge>(columns: impl Iterator<Item = (E, Vec<Linear>)>, take: &mut dyn FnMut(&[E], &Linear, i64)) {
-    // The open series: scales, first term, distance, place of the next term.
-    let mut open: Option<(Vec<E>, Linear, i64)> = None;
-    for (scale, linear) in columns {
-        let single = linear.len() == 1;
-        for l in linear {
-            let own = scale * coef::<E>(l.coef);
-            match open.as_mut().filter(|_| single).and_then(|(s, first, step)| {
-                let far = distance(first, &l)?;
-                let next = if s.len() == 1 { far } else { *step };
-                (next > 0 && far == next * s.len() as i64).then_some((s, step, next))
-            }) {
-                Some((s, step, next)) => {
-                    s.push(own);
-                    *step = next;
-                }
-                None => {
-                    if let Some((s, first, step)) = open.replace((vec![own], l, 0)) {
-                        take(&s, &first, step);
-                    }
-                }
-            }
-        }
-    }
-    if let Some((s, first, step)) = open {
-        take(&s, &first, step);
-    }
-}
-
-/// By how many cells of the last axis one term reads further than another that is the same otherwise.
-fn distance(a: &Linear, b: &Linear) -> Option<i64> {
-    let (x, y) = (a.access.axes.last()?, b.access.axes.last()?);
-    let n = a.access.axes.len() - 1;
-    let same = a.sum == b.sum
-        && a.access.tensor == b.access.tensor
-        && a.access.guards == b.access.guards
-        && a.access.axes.len() == b.access.axes.len()
-        && a.access.axes.get(..n) == b.access.axes.get(..n)
-        && x.terms == y.terms;
-    if same { y.offset.checked_sub(x.offset) } else { None }
 }
 
 /// Linear terms of all expressions, and committed outputs, as one functional.
@@ -409,26 +388,20 @@ pub fn linear_side<E: Challenge>(
     p: &Point<E>,
     weights: &AddressWeights<E>,
     scale: E,
-    out: &mut Vec<Entry<E>>,
+    out: &mut impl Sink<E>,
 ) {
-    let mut block = |i: usize, first: usize, columns: &[Expr]| {
-        let Some((w, dims, _)) = weights.of(layout, p, Source::Block(i, 0)) else { return };
-        let scaled = |(c, e): (usize, &'_ Expr)| (scale * p.column(first + c), e.linear.clone());
-        series(columns.iter().enumerate().map(scaled), &mut |scales, l, step| {
-            push_linear(layout, w, dims, scales, l, step, out);
-        });
-    };
-    for (i, l) in relation.lookups.iter().enumerate() {
-        block(i, 0, &l.tuple);
-    }
-    for (t, table) in relation.tables.iter().enumerate() {
-        let columns = table.expressions().map_or(&[][..], |(_, columns)| columns);
-        block(relation.lookups.len() + t, 1, columns);
-    }
-    for (o, out_decl) in relation.outputs.iter().enumerate() {
-        let Some((w, dims, _)) = weights.of(layout, p, Source::Output(o)) else { continue };
-        for l in &out_decl.expr.linear {
-            push_linear(layout, w, dims, &[scale * coef::<E>(l.coef)], l, 0, out);
+    for term in layout.linears.iter().filter(|t| out.wants(t.linear.access.tensor as usize)).collect::<Vec<_>>() {
+        if term.step == 0 {
+            if let Some((w, k)) = weights.sum(p, &term.sources) {
+                push_linear(layout, &w, term, &[scale * k], out);
+            }
+            continue;
+        }
+        let own = |(s, c): &(Source, Coef)| weights.of(p, *s).map(|(w, k)| (w, scale * k * coef::<E>(*c)));
+        let (spaces, scales): (Vec<_>, Vec<E>) = term.sources.iter().filter_map(own).unzip();
+        // A series is of one block.
+        if let Some(w) = spaces.first() {
+            push_linear(layout, w, term, &scales, out);
         }
     }
     for (t, decl) in relation.tensors.iter().enumerate() {
@@ -447,84 +420,4 @@ pub fn linear_side<E: Challenge>(
             push(&dims.shape, &f, -scale, &access, &placed.dims, out);
         }
     }
-}
-
-/// Moves the entries on public tensors into the public part.
-pub fn settle<E: Challenge>(
-    name: &'static str,
-    constant: E,
-    entries: Vec<Entry<E>>,
-    layout: &Layout,
-    public: &dyn PublicCells,
-) -> Claim<E> {
-    let mut claim = Claim { name, public: constant, entries: Vec::with_capacity(entries.len()) };
-    for e in entries {
-        let placed = layout.tensors.get(e.tensor);
-        match (placed.and_then(|p| p.tree), public.cells(e.tensor)) {
-            (None, Some(cells)) => {
-                if let Some(p) = placed {
-                    claim.public += dot_public(&p.dims, &e, cells);
-                }
-            }
-            _ => claim.entries.push(e),
-        }
-    }
-    claim
-}
-
-/// `sum weight * cell` over row-major cells.
-fn dot_public<E: Challenge>(dims: &Dims, e: &Entry<E>, cells: &[i64]) -> E {
-    let per = dims.padded_last() >> e.granule;
-    let mut acc = E::ZERO;
-    for (line, values) in e.rows.chunks(per.max(1)).zip(cells.chunks(dims.last.max(1))) {
-        for (r, row) in line.iter().zip(values.chunks(1 << e.granule)) {
-            if r.is_zero() {
-                continue;
-            }
-            let s = row.iter().zip(&e.low).fold(E::ZERO, |a, (v, w)| a + *w * E::base_from_int(*v));
-            acc += *r * s;
-        }
-    }
-    acc
-}
-
-/// Value at `tau` of the functional that entries induce on the columns of their trees: `[tree][column]`.
-pub fn columns_at<E: Challenge>(layout: &Layout, claims: &[(E, &Claim<E>)], tau: &[E]) -> Vec<Vec<E>> {
-    let mut out: Vec<Vec<E>> = layout.trees.iter().map(|t| vec![E::ZERO; t.columns]).collect();
-    let height = |tree: usize| layout.trees.get(tree).and_then(|t| layout.heights.get(t.group)).copied().unwrap_or(0);
-    let place = |e: &Entry<E>| layout.tensors.get(e.tensor).and_then(|p| Some((p, p.tree?)));
-    // Granules weighted, by height of the column and size of the granule: where they are many, one table serves all.
-    let mut weighted: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    for e in claims.iter().flat_map(|(_, c)| &c.entries) {
-        if let Some((_, tree)) = place(e) {
-            *weighted.entry((height(tree), e.granule)).or_default() += e.rows.len();
-        }
-    }
-    let mut tables = BTreeMap::new();
-    for (weight, e) in claims.iter().flat_map(|(w, c)| c.entries.iter().map(move |e| (*w, e))) {
-        let Some((placed, tree)) = place(e) else { continue };
-        let tau = tau.get(..height(tree)).unwrap_or_default();
-        let (low, high) = tau.split_at(e.granule.min(tau.len()));
-        let inner = dot(&eq_table(low), &e.low) * weight;
-        let fine = placed.dims.granule - e.granule;
-        let size = (height(tree), e.granule);
-        let shared = weighted.get(&size).is_some_and(|n| *n >= 1 << high.len());
-        for s in &placed.segments {
-            let rows = e.rows.get(s.row << fine..(s.row + s.rows) << fine).unwrap_or_default();
-            let start = s.start >> e.granule;
-            let own;
-            let eq = if shared {
-                let table: &Vec<E> = tables.entry(size).or_insert_with(|| eq_table(high));
-                table.get(start..).unwrap_or_default()
-            } else {
-                own = eq_segment(high, start, s.rows << fine);
-                &own
-            };
-            let v = dot(rows, eq);
-            if let Some(o) = out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
-                *o += inner * v;
-            }
-        }
-    }
-    out
 }

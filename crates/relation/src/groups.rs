@@ -8,19 +8,10 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, log2_ceil};
 
-use crate::decl::{Access, Affine, Coef, Expr, Product, Relation};
-use crate::layout::{Block, Dims};
+use crate::decl::{Access, Affine, Product};
+use crate::layout::Dims;
+use crate::terms::{ProductTerm, Source};
 use crate::weights::Factor;
-
-/// Whose space a term lives on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// Tuple column `.1` of block `.0` of the layout: a look-up, or a table of committed rows, whose column 0 is the
-    /// row number.
-    Block(usize, usize),
-    /// Output.
-    Output(usize),
-}
 
 /// An operand of a contraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,15 +36,22 @@ impl Side {
 /// What an operand depends on besides its scale: what is read, over which variables, at which coordinates of `kappa`,
 /// and, where it carries weights of the space, which ones.
 type OperandKey =
-    (Access, Vec<usize>, Vec<(usize, usize)>, Option<(Source, Side, Side, Vec<(usize, usize)>, Option<usize>)>);
+    (Access, Vec<usize>, Vec<(usize, usize)>, Option<(Space, Side, Side, Vec<(usize, usize)>, Option<usize>)>);
+
+/// Which address weights a term has, up to their scale.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Space {
+    /// Those of one block or output.
+    Of(Source),
+    /// A sum of its own.
+    Term(usize),
+}
 
 /// One contraction.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The space.
-    pub source: Source,
-    /// Factor of the term.
-    pub coef: Coef,
+    /// The term of [`crate::layout::Layout::products`] that this is of.
+    pub term: usize,
     /// Number of space variables; the others are summation variables.
     pub space: usize,
     /// Lengths of all variables after cutting.
@@ -106,11 +104,12 @@ impl Group {
         self.extents.iter().enumerate().map(|(v, n)| if walks(v) { *n } else { 1 }).collect()
     }
 
-    fn operand_key(&self, side: Side) -> OperandKey {
+    fn operand_key(&self, side: Side, terms: &[ProductTerm]) -> OperandKey {
         let weighted = self.rows_to == side || self.low_to == side;
-        let space = match self.source {
-            Source::Block(i, _) => Source::Block(i, 0),
-            output => output,
+        let space = match terms.get(self.term).map(|t| &t.sources[..]) {
+            Some([(Source::Block(i, _), _)]) => Space::Of(Source::Block(*i, 0)),
+            Some([(output, _)]) => Space::Of(*output),
+            _ => Space::Term(self.term),
         };
         let weights = weighted.then(|| (space, self.rows_to, self.low_to, self.fixed.clone(), self.chunk));
         (self.access(side).clone(), self.side_extents(side), self.kappa.clone(), weights)
@@ -178,13 +177,12 @@ fn shift(access: &Access, v: usize, by: usize, drop: bool) -> Access {
     out
 }
 
-/// Turns a product term into groups (without offsets).
-pub fn split(source: Source, dims: &Dims, p: &Product) -> Vec<Group> {
+/// Turns product term number `term` into groups (without offsets).
+pub fn split(term: usize, dims: &Dims, p: &Product) -> Vec<Group> {
     let space = dims.shape.len();
     let extents: Vec<usize> = dims.shape.iter().copied().chain(p.sum.iter().map(|n| *n as usize)).collect();
     let base = Group {
-        source,
-        coef: p.coef,
+        term,
         space,
         extents,
         fixed: vec![],
@@ -302,22 +300,9 @@ fn number_kappa(g: &mut Group) {
 }
 
 /// All groups with their places: (groups, log2 of the index space, place of the linear entry).
-pub fn plan(relation: &Relation, blocks: &[Block], outputs: &[Dims]) -> (Vec<Group>, usize, usize) {
-    let mut groups = Vec::new();
-    let mut add = |source, dims: &Dims, e: &Expr| {
-        e.products.iter().for_each(|p| groups.extend(split(source, dims, p)));
-    };
-    for (i, (l, b)) in relation.lookups.iter().zip(blocks).enumerate() {
-        l.tuple.iter().enumerate().for_each(|(c, e)| add(Source::Block(i, c), &b.dims, e));
-    }
-    let num = relation.lookups.len();
-    for (t, (table, b)) in relation.tables.iter().zip(blocks.iter().skip(num)).enumerate() {
-        let Some((_, columns)) = table.expressions() else { continue };
-        columns.iter().enumerate().for_each(|(c, e)| add(Source::Block(num + t, c + 1), &b.dims, e));
-    }
-    for (i, (o, d)) in relation.outputs.iter().zip(outputs).enumerate() {
-        add(Source::Output(i), d, &o.expr);
-    }
+pub fn plan(terms: &[ProductTerm]) -> (Vec<Group>, usize, usize) {
+    let all = terms.iter().enumerate();
+    let mut groups: Vec<Group> = all.flat_map(|(i, t)| split(i, &t.dims, &t.product)).collect();
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_by_key(|i| (core::cmp::Reverse(groups.get(*i).map_or(0, Group::bits)), *i));
     let mut at = 0;
@@ -330,7 +315,7 @@ pub fn plan(relation: &Relation, blocks: &[Block], outputs: &[Dims]) -> (Vec<Gro
     for side in [Side::Lhs, Side::Rhs] {
         let mut seen = BTreeMap::new();
         for (i, g) in groups.iter_mut().enumerate() {
-            let key = g.operand_key(side);
+            let key = g.operand_key(side, terms);
             if let Some(f) = g.first.get_mut(side.index()) {
                 *f = *seen.entry(key).or_insert(i);
             }

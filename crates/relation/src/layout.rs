@@ -15,6 +15,7 @@ use proveil_algebra::log2_ceil;
 use crate::decl::{Home, Relation};
 use crate::groups::{self, Group};
 use crate::key::{Geometry, IoVisibility, Visibility};
+use crate::terms::{self, LinearTerm, ProductTerm};
 
 /// What a granule costs, in cells: its weight in every claim, beside the cells' share.
 pub const GRANULE_COST: usize = 8;
@@ -180,6 +181,10 @@ pub struct Layout {
     pub outputs: Vec<Dims>,
     /// Variables that an output address needs.
     pub out_vars: usize,
+    /// Products of all expressions.
+    pub products: Vec<ProductTerm>,
+    /// Linear terms of all expressions.
+    pub linears: Vec<LinearTerm>,
     /// Contractions of phase 2.
     pub groups: Vec<Group>,
     /// log2 of the index space of phase 2.
@@ -205,8 +210,9 @@ impl Layout {
     #[must_use]
     pub fn new(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Self {
         let mut layout = Self::without_groups(relation, geometry, visibility);
-        let (groups, nk, linear_at) = groups::plan(relation, &layout.blocks, &layout.outputs);
-        (layout.groups, layout.nk, layout.linear_at) = (groups, nk, linear_at);
+        layout.products = terms::products(relation, &layout.blocks, &layout.outputs);
+        layout.linears = terms::linears(relation, &layout.blocks, &layout.outputs);
+        (layout.groups, layout.nk, layout.linear_at) = groups::plan(&layout.products);
         layout
     }
 
@@ -241,8 +247,8 @@ impl Layout {
         }
         let outputs: Vec<Dims> = relation.outputs.iter().map(|o| Dims::new(&o.space, cap)).collect();
         let out_vars = outputs.iter().map(|d| log2_ceil(d.padded_cells())).max().unwrap_or(0);
-        let (groups, nk, linear_at) = (Vec::new(), 0, 0);
-        Self { heights, trees, tensors, blocks, nv, outputs, out_vars, groups, nk, linear_at }
+        let (products, linears, groups, nk, linear_at) = (Vec::new(), Vec::new(), Vec::new(), 0, 0);
+        Self { heights, trees, tensors, blocks, nv, outputs, out_vars, products, linears, groups, nk, linear_at }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod groups;
 pub mod key;
 pub mod layout;
 pub mod table;
+pub mod terms;
 pub mod weights;
 
 pub use decl::*;

@@ -99,6 +99,28 @@ pub struct Entry<E> {
     pub low: Vec<E>,
 }
 
+/// Where functionals go: into a list, or to what follows from them.
+pub trait Sink<E: Clone> {
+    /// Whether functionals on this tensor are wanted; others need not be computed.
+    fn wants(&self, tensor: usize) -> bool;
+    /// Takes a functional: the fields of an [`Entry`].
+    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>);
+    /// A vector whose memory may be used for row weights.
+    fn spare(&mut self) -> Vec<E> {
+        Vec::new()
+    }
+}
+
+impl<E: Clone> Sink<E> for Vec<Entry<E>> {
+    fn wants(&self, _: usize) -> bool {
+        true
+    }
+
+    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
+        self.push(Entry { tensor, granule, rows: rows.into_owned(), low: low.into_owned() });
+    }
+}
+
 /// How an access is walked: which variable is split into (chunk, low) and the low weights.
 #[derive(Clone, Debug)]
 pub struct Walk<E> {

@@ -7,7 +7,7 @@ use proveil_algebra::{Challenge, eq_index, eval_mle};
 use proveil_protocol::channel::{Channel, Message, ProofError, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::sumcheck;
-use proveil_relation::claims::{self, AddressWeights, Claim, Point};
+use proveil_relation::claims::{self, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicParts};
 use proveil_relation::groups::Side;
 use proveil_relation::layout::{Layout, TreeKind};
 
@@ -109,8 +109,8 @@ pub fn walk<E: Challenge>(
     let delta = ch.challenge(label::DELTA);
     let point = Point { alpha, beta, rho, delta };
     let (kappa, weights, operands) = products(ch, key, public, &point, &values)?;
-    let (claims, targets) = collect_claims(ch, key, public, &point, &weights, &kappa, &values, &operands);
-    let (tau, evaluations) = reduce(ch, layout, &claims, targets)?;
+    let claims = Claims { key, public, point: &point, weights: weights.as_ref(), kappa: &kappa };
+    let (tau, evaluations) = reduce(ch, &claims, &targets(&values, &operands))?;
     let alpha = layout.trees.iter().map(|t| ch.challenges(label::ALPHA, t.columns)).collect();
     let groups = layout.trees.iter().map(|t| t.group).collect();
     Ok(End { commitments, tau, alpha, evaluations, groups })
@@ -197,47 +197,48 @@ pub fn output_at<E: Challenge>(layout: &Layout, o: usize, w: &claims::SpaceWeigh
     acc
 }
 
-/// The six linear claims that phases 1 and 2 leave, with their claimed values.
-#[allow(clippy::too_many_arguments)]
-fn collect_claims<E: Challenge>(
-    ch: &Channel<'_, E>,
-    key: &PreparedKey,
-    public: &PublicValues<'_>,
-    point: &Point<E>,
-    weights: &Option<AddressWeights<E>>,
-    kappa: &[E],
-    values: &LookupValues<E>,
-    operands: &[Message<E>; 2],
-) -> (Vec<Claim<E>>, Vec<Value<E>>) {
+/// Claimed values of the six linear claims that phases 1 and 2 leave.
+fn targets<E: Challenge>(values: &LookupValues<E>, operands: &[Message<E>; 2]) -> [Value<E>; 6] {
     let [h, _, _, n0, n1, _] = &values.messages;
     let [a, b] = operands;
-    let targets = vec![h.value(), Value::known(E::ZERO), n0.value(), n1.value(), a.value(), b.value()];
-    let list = match weights {
-        Some(w) if !ch.is_dry() => linear_claims(key, public, point, w, kappa),
-        _ => Vec::new(),
-    };
-    (list, targets)
+    [h.value(), Value::known(E::ZERO), n0.value(), n1.value(), a.value(), b.value()]
 }
 
-/// The claims as functionals; shared with the prover.
-pub fn linear_claims<E: Challenge>(
-    key: &PreparedKey,
-    public: &PublicValues<'_>,
-    point: &Point<E>,
-    weights: &AddressWeights<E>,
-    kappa: &[E],
-) -> Vec<Claim<E>> {
-    let (layout, relation) = (&key.layout, &key.key.relation);
-    let mut out = claims::phase1(relation, layout, point);
-    let linear = eq_index(kappa, layout.linear_at as u64);
-    let mut lhs = Vec::new();
-    claims::product_side(layout, point, weights, kappa, Side::Lhs, &mut lhs);
-    out.push(claims::settle("left operand", linear, lhs, layout, public));
-    let mut rhs = Vec::new();
-    claims::product_side(layout, point, weights, kappa, Side::Rhs, &mut rhs);
-    claims::linear_side(relation, layout, &key.key.visibility, point, weights, linear, &mut rhs);
-    out.push(claims::settle("right operand", E::ZERO, rhs, layout, public));
-    out
+/// The linear claims, as functionals; shared with the prover.
+pub struct Claims<'a, E> {
+    /// Layout and relation.
+    pub key: &'a PreparedKey,
+    /// Public tensors.
+    pub public: &'a PublicValues<'a>,
+    /// Challenges of phases 1 and 2.
+    pub point: &'a Point<E>,
+    /// Address weights; `None` in a dry run, which has no claims.
+    pub weights: Option<&'a AddressWeights<E>>,
+    /// The point of phase 2.
+    pub kappa: &'a [E],
+}
+
+impl<E: Challenge> Claims<'_, E> {
+    /// Hands on the claims in order.
+    pub fn give(&self, out: &mut impl ClaimSink<E>) {
+        let (layout, relation, kappa) = (&self.key.layout, &self.key.key.relation, self.kappa);
+        let Some(weights) = self.weights else { return };
+        claims::phase1(relation, layout, self.point, out);
+        let linear = eq_index(kappa, layout.linear_at as u64);
+        out.begin("left operand", &|| linear);
+        claims::product_side(layout, self.point, weights, kappa, Side::Lhs, out);
+        out.begin("right operand", &|| E::ZERO);
+        claims::product_side(layout, self.point, weights, kappa, Side::Rhs, out);
+        claims::linear_side(relation, layout, &self.key.key.visibility, self.point, weights, linear, out);
+    }
+
+    /// The claims as a list.
+    #[must_use]
+    pub fn list(&self) -> Vec<Claim<E>> {
+        let mut out = List::new(&self.key.layout, self.public);
+        self.give(&mut out);
+        out.finish()
+    }
 }
 
 type Reduced<E> = (Vec<E>, Vec<Vec<Message<E>>>);
@@ -245,25 +246,25 @@ type Reduced<E> = (Vec<E>, Vec<Vec<Message<E>>>);
 /// Phase 3: every claim to one point.
 fn reduce<E: Challenge>(
     ch: &mut Channel<'_, E>,
-    layout: &Layout,
-    claims: &[Claim<E>],
-    targets: Vec<Value<E>>,
+    claims: &Claims<'_, E>,
+    targets: &[Value<E>],
 ) -> Result<Reduced<E>, ProofError> {
+    let layout = &claims.key.layout;
     let gamma = ch.challenge(label::GAMMA);
+    let mut public = PublicParts::new(layout, claims.public);
+    claims.give(&mut public);
     let mut total = Value::known(E::ZERO);
     let mut power = E::ONE;
-    let mut weighted = Vec::with_capacity(claims.len());
     for (i, t) in targets.iter().enumerate() {
         total.add_scaled(t, power);
-        if let Some(c) = claims.get(i) {
-            total.c -= power * c.public;
-            weighted.push((power, c));
-        }
+        total.c -= power * public.values.get(i).copied().unwrap_or(E::ZERO);
         power *= gamma;
     }
     let rounds = layout.heights.iter().copied().max().unwrap_or(0);
     let end = sumcheck::verify(ch, label::PHASE3, rounds, 2, None, total)?;
-    let omega = if ch.is_dry() { Vec::new() } else { claims::columns_at(layout, &weighted, &end.point) };
+    let mut omega = AtPoint::new(layout, &end.point, gamma);
+    claims.give(&mut omega);
+    let omega = omega.finish();
     let mut sum = end.value * -E::ONE;
     let mut evaluations = Vec::with_capacity(layout.trees.len());
     for (t, plan) in layout.trees.iter().enumerate() {

@@ -6,11 +6,14 @@ use proveil_prover::lookups::{Fractions, Values, zerocheck as zerocheck_of};
 use proveil_prover::reference::{Combination, Reference, claim_round, eq, extension, round};
 use proveil_prover::talk::Talk;
 use proveil_prover::{columns as spread, products as contraction, reduce};
-use proveil_relation::claims::{self as functionals, AddressWeights, Claim, Point, PublicCells};
-use proveil_relation::groups::{Side, Source};
+use proveil_relation::claims::{
+    self as functionals, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicCells, PublicParts,
+};
+use proveil_relation::groups::Side;
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
 use proveil_relation::table::{Table, segment_moments};
+use proveil_relation::terms::Source;
 use proveil_relation::weights::Entry;
 use proveil_relation::{Home, Relation};
 use proveil_verifier::phases::output_at;
@@ -245,7 +248,7 @@ pub fn products(t: &Trial) {
     let weights = t.address_weights();
     let cells: Vec<contraction::Cells<'_>> = t.values.iter().map(|v| contraction::Cells::new(v)).collect();
     let mut fast = contraction::operands(l, p, &weights, &cells);
-    let [a, b] = r.operands(p, &l.groups, l.linear_at + 1, &t.cells);
+    let [a, b] = r.operands(p, l, &t.cells);
     assert!(fast[0] == a, "{name}: left operands differ");
     assert!(fast[1] == b, "{name}: right operands differ");
     let sum = r.combination(p, &t.cells);
@@ -302,7 +305,12 @@ fn whole(t: &Trial, r: &Reference<'_>, weights: &AddressWeights<E>, linear: E, s
 
 /// Settles entries and compares public part and weights with those of all cells.
 fn settled(t: &Trial, r: &Reference<'_>, constant: E, entries: Vec<Entry<E>>, slow: &mut Weights) -> Claim<E> {
-    let claim = functionals::settle("claim", constant, entries, &t.layout, &Shown(t));
+    let shown = Shown(t);
+    let (mut list, mut parts) = (List::new(&t.layout, &shown), PublicParts::new(&t.layout, &shown));
+    give("claim", constant, &entries, &mut list);
+    give("claim", constant, &entries, &mut parts);
+    let claim = list.finish().remove(0);
+    assert_eq!(parts.values, [claim.public], "{}", t.name);
     let mut public = constant;
     for (i, w) in slow.iter_mut().enumerate().take(t.relation.tensors.len()) {
         if r.places[i].is_empty() && Shown(t).cells(i).is_some() {
@@ -314,11 +322,22 @@ fn settled(t: &Trial, r: &Reference<'_>, constant: E, entries: Vec<Entry<E>>, sl
     claim
 }
 
+/// Hands a claim on.
+fn give(name: &'static str, constant: E, entries: &[Entry<E>], out: &mut impl ClaimSink<E>) {
+    out.begin(name, &|| constant);
+    let wanted = |e: &&Entry<E>| out.wants(e.tensor);
+    let entries: Vec<&Entry<E>> = entries.iter().filter(wanted).collect();
+    entries.into_iter().for_each(|e| out.take(e.tensor, e.granule, (&e.rows).into(), (&e.low).into()));
+}
+
 /// All claims of phases 1 and 2 with their weights on cells.
 fn both(t: &Trial, r: &Reference<'_>, rng: &mut Rng) -> Vec<(Claim<E>, Weights)> {
     let (name, l, p) = (&t.name, &t.layout, &t.point);
     let mut out = Vec::new();
-    let fast = functionals::phase1(&t.relation, l, p);
+    let shown = Shown(t);
+    let mut fast = List::new(l, &shown);
+    functionals::phase1(&t.relation, l, p, &mut fast);
+    let fast = fast.finish();
     let slow = r.phase1(p);
     assert_eq!(fast.len(), slow.len(), "{name}");
     for (claim, (public, weights)) in fast.into_iter().zip(slow) {
@@ -331,7 +350,7 @@ fn both(t: &Trial, r: &Reference<'_>, rng: &mut Rng) -> Vec<(Claim<E>, Weights)>
     for side in [Side::Lhs, Side::Rhs] {
         let mut entries = Vec::new();
         functionals::product_side(l, p, &weights, &kappa, side, &mut entries);
-        let mut slow = r.operand_weights(p, &l.groups, &kappa, side);
+        let mut slow = r.operand_weights(p, l, &kappa, side);
         assert!(t.dense(r, &entries) == slow, "{name}, {side:?}: weights differ");
         if side == Side::Rhs {
             let scale = eq(&kappa, l.linear_at);
@@ -358,14 +377,16 @@ pub fn claims(t: &Trial) {
     let r = t.reference();
     let mut rng = Rng(t.seed ^ 7);
     let claims = both(t, &r, &mut rng);
-    let gamma: Vec<E> = claims.iter().map(|_| rng.element()).collect();
+    let gamma: E = rng.element();
+    let powers: Vec<E> = (0..claims.len() as u64).map(|i| gamma.exp_u64(i)).collect();
     let tau: Vec<E> = (0..t.layout.heights.iter().copied().max().unwrap_or(0)).map(|_| rng.element()).collect();
-    let weighted: Vec<(E, &Claim<E>)> = gamma.iter().copied().zip(claims.iter().map(|c| &c.0)).collect();
+    let mut fast = AtPoint::new(&t.layout, &tau, gamma);
+    claims.iter().for_each(|(c, _)| give(c.name, c.public, &c.entries, &mut fast));
     let at = |(tree, columns): (usize, &Vec<Vec<E>>)| -> Vec<E> {
         columns.iter().map(|c| extension(c, &tau[..r.trees[tree].1])).collect()
     };
-    let slow: Vec<Vec<E>> = omega(&r, &claims, &gamma).iter().enumerate().map(at).collect();
-    assert_eq!(functionals::columns_at(&t.layout, &weighted, &tau), slow, "{}", t.name);
+    let slow: Vec<Vec<E>> = omega(&r, &claims, &powers).iter().enumerate().map(at).collect();
+    assert_eq!(fast.finish(), slow, "{}", t.name);
 }
 
 pub fn reduction(t: &Trial) {

@@ -155,11 +155,7 @@ fn walks(relation: &Relation, layout: &Layout, rows: i128, limits: &Limits) -> R
         range("walk", "all claims", steps, 0, limits.steps.into())
     };
     for g in &layout.groups {
-        let dims = match g.source {
-            groups::Source::Block(i, _) => layout.blocks.get(i).map(|b| &b.dims),
-            groups::Source::Output(o) => layout.outputs.get(o),
-        };
-        let Some(dims) = dims else { continue };
+        let Some(dims) = layout.products.get(g.term).map(|t| &t.dims) else { continue };
         for side in [Side::Lhs, Side::Rhs] {
             add(&g.side_extents(side), &structure(g, side, dims), g.access(side))?;
         }

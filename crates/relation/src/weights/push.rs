@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
 
-use super::{Entry, Factor, Table, Walk, eq_segment, plan_walk, prepare, walk_rows};
+use super::{Factor, Sink, Table, Walk, eq_segment, plan_walk, prepare, walk_rows};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
@@ -154,29 +154,27 @@ fn is_identity(extents: &[usize], vars: &[usize], access: &Access, dims: &Dims) 
 }
 
 /// [`push`] through the identity: the weights of the space are those of the tensor.
-fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, dims: &Dims, out: &mut Vec<Entry<E>>) {
+fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, dims: &Dims, out: &mut impl Sink<E>) {
     let granule = dims.granule;
     // The scale rides on the few weights inside a row.
     let mut low = eq_table_scaled(low.get(..granule).unwrap_or(low), scale);
-    let mut full = rows.to_vec();
     let tail = dims.last & ((1 << granule) - 1);
-    if tail != 0 {
+    let chunks = dims.chunks().max(1);
+    if tail != 0 && chunks == 1 {
+        low.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
+    } else if tail != 0 {
         // The last granule of every line is partial.
-        let chunks = dims.chunks().max(1);
-        if chunks == 1 {
-            low.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
-            out.push(Entry { tensor, granule, rows: full, low });
-            return;
-        }
+        let mut full = out.spare();
+        full.extend_from_slice(rows);
         let mut partial = vec![E::ZERO; full.len()];
         let ends = full.iter_mut().zip(&mut partial).skip(chunks - 1).step_by(chunks);
         ends.for_each(|(f, p)| core::mem::swap(f, p));
         let mut cut = low.clone();
         cut.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
-        out.push(Entry { tensor, granule, rows: partial, low: cut });
+        out.take(tensor, granule, partial.into(), cut.into());
+        return out.take(tensor, granule, full.into(), low.into());
     }
-    low.truncate(1 << granule);
-    out.push(Entry { tensor, granule, rows: full, low });
+    out.take(tensor, granule, rows.into(), low.into());
 }
 
 /// Sums the weights over every variable that the access does not read.
@@ -226,7 +224,7 @@ fn push_product<E: Challenge>(
     access: &Access,
     dims: &Dims,
     walk: &Walk<E>,
-    out: &mut Vec<Entry<E>>,
+    out: &mut impl Sink<E>,
 ) -> bool {
     let Some(mut axes) = own_axes(extents, factors, access, dims, walk) else { return false };
     let Some(last) = axes.pop() else { return false };
@@ -239,15 +237,15 @@ fn push_product<E: Challenge>(
     let tensor = access.tensor as usize;
     let mut add = |last: Vec<E>, low: Vec<E>| {
         let rows = axes.iter().rev().fold(last, |rows, axis| {
-            let mut out = Vec::with_capacity(axis.len() * rows.len());
+            let mut product = out.spare();
             for x in axis {
-                let at = out.len();
-                out.extend_from_slice(&rows);
-                proveil_algebra::scale(out.get_mut(at..).unwrap_or_default(), *x);
+                let at = product.len();
+                product.extend_from_slice(&rows);
+                proveil_algebra::scale(product.get_mut(at..).unwrap_or_default(), *x);
             }
-            out
+            product
         });
-        out.push(Entry { tensor, granule: walk.granule, rows, low });
+        out.take(tensor, walk.granule, rows.into(), low.into());
     };
     if walk.partial == 0 {
         add(last, low);
@@ -325,8 +323,11 @@ pub fn push<E: Challenge>(
     scale: E,
     access: &Access,
     dims: &Dims,
-    out: &mut Vec<Entry<E>>,
+    out: &mut impl Sink<E>,
 ) {
+    if !out.wants(access.tensor as usize) {
+        return;
+    }
     if let [Factor::Space { vars, granule, rows, low }] = factors
         && *granule == dims.granule
         && is_identity(extents, vars, access, dims)
@@ -343,7 +344,8 @@ pub fn push<E: Challenge>(
         return;
     }
     let num_rows = dims.padded_cells() >> walk.granule;
-    let mut full = vec![E::ZERO; num_rows];
+    let mut full = out.spare();
+    full.resize(num_rows, E::ZERO);
     let mut partial = if walk.partial == 0 { Vec::new() } else { vec![E::ZERO; num_rows] };
     let (mut any_full, mut any_partial) = (false, false);
     walk_rows(&extents, &factors, scale, access, dims, &walk, &[], None, &mut |v| {
@@ -358,9 +360,9 @@ pub fn push<E: Challenge>(
     if any_partial {
         let mut low = walk.low.clone();
         low.iter_mut().skip(walk.partial).for_each(|x| *x = E::ZERO);
-        out.push(Entry { tensor, granule: walk.granule, rows: partial, low });
+        out.take(tensor, walk.granule, partial.into(), low.into());
     }
     if any_full {
-        out.push(Entry { tensor, granule: walk.granule, rows: full, low: walk.low });
+        out.take(tensor, walk.granule, full.into(), walk.low.into());
     }
 }

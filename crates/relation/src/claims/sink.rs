@@ -1,0 +1,222 @@
+//! Where claims go. The prover lists them; the verifier needs what public tensors contribute before the last sumcheck, and
+//! afterwards each claim's value at the common point, for which no functional is kept.
+
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proveil_algebra::{Challenge, dot, eq_table};
+
+use crate::layout::{Dims, Layout};
+use crate::weights::{Entry, Sink, eq_segment_into};
+
+/// Takes claims one after the other: each begins, then its functionals follow.
+pub trait ClaimSink<E: Clone>: Sink<E> {
+    /// Begins a claim with a constant.
+    fn begin(&mut self, name: &'static str, constant: &dyn Fn() -> E);
+}
+
+/// A linear claim: `public + sum of entries on committed cells = value`.
+#[derive(Clone, Debug)]
+pub struct Claim<E> {
+    /// Name of the check.
+    pub name: &'static str,
+    /// What public tensors and constants contribute.
+    pub public: E,
+    /// Functional on committed tensors.
+    pub entries: Vec<Entry<E>>,
+}
+
+/// Values of tensors that are public: constants of the key and public inputs and outputs.
+pub trait PublicCells {
+    /// Row-major cells of a tensor, if it is public.
+    fn cells(&self, tensor: usize) -> Option<&[i64]>;
+}
+
+/// What public tensors and constants contribute to every claim.
+pub struct PublicParts<'a, E> {
+    layout: &'a Layout,
+    public: &'a dyn PublicCells,
+    /// One for each claim so far.
+    pub values: Vec<E>,
+}
+
+impl<'a, E: Challenge> PublicParts<'a, E> {
+    /// Of no claim.
+    pub fn new(layout: &'a Layout, public: &'a dyn PublicCells) -> Self {
+        Self { layout, public, values: Vec::new() }
+    }
+}
+
+impl<E: Challenge> Sink<E> for PublicParts<'_, E> {
+    fn wants(&self, tensor: usize) -> bool {
+        self.layout.tensors.get(tensor).is_some_and(|p| p.tree.is_none())
+    }
+
+    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
+        let placed = self.layout.tensors.get(tensor);
+        if let (Some(p), Some(cells), Some(v)) = (placed, self.public.cells(tensor), self.values.last_mut()) {
+            *v += dot_public(&p.dims, granule, &rows, &low, cells);
+        }
+    }
+}
+
+impl<E: Challenge> ClaimSink<E> for PublicParts<'_, E> {
+    fn begin(&mut self, _: &'static str, constant: &dyn Fn() -> E) {
+        self.values.push(constant());
+    }
+}
+
+/// All claims with all they say of committed tensors.
+pub struct List<'a, E> {
+    parts: PublicParts<'a, E>,
+    claims: Vec<(&'static str, Vec<Entry<E>>)>,
+}
+
+impl<'a, E: Challenge> List<'a, E> {
+    /// No claim.
+    pub fn new(layout: &'a Layout, public: &'a dyn PublicCells) -> Self {
+        Self { parts: PublicParts::new(layout, public), claims: Vec::new() }
+    }
+
+    /// The claims taken.
+    #[must_use]
+    pub fn finish(self) -> Vec<Claim<E>> {
+        let all = self.claims.into_iter().zip(self.parts.values);
+        all.map(|((name, entries), public)| Claim { name, public, entries }).collect()
+    }
+}
+
+impl<E: Challenge> Sink<E> for List<'_, E> {
+    fn wants(&self, _: usize) -> bool {
+        true
+    }
+
+    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
+        if self.parts.wants(tensor) {
+            self.parts.take(tensor, granule, rows, low);
+        } else if let Some((_, entries)) = self.claims.last_mut() {
+            entries.take(tensor, granule, rows, low);
+        }
+    }
+}
+
+impl<E: Challenge> ClaimSink<E> for List<'_, E> {
+    fn begin(&mut self, name: &'static str, constant: &dyn Fn() -> E) {
+        self.parts.begin(name, constant);
+        self.claims.push((name, Vec::new()));
+    }
+}
+
+/// `sum weight * cell` over row-major cells.
+fn dot_public<E: Challenge>(dims: &Dims, granule: usize, rows: &[E], low: &[E], cells: &[i64]) -> E {
+    let per = dims.padded_last() >> granule;
+    let mut acc = E::ZERO;
+    for (line, values) in rows.chunks(per.max(1)).zip(cells.chunks(dims.last.max(1))) {
+        for (r, row) in line.iter().zip(values.chunks(1 << granule)) {
+            if r.is_zero() {
+                continue;
+            }
+            let s = row.iter().zip(low).fold(E::ZERO, |a, (v, w)| a + *w * E::base_from_int(*v));
+            acc += *r * s;
+        }
+    }
+    acc
+}
+
+/// Values at a point of the functionals that claims, weighted by powers of `gamma`, induce on the columns of all trees.
+pub struct AtPoint<'a, E> {
+    layout: &'a Layout,
+    tau: &'a [E],
+    gamma: E,
+    /// Weight of the present claim.
+    weight: E,
+    claims: usize,
+    /// `eq(tau, j)` for cells of a row, by granule.
+    low: BTreeMap<usize, Vec<E>>,
+    /// By height of the column and granule: rows weighted so far, and `eq(tau, r)` of all rows once these are many.
+    high: BTreeMap<(usize, usize), (usize, Vec<E>)>,
+    spare: Vec<E>,
+    segment: Vec<E>,
+    out: Vec<Vec<E>>,
+}
+
+impl<'a, E: Challenge> AtPoint<'a, E> {
+    /// No claim.
+    pub fn new(layout: &'a Layout, tau: &'a [E], gamma: E) -> Self {
+        let out = layout.trees.iter().map(|t| vec![E::ZERO; t.columns]).collect();
+        Self {
+            layout,
+            tau,
+            gamma,
+            weight: E::ONE,
+            claims: 0,
+            low: BTreeMap::new(),
+            high: BTreeMap::new(),
+            spare: Vec::new(),
+            segment: Vec::new(),
+            out,
+        }
+    }
+
+    /// `[tree][column]`.
+    #[must_use]
+    pub fn finish(self) -> Vec<Vec<E>> {
+        self.out
+    }
+}
+
+impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
+    fn wants(&self, tensor: usize) -> bool {
+        self.layout.tensors.get(tensor).is_some_and(|p| p.tree.is_some())
+    }
+
+    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
+        let Some(placed) = self.layout.tensors.get(tensor) else { return };
+        let Some(tree) = placed.tree else { return };
+        let group = self.layout.trees.get(tree).map_or(0, |t| t.group);
+        let height = self.layout.heights.get(group).copied().unwrap_or(0).min(self.tau.len());
+        let (inside, above) = self.tau.get(..height).unwrap_or_default().split_at(granule.min(height));
+        let inner = dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), &low) * self.weight;
+        let (used, table) = self.high.entry((height, granule)).or_default();
+        *used += rows.len();
+        // Where rows are many, one table serves all.
+        if table.is_empty() && *used >= 1 << above.len() {
+            *table = eq_table(above);
+        }
+        let fine = placed.dims.granule - granule;
+        for s in &placed.segments {
+            let own = rows.get(s.row << fine..(s.row + s.rows) << fine).unwrap_or_default();
+            let start = s.start >> granule;
+            let eq = if table.is_empty() {
+                self.segment.clear();
+                eq_segment_into(above, start, own.len(), E::ONE, &mut self.segment);
+                &self.segment
+            } else {
+                table.get(start..).unwrap_or_default()
+            };
+            if let Some(o) = self.out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
+                *o += inner * dot(own, eq);
+            }
+        }
+        if let Cow::Owned(rows) = rows
+            && rows.capacity() > self.spare.capacity()
+        {
+            self.spare = rows;
+        }
+    }
+
+    fn spare(&mut self) -> Vec<E> {
+        let mut out = core::mem::take(&mut self.spare);
+        out.clear();
+        out
+    }
+}
+
+impl<E: Challenge> ClaimSink<E> for AtPoint<'_, E> {
+    fn begin(&mut self, _: &'static str, _: &dyn Fn() -> E) {
+        self.weight = if self.claims == 0 { E::ONE } else { self.weight * self.gamma };
+        self.claims += 1;
+    }
+}
