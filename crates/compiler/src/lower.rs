@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proveil_graph::{Graph, Node, Op, Origin, Tensor, TensorId};
+use proveil_graph::{Graph, Node, Op, Origin, Tensor, TensorId, stats};
 use proveil_relation::{Home, Input, Output, Relation, TensorDecl};
 
 use crate::error::LowerError;
@@ -104,13 +104,7 @@ fn limb_bits(graph: &Graph, options: &Options) -> Result<u32, LowerError> {
     match options.limb_bits {
         Some(got @ 1..=16) => Ok(got),
         Some(got) => Err(LowerError::Option { option: "limb_bits", got, lo: 1, hi: 16 }),
-        None => {
-            let cells = |id: TensorId| graph.tensors.get(id.0 as usize).map_or(0, Tensor::cells);
-            let exact = |op: &Op| matches!(op, Op::Linear { .. } | Op::Reshape(_) | Op::Contract(_));
-            let nodes = graph.nodes.iter().filter(|n| !exact(&n.op)).map(|n| cells(n.out));
-            let total: usize = nodes.chain(graph.inputs.iter().map(|&id| cells(id))).sum();
-            Ok(total.max(1).ilog2().clamp(8, 16))
-        }
+        None => Ok(stats::digit_bits(graph)),
     }
 }
 

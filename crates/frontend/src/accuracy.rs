@@ -7,7 +7,7 @@ use crate::error::{FrontendError, Result};
 use crate::import::Imported;
 use crate::model::{InputSpec, LayerError, Model, OutputError, OutputSpec, Report, Saturation};
 use crate::options::Options;
-use crate::quantise::{Quantised, Rep, Setting, Span};
+use crate::quantise::{Quantised, Rep, Setting, Span, bits_of};
 use crate::real::{RealGraph, Source, eval};
 use crate::search::{Samples, agreement, worst};
 use crate::tensor::Kind;
@@ -39,7 +39,9 @@ pub(crate) fn measure(
         .zip(imported.outputs.iter().zip(&imported.labels))
         .map(|(p, ((name, kind), labels))| OutputSpec::new(p, name.clone(), *kind, labels.clone()))
         .collect();
-    let mut report = Report { bits: (set.weight_bits, set.activation_bits, set.table_bits), ..Report::default() };
+    let widths = q.weights.iter().map(|(_, int)| bits_of(q.graph.tensors[int.0 as usize].range));
+    let bits = (widths.max().unwrap_or(set.weight_bits), set.activation_bits, set.table_bits);
+    let mut report = Report { bits, ..Report::default() };
     let mut pairs = vec![Vec::new(); outputs.len()];
     let mut cut = vec![0; q.graph.nodes.len()];
     let mut own = 0f64;

@@ -81,7 +81,7 @@ pub struct OutputSpec {
 pub struct Report {
     /// Samples measured.
     pub samples: usize,
-    /// Bits of weights, activations and tables that the search chose.
+    /// Bits of the widest weights of products, of activations and of tables that the search chose.
     pub bits: (u32, u32, u32),
     /// One entry for each output.
     pub outputs: Vec<OutputError>,

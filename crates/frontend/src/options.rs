@@ -28,7 +28,7 @@ pub enum OutputPolicy {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Bits of weights, 8 to 16; `None` lets the search choose.
+    /// Bits of weights, 8 to 16, the same for all; `None` lets the search choose, for each tensor by itself.
     pub weight_bits: Option<u32>,
     /// Bits of activations, 8 to 14; `None` lets the search choose.
     pub activation_bits: Option<u32>,

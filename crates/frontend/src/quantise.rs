@@ -15,6 +15,7 @@ mod rounding;
 mod softmax;
 mod table;
 mod trees;
+mod widths;
 
 use std::collections::HashMap;
 
@@ -23,6 +24,7 @@ use proveil_graph::{Builder, Graph, Params, Range, TensorId};
 use crate::error::{FrontendError, Result};
 use crate::real::{RealGraph, Source};
 use crate::tensor::Kind;
+pub(crate) use widths::{Widths, fitted};
 
 /// Widths of one attempt of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -147,6 +149,8 @@ pub(crate) struct Quantised {
     pub outputs: Vec<Port>,
     /// Integer tensor of each live real tensor, with its step.
     pub reps: Vec<Option<Rep>>,
+    /// Weights of products whose width is open: the real constant and the integer tensor.
+    pub weights: Vec<(TensorId, TensorId)>,
 }
 
 pub(crate) struct Quantiser<'a> {
@@ -157,6 +161,9 @@ pub(crate) struct Quantiser<'a> {
     reps: Vec<Option<Rep>>,
     narrowed: HashMap<(u32, u32), Rep>,
     weights: HashMap<(u32, u64), Rep>,
+    /// Weights whose unit follows from their width.
+    open: Vec<(TensorId, TensorId)>,
+    widths: &'a Widths,
     used: HashMap<String, usize>,
     scope: String,
     /// Tensors that a step function reads, directly or through sums and views.
@@ -171,11 +178,17 @@ pub(crate) struct Quantiser<'a> {
     rows: HashMap<u32, softmax::Row>,
 }
 
-/// Builds the integer graph for one setting.
+/// Builds the integer graph for one setting; `widths` overrides its bits of single weights.
 ///
 /// # Errors
 /// `Quantise` where a tensor has no representation within the limits, and whatever the graph refuses.
-pub(crate) fn quantise(g: &RealGraph, live: &[bool], spans: &[Span], set: Setting) -> Result<Quantised> {
+pub(crate) fn quantise(
+    g: &RealGraph,
+    live: &[bool],
+    spans: &[Span],
+    set: Setting,
+    widths: &Widths,
+) -> Result<Quantised> {
     let mut q = Quantiser {
         g,
         spans,
@@ -184,6 +197,8 @@ pub(crate) fn quantise(g: &RealGraph, live: &[bool], spans: &[Span], set: Settin
         reps: vec![None; g.tensors.len()],
         narrowed: HashMap::new(),
         weights: HashMap::new(),
+        open: Vec::new(),
+        widths,
         used: HashMap::new(),
         scope: String::new(),
         sharp: g.sharp(live),
@@ -208,7 +223,7 @@ pub(crate) fn quantise(g: &RealGraph, live: &[bool], spans: &[Span], set: Settin
         outputs.push(q.output(id)?);
     }
     let (graph, params) = q.b.finish()?;
-    Ok(Quantised { graph, params, inputs, outputs, reps: q.reps })
+    Ok(Quantised { graph, params, inputs, outputs, reps: q.reps, weights: q.open })
 }
 
 /// Smallest power of two (as an exponent) that is at least `x`.

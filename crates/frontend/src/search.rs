@@ -1,13 +1,13 @@
 //! The search for widths: the cheapest numbers whose measured errors are small enough.
 
-use proveil_graph::Op;
+use proveil_graph::{Graph, Op};
 
 use crate::accuracy::{Measured, measure, warnings};
 use crate::error::{FrontendError, Result};
 use crate::import::Imported;
 use crate::model::Model;
 use crate::options::Options;
-use crate::quantise::{Setting, Span, quantise};
+use crate::quantise::{Quantised, Setting, Span, Widths, fitted, quantise};
 use crate::real::{RealOp, Source};
 
 /// Widths that the search tries, cheapest first: weights, activations, tables.
@@ -43,8 +43,10 @@ const MAX_SMALL: f64 = 2.0;
 const WORTH_IT: f64 = 0.7;
 /// Misfit of a model whose labels agree with the float model's in none of the rows, where agreement is asked for.
 const DISAGREES: f64 = 20.0;
-/// Bits of weights at most.
+/// Bits of weights at most, before their widths are fitted.
 const MAX_WEIGHT_BITS: u32 = 16;
+/// Times that widths are fitted: a product that drops nothing shows only then how much it lacks.
+const FITTINGS: usize = 3;
 
 /// What is searched for, and what settings are judged on.
 pub(crate) struct Search<'a> {
@@ -85,7 +87,8 @@ impl Search<'_> {
         let (mut best, mut last_error): (Option<Tried>, _) = (None, None);
         for set in settings(self.imported, self.live, self.options) {
             let wide = set.activation_bits > MAX_ACTIVATION_BITS;
-            let enough = |t: &Tried| looked_up(&t.model) > WIDE_CELLS || t.usual <= if t.few { 1.0 } else { WIDE_FIT };
+            let enough =
+                |t: &Tried| looked_up(&t.model.graph) > WIDE_CELLS || t.usual <= if t.few { 1.0 } else { WIDE_FIT };
             if wide && best.as_ref().is_some_and(enough) {
                 break;
             }
@@ -111,8 +114,26 @@ impl Search<'_> {
     }
 
     fn tried(&self, set: Setting, on: &[Measured], thorough: bool) -> Result<(Model, f64)> {
-        let q = quantise(&self.imported.graph, self.live, self.spans, set)?;
-        measure(self.imported, q, set, on, self.options, thorough)
+        measure(self.imported, self.quantised(set)?, set, on, self.options, thorough)
+    }
+
+    /// The integer graph of a setting, with weights as fine as their results can tell unless their bits were asked for.
+    fn quantised(&self, set: Setting) -> Result<Quantised> {
+        let mut widths = Widths::new();
+        let mut q = quantise(&self.imported.graph, self.live, self.spans, set, &widths)?;
+        if self.options.weight_bits.is_some() {
+            return Ok(q);
+        }
+        for _ in 0..FITTINGS {
+            let now = |id| widths.get(&id).copied().unwrap_or(set.weight_bits);
+            let wider = fitted(&q, &now, looked_up(&q.graph) <= FEW_CELLS);
+            if wider.is_empty() {
+                break;
+            }
+            widths.extend(wider);
+            q = quantise(&self.imported.graph, self.live, self.spans, set, &widths)?;
+        }
+        Ok(q)
     }
 
     /// Tries one setting; more digits are taken where they are nearly free, or where small inputs need them.
@@ -120,7 +141,7 @@ impl Search<'_> {
         let small = |set| self.tried(set, &self.small, false).map_or(f64::INFINITY, |(m, _)| worst(&m) / SMALL_ERROR);
         let target = self.options.max_error.max(f64::MIN_POSITIVE);
         let (mut set, (mut model, _)) = (set, self.tried(set, &self.measured, false)?);
-        if looked_up(&model) > FEW_CELLS {
+        if looked_up(&model.graph) > FEW_CELLS {
             if set.input_bits < INPUT_BITS && small(set) > 1.0 {
                 set.input_bits = INPUT_BITS;
                 (model, _) = self.tried(set, &self.measured, false)?;
@@ -167,9 +188,9 @@ pub(crate) fn worst(model: &Model) -> f64 {
     model.report.outputs.iter().map(|o| o.relative).fold(0.0, f64::max)
 }
 
-fn looked_up(model: &Model) -> usize {
-    let looked = model.graph.nodes.iter().filter(|n| matches!(n.op, Op::Lookup { .. }));
-    looked.map(|n| model.graph.tensors[n.out.0 as usize].cells()).sum()
+fn looked_up(graph: &Graph) -> usize {
+    let looked = graph.nodes.iter().filter(|n| matches!(n.op, Op::Lookup { .. }));
+    looked.map(|n| graph.tensors[n.out.0 as usize].cells()).sum()
 }
 
 /// The settings worth trying for a model, each once, cheapest first.

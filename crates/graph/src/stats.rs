@@ -1,6 +1,6 @@
 //! Sizes of a graph: what it costs to run and, roughly, to prove.
 
-use crate::ir::{Graph, Op, Origin};
+use crate::ir::{Graph, Op, Origin, TensorId};
 
 /// Sizes of a graph. Sums that exceed 64 bits saturate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,4 +35,19 @@ impl Stats {
         }
         stats
     }
+}
+
+/// Widths in bits that a committed digit may have.
+const DIGIT_BITS: (u32, u32) = (8, 16);
+
+/// Bits of the digits that wide numbers are cut into in a proof: so many that the table of a digit is not longer than
+/// what is looked up in it. A look-up that drops more bits than this has more than one digit to commit.
+#[must_use]
+pub fn digit_bits(graph: &Graph) -> u32 {
+    let cells =
+        |id: TensorId| graph.get(id).map_or(0, |t| t.shape.iter().fold(1usize, |n, &len| n.saturating_mul(len)));
+    let exact = |op: &Op| matches!(op, Op::Linear { .. } | Op::Reshape(_) | Op::Contract(_));
+    let nodes = graph.nodes.iter().filter(|n| !exact(&n.op)).map(|n| cells(n.out));
+    let total = nodes.chain(graph.inputs.iter().map(|&id| cells(id))).fold(0usize, usize::saturating_add);
+    total.max(1).ilog2().clamp(DIGIT_BITS.0, DIGIT_BITS.1)
 }

@@ -137,14 +137,11 @@ impl Quantiser<'_> {
         let Source::Const { data, secret } = &t.source else { return self.rep(id) };
         let reach = Span::of(data, 1).reach();
         let whole = data.iter().all(|v| v.fract() == 0.0) && reach < 32768.0;
-        let bits = self.set.weight_bits;
         let own = self.g.int_bits.get(&id).copied();
-        let bits = own.unwrap_or(bits);
-        let step = if own.is_some() || whole && (!secret || reach < f64::from(1u32 << (bits - 1))) {
-            1.0
-        } else {
-            2f64.powi(exponent(reach / f64::from((1u32 << (bits - 1)) - 1) * other)) / other
-        };
+        let bits = own.or_else(|| self.widths.get(&id).copied()).unwrap_or(self.set.weight_bits);
+        let fixed = own.is_some() || whole && (!secret || reach < f64::from(1u32 << (bits - 1)));
+        let step =
+            if fixed { 1.0 } else { 2f64.powi(exponent(reach / f64::from((1u32 << (bits - 1)) - 1) * other)) / other };
         let cells: Vec<i64> = data.iter().map(|v| (v / step).round() as i64).collect();
         let scale = Self::scale_of(step);
         let scope = std::mem::replace(&mut self.scope, t.name.clone());
@@ -157,6 +154,7 @@ impl Quantiser<'_> {
         self.scope = scope;
         let rep = Rep { id: int, step };
         self.weights.insert(key, rep);
+        self.open.extend((!fixed).then_some((id, int)));
         Ok(rep)
     }
 

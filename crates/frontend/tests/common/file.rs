@@ -82,6 +82,7 @@ impl File {
 }
 
 /// A tensor of one row.
+#[allow(dead_code)]
 pub fn row(values: &[f64]) -> Tensor {
     Tensor::floats(vec![1, values.len()], values.to_vec()).expect("dense")
 }
