@@ -13,7 +13,7 @@ use p3_field::{BasedVectorSpace, PrimeField64};
 pub use p3_field::{ExtensionField, Field, PackedValue, PrimeCharacteristicRing, TwoAdicField};
 use p3_goldilocks::Goldilocks;
 
-pub use packed::{add_scaled, dot, eq_table_scaled, scale};
+pub use packed::{Planes, add_scaled, dot, eq_table_scaled, scale};
 
 /// The base field of the transparent backend: Goldilocks, `p = 2^64 - 2^32 + 1`.
 pub type F = Goldilocks;

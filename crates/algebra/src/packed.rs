@@ -47,6 +47,40 @@ pub fn dot<K: Challenge>(a: &[K], b: &[K]) -> K {
     lanes.into_iter().fold(rest, |s, x| s + x)
 }
 
+/// A vector by coordinates over the base field, for products with vectors of the base field.
+#[derive(Clone, Debug)]
+pub struct Planes<K: Challenge>(Vec<Vec<K::Base>>);
+
+impl<K: Challenge> Planes<K> {
+    /// The coordinates of `v`.
+    #[must_use]
+    pub fn new(v: &[K]) -> Self {
+        let plane = |c: usize| {
+            let at = |x: &K| x.as_basis_coefficients_slice().get(c).copied().unwrap_or(K::Base::ZERO);
+            v.iter().map(at).collect()
+        };
+        Self((0..K::DIMENSION).map(plane).collect())
+    }
+
+    /// `sum_i v_(from + i) b_i`; the shorter length counts.
+    #[must_use]
+    pub fn dot(&self, from: usize, b: &[K::Base]) -> K {
+        type Of<K> = <<K as Challenge>::Base as Field>::Packing;
+        let sums = self.0.iter().map(|plane| {
+            let a = plane.get(from..).unwrap_or_default();
+            let n = a.len().min(b.len());
+            let whole = n - n % width::<K>();
+            let ((a, x), (b, y)) = (a.split_at(n).0.split_at(whole), b.split_at(n).0.split_at(whole));
+            let packs = Of::<K>::pack_slice(a).iter().zip(Of::<K>::pack_slice(b));
+            let sum = packs.fold(Of::<K>::ZERO, |s, (x, y)| s + *x * *y);
+            let rest = x.iter().zip(y).fold(K::Base::ZERO, |s, (x, y)| s + *x * *y);
+            sum.as_slice().iter().fold(rest, |s, x| s + *x)
+        });
+        let sums: Vec<K::Base> = sums.collect();
+        K::from_basis_coefficients_fn(|i| sums.get(i).copied().unwrap_or(K::Base::ZERO))
+    }
+}
+
 /// Multiplies every element by `c`.
 pub fn scale<K: Challenge>(v: &mut [K], c: K) {
     let pack = Pack::<K>::from(c);
@@ -110,6 +144,9 @@ mod tests {
             let mut scaled = a.clone();
             scale(&mut scaled, b[0]);
             assert_eq!(scaled, a.iter().map(|x| *x * b[0]).collect::<Vec<_>>());
+            let base: Vec<F> = (0..n + 2).map(F::from_u64).collect();
+            let expected = a.iter().skip(1).zip(&base).fold(E::ZERO, |s, (x, y)| s + *x * *y);
+            assert_eq!(Planes::new(&a).dot(1, &base), expected);
             let mut sum = a.clone();
             add_scaled(&mut sum, &b, b[1]);
             assert_eq!(sum, a.iter().zip(&b).map(|(x, y)| *x + *y * b[1]).collect::<Vec<_>>());

@@ -220,8 +220,16 @@ pub fn linear_value(layout: &Layout, entries: &[Entry<E>], cells: &[Cells<'_>]) 
             let per = (d.padded_last() >> e.granule).max(1);
             let values = cells[e.tensor].values;
             let unit = e.low.len() == 1;
-            let lines = e.rows.par_chunks(per).zip(values.par_chunks(d.last)).with_min_len(64);
+            // Rows of the line in which the weights begin, and whole lines from there.
+            let (line, lead) = (e.first / per, e.first % per);
+            let head = (per - lead) % per;
+            let (begin, rest) = e.rows.split_at(head.min(e.rows.len()));
+            let values = &values[line * d.last..];
+            let (of_begin, of_rest) = values.split_at(if head == 0 { 0 } else { d.last });
+            let begin = (begin, &of_begin[(lead << e.granule).min(of_begin.len())..]);
+            let lines = rest.par_chunks(per).zip(of_rest.par_chunks(d.last)).with_min_len(64);
             lines
+                .chain(rayon::iter::once(begin))
                 .map(|(rows, line)| {
                     let mut acc = E::ZERO;
                     for (r, row) in rows.iter().zip(line.chunks(1 << e.granule)) {

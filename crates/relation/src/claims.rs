@@ -8,6 +8,7 @@
 mod sink;
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -17,7 +18,7 @@ use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::groups::{Group, Side};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
-use crate::table::{Column, Part, Table};
+use crate::table::{Column, Part, Table, segment_moments};
 use crate::terms::{LinearTerm, ProductTerm, Source};
 use crate::weights::{Factor, Sink, eq_segment_into, push};
 
@@ -101,6 +102,21 @@ impl<E: Challenge> Point<E> {
     }
 }
 
+/// Sum of the weights of the valid cells of a block, lanes weighted by `lane`.
+fn block_total<E: Challenge>(layout: &Layout, p: &Point<E>, b: &Block, lane: impl Fn(&LaneSegment) -> E) -> E {
+    let (d, low) = (&b.dims, p.low(&b.dims));
+    let tail = d.last & ((1 << d.granule) - 1);
+    if tail != 0 && d.chunks() > 1 {
+        let rows = p.block_rows(layout, b, lane);
+        return total(d, &SpaceWeights { rows, low });
+    }
+    // All granules hold the same number of cells.
+    let cells = if tail == 0 { E::ONE } else { segment_moments(&low, 0, tail).0 };
+    let high = p.rho_nv(layout).get(d.granule..).unwrap_or_default();
+    let sum = |s: &LaneSegment| lane(s) * segment_moments(high, s.start >> d.granule, s.rows).0;
+    b.segments.iter().fold(E::ZERO, |a, s| a + sum(s)) * cells
+}
+
 /// Sum of the weights of all valid cells.
 pub fn total<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
     let low = eq_table(&w.low);
@@ -145,7 +161,7 @@ fn numerator<E: Challenge>(
     let here = |b: &Block| b.segments.iter().any(|s| s.lane == lane);
     let num = relation.lookups.len();
     let lookups = layout.blocks.iter().take(num).filter(|b| here(b));
-    out.begin(name, &|| lookups.clone().fold(E::ZERO, |a, b| a + total(&b.dims, &weights(b))));
+    out.begin(name, &|| lookups.clone().fold(E::ZERO, |a, b| a + block_total(layout, p, b, pick)));
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
         let multiplicity = layout.multiplicity(relation, t);
         if out.wants(multiplicity) {
@@ -260,8 +276,9 @@ pub fn phase2_public<E: Challenge>(
     };
     let (looked, tables) = layout.blocks.split_at(relation.lookups.len().min(layout.blocks.len()));
     for ((l, b), w) in relation.lookups.iter().zip(looked).zip(&weights.blocks) {
-        if let Some(w) = w {
-            acc += total(&b.dims, w) * constants(l.table as usize, 0, &l.tuple);
+        if w.is_some() {
+            let sum = block_total(layout, p, b, |s| p.weight(s.lane));
+            acc += sum * constants(l.table as usize, 0, &l.tuple);
         }
     }
     for ((o, d), w) in relation.outputs.iter().zip(&layout.outputs).zip(&weights.outputs) {
@@ -311,6 +328,9 @@ pub fn table_id<E: Challenge>(t: usize) -> E {
     E::from_int(t as i64 + 1)
 }
 
+/// A group, the sum of the weights of outer variables of all that differ by these only, and its factors.
+type Joint<'a, E> = (&'a Group, Vec<E>, Vec<Factor<'a, E>>);
+
 /// The functional of one side of phase 2 at `kappa`.
 pub fn product_side<E: Challenge>(
     layout: &Layout,
@@ -330,22 +350,50 @@ pub fn product_side<E: Challenge>(
             *s += block * side_scale(g, side, scale);
         }
     }
+    // Operands that differ by the weights of outer variables only are pushed once, with the sum of these.
+    let mut joint: BTreeMap<usize, Joint<'_, E>> = BTreeMap::new();
+    let pushed = |g: &Group, factors: &[Factor<'_, E>], scale, out: &mut _| {
+        let access = g.access(side);
+        if let Some(t) = layout.tensors.get(access.tensor as usize) {
+            push(&g.side_extents(side), factors, scale, access, &t.dims, out);
+        }
+    };
     for ((i, g), scale) in layout.groups.iter().enumerate().zip(scales) {
-        if g.first.get(side.index()) != Some(&i) || scale.is_zero() {
+        let tensor = g.access(side).tensor as usize;
+        if g.first.get(side.index()) != Some(&i) || scale.is_zero() || !out.wants(tensor) {
             continue;
         }
         // An operand that carries no weights of the space may stand for others though nothing is claimed of its own.
         let space = weights.term(layout, p, g);
         let mut factors = space.map_or_else(Vec::new, |(w, dims, _)| g.side_factors(side, dims, &w.rows, &w.low));
+        let same = match (g.joint.get(side.index()), factors.first_mut()) {
+            (Some(Some(j)), Some(Factor::Outer { rows, .. })) => Some((*j, core::mem::take(rows))),
+            _ => None,
+        };
+        if let Some((j, rows)) = &same
+            && let Some((_, sum, _)) = joint.get_mut(j)
+        {
+            add_scaled(sum, rows, scale);
+            continue;
+        }
         let mut at = 0;
         for (var, bits) in &g.kappa {
             factors.push(Factor::Eq { var: *var, pt: kappa.get(at..at + bits).unwrap_or_default().to_vec() });
             at += bits;
         }
-        let access = g.access(side);
-        if let Some(t) = layout.tensors.get(access.tensor as usize) {
-            push(&g.side_extents(side), &factors, scale, access, &t.dims, out);
+        match same {
+            Some((j, mut rows)) => {
+                proveil_algebra::scale(&mut rows, scale);
+                joint.insert(j, (g, rows, factors));
+            }
+            None => pushed(g, &factors, scale, out),
         }
+    }
+    for (g, sum, mut factors) in joint.into_values() {
+        if let Some(Factor::Outer { rows, .. }) = factors.first_mut() {
+            *rows = sum;
+        }
+        pushed(g, &factors, E::ONE, out);
     }
 }
 

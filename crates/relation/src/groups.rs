@@ -38,6 +38,10 @@ impl Side {
 type OperandKey =
     (Access, Vec<usize>, Vec<(usize, usize)>, Option<(Space, Side, Side, Vec<(usize, usize)>, Option<usize>)>);
 
+/// What is read, over which variables, at which coordinates of `kappa`; number of variables of the space and, where the
+/// operand carries the weights inside a granule, the granule.
+type JointKey = (Access, Vec<usize>, Vec<(usize, usize)>, (usize, Option<usize>));
+
 /// Which address weights a term has, up to their scale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Space {
@@ -74,6 +78,8 @@ pub struct Group {
     pub offset: usize,
     /// For each side, the first group whose operand is the same up to its scale; often the group itself.
     pub first: [usize; 2],
+    /// For each side with weights of the space's outer variables, the first group whose operand differs by these only.
+    pub joint: [Option<usize>; 2],
 }
 
 impl Group {
@@ -113,6 +119,15 @@ impl Group {
         };
         let weights = weighted.then(|| (space, self.rows_to, self.low_to, self.fixed.clone(), self.chunk));
         (self.access(side).clone(), self.side_extents(side), self.kappa.clone(), weights)
+    }
+
+    /// What an operand depends on besides the weights of the space's outer variables, if it carries these as a factor
+    /// of their own.
+    fn joint_key(&self, side: Side, terms: &[ProductTerm]) -> Option<JointKey> {
+        let own = self.rows_to == side && (self.low_to != side || !self.fixed.is_empty());
+        let granule = terms.get(self.term)?.dims.granule;
+        let low = (self.low_to == side).then_some(granule);
+        own.then(|| (self.access(side).clone(), self.side_extents(side), self.kappa.clone(), (self.space, low)))
     }
 
     /// Address weights of the space that a side carries. `rows` and `low` are those of the whole space.
@@ -194,6 +209,7 @@ pub fn split(term: usize, dims: &Dims, p: &Product) -> Vec<Group> {
         kappa: vec![],
         offset: 0,
         first: [0; 2],
+        joint: [None; 2],
     };
     let mut out = Vec::new();
     assign(base, dims, &mut out);
@@ -313,11 +329,13 @@ pub fn plan(terms: &[ProductTerm]) -> (Vec<Group>, usize, usize) {
         }
     }
     for side in [Side::Lhs, Side::Rhs] {
-        let mut seen = BTreeMap::new();
+        let (mut seen, mut joint) = (BTreeMap::new(), BTreeMap::new());
         for (i, g) in groups.iter_mut().enumerate() {
             let key = g.operand_key(side, terms);
-            if let Some(f) = g.first.get_mut(side.index()) {
+            let joined = g.joint_key(side, terms).map(|k| *joint.entry(k).or_insert(i));
+            if let (Some(f), Some(j)) = (g.first.get_mut(side.index()), g.joint.get_mut(side.index())) {
                 *f = *seen.entry(key).or_insert(i);
+                *j = joined;
             }
         }
     }

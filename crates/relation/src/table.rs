@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use proveil_algebra::Challenge;
+use proveil_algebra::{Challenge, Planes, eq_table};
 use serde::{Deserialize, Serialize};
 
 use crate::decl::Expr;
@@ -128,23 +128,49 @@ impl Table {
     pub fn evaluate<E: Challenge>(&self, pt: &[E], start: usize, one: E, powers: &[E]) -> E {
         let mut acc = E::ZERO;
         let mut at = start;
+        let mut dense = None;
         for p in self.parts() {
             let len = p.len as usize;
             let (s0, s1) = segment_moments(pt, at, len);
             acc += s0 * one;
-            let dense = p.columns.iter().any(|c| matches!(c, Column::Values(_)));
-            let eq = if dense { eq_segment(pt, at, len) } else { Vec::new() };
             for (c, w) in p.columns.iter().zip(powers) {
                 acc += *w
                     * match c {
                         Column::Ramp(s) => s1 + s0 * E::from_int(*s),
                         Column::Constant(k) => s0 * E::from_int(*k),
-                        Column::Values(v) => v.iter().zip(&eq).fold(E::ZERO, |a, (x, e)| a + *e * E::base_from_int(*x)),
+                        Column::Values(v) => dense.get_or_insert_with(|| Dense::new(pt)).sum(at, v),
                     };
             }
             at += len;
         }
         acc
+    }
+}
+
+/// Sums of dense columns, by blocks of addresses: small integers times one vector of base-field coordinates.
+struct Dense<'a, E: Challenge> {
+    low: Planes<E>,
+    bits: usize,
+    high: &'a [E],
+}
+
+impl<'a, E: Challenge> Dense<'a, E> {
+    fn new(pt: &'a [E]) -> Self {
+        let (low, high) = pt.split_at(pt.len().min(8));
+        Self { low: Planes::new(&eq_table(low)), bits: low.len(), high }
+    }
+
+    /// `sum_x eq(pt, start + x) values[x]`.
+    fn sum(&self, start: usize, values: &[i64]) -> E {
+        let block = 1 << self.bits;
+        let first = start % block;
+        let high = eq_segment(self.high, start >> self.bits, (first + values.len()).div_ceil(block));
+        let (head, rest) = values.split_at((block - first).min(values.len()));
+        let blocks = [head].into_iter().chain(rest.chunks(block)).zip(high).enumerate();
+        blocks.fold(E::ZERO, |a, (i, (part, h))| {
+            let part: Vec<E::Base> = part.iter().map(|v| E::base_from_int(*v)).collect();
+            a + self.low.dot(if i == 0 { first } else { 0 }, &part) * h
+        })
     }
 }
 

@@ -86,17 +86,48 @@ pub enum Factor<'a, E: Clone> {
     },
 }
 
-/// A weight vector on one tensor: cell `r * 2^granule + j` of its padded layout has weight `rows[r] * low[j]`.
+/// A weight vector on one tensor: cell `(first + r) * 2^granule + j` of its padded layout has weight
+/// `rows[r] * low[j]`; rows before and after weigh nothing.
 #[derive(Clone, Debug)]
 pub struct Entry<E> {
     /// Index in the layout's tensor list.
     pub tensor: usize,
     /// Power of two.
     pub granule: usize,
+    /// First row with a weight.
+    pub first: usize,
     /// Row weights.
     pub rows: Vec<E>,
     /// Weights inside a row (zero on padding cells).
     pub low: Vec<E>,
+}
+
+/// Row weights of a functional, from its first row on.
+pub type Rows<'a, E> = (usize, Cow<'a, [E]>);
+
+/// Weights inside a row.
+#[derive(Clone, Debug)]
+pub enum Low<'a, E: Clone> {
+    /// `scale * eq(point, j)`.
+    Eq {
+        /// The point, as long as the granule.
+        point: &'a [E],
+        /// The scale.
+        scale: E,
+    },
+    /// Dense.
+    Cells(Cow<'a, [E]>),
+}
+
+impl<E: Challenge> Low<'_, E> {
+    /// All weights.
+    #[must_use]
+    pub fn cells(self) -> Vec<E> {
+        match self {
+            Self::Eq { point, scale } => eq_table_scaled(point, scale),
+            Self::Cells(cells) => cells.into_owned(),
+        }
+    }
 }
 
 /// Where functionals go: into a list, or to what follows from them.
@@ -104,20 +135,20 @@ pub trait Sink<E: Clone> {
     /// Whether functionals on this tensor are wanted; others need not be computed.
     fn wants(&self, tensor: usize) -> bool;
     /// Takes a functional: the fields of an [`Entry`].
-    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>);
+    fn take(&mut self, tensor: usize, granule: usize, rows: Rows<'_, E>, low: Low<'_, E>);
     /// A vector whose memory may be used for row weights.
     fn spare(&mut self) -> Vec<E> {
         Vec::new()
     }
 }
 
-impl<E: Clone> Sink<E> for Vec<Entry<E>> {
+impl<E: Challenge> Sink<E> for Vec<Entry<E>> {
     fn wants(&self, _: usize) -> bool {
         true
     }
 
-    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
-        self.push(Entry { tensor, granule, rows: rows.into_owned(), low: low.into_owned() });
+    fn take(&mut self, tensor: usize, granule: usize, (first, rows): Rows<'_, E>, low: Low<'_, E>) {
+        self.push(Entry { tensor, granule, first, rows: rows.into_owned(), low: low.cells() });
     }
 }
 

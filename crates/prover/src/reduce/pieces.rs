@@ -77,27 +77,24 @@ pub(super) fn pieces(layout: &Layout, weighted: &[(E, &Claim<E>)], columns: &[Ve
             places.entry((e.tensor, e.granule)).or_default().push((*weight, e));
         }
     }
-    let places: Vec<_> = places.into_values().collect();
-    let mut out: Vec<Piece> = places.into_par_iter().flat_map_iter(merge).collect();
+    let places: Vec<_> = places.into_iter().collect();
+    let of = |((tensor, _), entries): ((usize, _), _)| merge(layout.tensors[tensor].dims.padded_cells(), entries);
+    let mut out: Vec<Piece> = places.into_par_iter().flat_map_iter(of).collect();
     sum(layout, columns, &mut out);
     out
 }
 
-/// Joins entries of one tensor and granule that have the same weights inside a granule.
-fn merge(entries: Weighted<'_>) -> Vec<Piece> {
+/// Joins entries of one tensor of `size` padded cells and of one granule that have the same weights inside a granule.
+fn merge(size: usize, entries: Weighted<'_>) -> Vec<Piece> {
     let mut out: Vec<Piece> = Vec::new();
     for (weight, e) in entries {
-        let scaled = e.rows.iter().map(|r| if *r == E::ZERO { E::ZERO } else { weight * *r });
-        match out.iter_mut().find(|p| p.low == e.low) {
-            Some(p) => p.rows.iter_mut().zip(scaled).for_each(|(r, x)| *r += x),
-            None => out.push(Piece {
-                tensor: e.tensor,
-                granule: e.granule,
-                rows: scaled.collect(),
-                low: e.low.clone(),
-                sums: Vec::new(),
-            }),
-        }
+        let at = out.iter().position(|p| p.low == e.low).unwrap_or_else(|| {
+            let (rows, low) = (vec![E::ZERO; size >> e.granule], e.low.clone());
+            out.push(Piece { tensor: e.tensor, granule: e.granule, rows, low, sums: Vec::new() });
+            out.len() - 1
+        });
+        let own = &mut out[at].rows[e.first..e.first + e.rows.len()];
+        proveil_algebra::add_scaled(own, &e.rows, weight);
     }
     out
 }

@@ -14,7 +14,7 @@ use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, Visibility}
 use proveil_relation::layout::{Layout, TreeKind};
 use proveil_relation::table::{Table, segment_moments};
 use proveil_relation::terms::Source;
-use proveil_relation::weights::Entry;
+use proveil_relation::weights::{Entry, Low};
 use proveil_relation::{Home, Relation};
 use proveil_verifier::phases::output_at;
 
@@ -145,7 +145,7 @@ impl Trial {
             let d = &self.layout.tensors[e.tensor].dims;
             for (i, row) in e.rows.iter().enumerate() {
                 for (j, low) in e.low.iter().enumerate() {
-                    let at = (i << e.granule) + j;
+                    let at = ((e.first + i) << e.granule) + j;
                     let (line, inside) = (at / d.padded_last(), at % d.padded_last());
                     match inside < d.last {
                         true => out[e.tensor][line * d.last + inside] += *row * *low,
@@ -327,7 +327,9 @@ fn give(name: &'static str, constant: E, entries: &[Entry<E>], out: &mut impl Cl
     out.begin(name, &|| constant);
     let wanted = |e: &&Entry<E>| out.wants(e.tensor);
     let entries: Vec<&Entry<E>> = entries.iter().filter(wanted).collect();
-    entries.into_iter().for_each(|e| out.take(e.tensor, e.granule, (&e.rows).into(), (&e.low).into()));
+    entries
+        .into_iter()
+        .for_each(|e| out.take(e.tensor, e.granule, (e.first, (&e.rows).into()), Low::Cells((&e.low).into())));
 }
 
 /// All claims of phases 1 and 2 with their weights on cells.

@@ -256,7 +256,8 @@ fn walk(r: &Relation, rng: &mut Rng, space: &[u32], extents: &[usize], access: &
         assert_eq!(e.tensor, access.tensor as usize);
         for (c, w) in cells.iter_mut().enumerate() {
             let at = c / dims.last * dims.padded_last() + c % dims.last;
-            *w -= e.rows[at >> e.granule] * e.low[at & ((1 << e.granule) - 1)];
+            let row = (at >> e.granule).checked_sub(e.first).and_then(|r| e.rows.get(r));
+            *w -= row.map_or(E::ZERO, |r| *r * e.low[at & ((1 << e.granule) - 1)]);
         }
     }
     assert!(cells.iter().all(|w| *w == E::ZERO), "{access:?} over {extents:?}, pushed");

@@ -6,10 +6,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, dot, eq_table};
+use proveil_algebra::{Challenge, dot, eq_points, eq_table};
 
 use crate::layout::{Dims, Layout};
-use crate::weights::{Entry, Sink, eq_segment_into};
+use crate::weights::{Entry, Low, Rows, Sink, eq_segment_into};
 
 /// Takes claims one after the other: each begins, then its functionals follow.
 pub trait ClaimSink<E: Clone>: Sink<E> {
@@ -54,10 +54,10 @@ impl<E: Challenge> Sink<E> for PublicParts<'_, E> {
         self.layout.tensors.get(tensor).is_some_and(|p| p.tree.is_none())
     }
 
-    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
+    fn take(&mut self, tensor: usize, granule: usize, (first, rows): Rows<'_, E>, low: Low<'_, E>) {
         let placed = self.layout.tensors.get(tensor);
         if let (Some(p), Some(cells), Some(v)) = (placed, self.public.cells(tensor), self.values.last_mut()) {
-            *v += dot_public(&p.dims, granule, &rows, &low, cells);
+            *v += dot_public(&p.dims, granule, first, &rows, &low.cells(), cells);
         }
     }
 }
@@ -93,7 +93,7 @@ impl<E: Challenge> Sink<E> for List<'_, E> {
         true
     }
 
-    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
+    fn take(&mut self, tensor: usize, granule: usize, rows: Rows<'_, E>, low: Low<'_, E>) {
         if self.parts.wants(tensor) {
             self.parts.take(tensor, granule, rows, low);
         } else if let Some((_, entries)) = self.claims.last_mut() {
@@ -110,17 +110,14 @@ impl<E: Challenge> ClaimSink<E> for List<'_, E> {
 }
 
 /// `sum weight * cell` over row-major cells.
-fn dot_public<E: Challenge>(dims: &Dims, granule: usize, rows: &[E], low: &[E], cells: &[i64]) -> E {
-    let per = dims.padded_last() >> granule;
+fn dot_public<E: Challenge>(dims: &Dims, granule: usize, first: usize, rows: &[E], low: &[E], cells: &[i64]) -> E {
+    let per = (dims.padded_last() >> granule).max(1);
     let mut acc = E::ZERO;
-    for (line, values) in rows.chunks(per.max(1)).zip(cells.chunks(dims.last.max(1))) {
-        for (r, row) in line.iter().zip(values.chunks(1 << granule)) {
-            if r.is_zero() {
-                continue;
-            }
-            let s = row.iter().zip(low).fold(E::ZERO, |a, (v, w)| a + *w * E::base_from_int(*v));
-            acc += *r * s;
-        }
+    for (r, weight) in rows.iter().enumerate().filter(|(_, w)| !w.is_zero()) {
+        let (line, chunk) = ((first + r) / per, (first + r) % per);
+        let from = line * dims.last + (chunk << granule);
+        let row = cells.get(from..(from + (1 << granule)).min((line + 1) * dims.last)).unwrap_or_default();
+        acc += *weight * row.iter().zip(low).fold(E::ZERO, |a, (v, w)| a + *w * E::base_from_int(*v));
     }
     acc
 }
@@ -172,13 +169,17 @@ impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
         self.layout.tensors.get(tensor).is_some_and(|p| p.tree.is_some())
     }
 
-    fn take(&mut self, tensor: usize, granule: usize, rows: Cow<'_, [E]>, low: Cow<'_, [E]>) {
+    fn take(&mut self, tensor: usize, granule: usize, (first, rows): Rows<'_, E>, low: Low<'_, E>) {
         let Some(placed) = self.layout.tensors.get(tensor) else { return };
         let Some(tree) = placed.tree else { return };
         let group = self.layout.trees.get(tree).map_or(0, |t| t.group);
         let height = self.layout.heights.get(group).copied().unwrap_or(0).min(self.tau.len());
         let (inside, above) = self.tau.get(..height).unwrap_or_default().split_at(granule.min(height));
-        let inner = dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), &low) * self.weight;
+        let inner = match &low {
+            Low::Eq { point, scale } => eq_points(point, inside) * *scale,
+            Low::Cells(cells) => dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), cells),
+        };
+        let inner = inner * self.weight;
         let (used, table) = self.high.entry((height, granule)).or_default();
         *used += rows.len();
         // Where rows are many, one table serves all.
@@ -186,9 +187,13 @@ impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
             *table = eq_table(above);
         }
         let fine = placed.dims.granule - granule;
+        let end = first + rows.len();
         for s in &placed.segments {
-            let own = rows.get(s.row << fine..(s.row + s.rows) << fine).unwrap_or_default();
-            let start = s.start >> granule;
+            let (from, to) = ((s.row << fine).max(first), ((s.row + s.rows) << fine).min(end));
+            let Some(own) = rows.get(from.wrapping_sub(first)..to.wrapping_sub(first)).filter(|_| from < to) else {
+                continue;
+            };
+            let start = (s.start >> granule) + from - (s.row << fine);
             let eq = if table.is_empty() {
                 self.segment.clear();
                 eq_segment_into(above, start, own.len(), E::ONE, &mut self.segment);

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
 
-use super::{Factor, Sink, Table, Walk, eq_segment, plan_walk, prepare, walk_rows};
+use super::{Factor, Low, Sink, Table, Walk, eq_segment, plan_walk, prepare, walk_rows};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
@@ -156,25 +156,26 @@ fn is_identity(extents: &[usize], vars: &[usize], access: &Access, dims: &Dims) 
 /// [`push`] through the identity: the weights of the space are those of the tensor.
 fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, dims: &Dims, out: &mut impl Sink<E>) {
     let granule = dims.granule;
-    // The scale rides on the few weights inside a row.
-    let mut low = eq_table_scaled(low.get(..granule).unwrap_or(low), scale);
+    let point = low.get(..granule).unwrap_or(low);
     let tail = dims.last & ((1 << granule) - 1);
-    let chunks = dims.chunks().max(1);
-    if tail != 0 && chunks == 1 {
-        low.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
-    } else if tail != 0 {
-        // The last granule of every line is partial.
-        let mut full = out.spare();
-        full.extend_from_slice(rows);
-        let mut partial = vec![E::ZERO; full.len()];
-        let ends = full.iter_mut().zip(&mut partial).skip(chunks - 1).step_by(chunks);
-        ends.for_each(|(f, p)| core::mem::swap(f, p));
-        let mut cut = low.clone();
-        cut.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
-        out.take(tensor, granule, partial.into(), cut.into());
-        return out.take(tensor, granule, full.into(), low.into());
+    if tail == 0 {
+        return out.take(tensor, granule, (0, rows.into()), Low::Eq { point, scale });
     }
-    out.take(tensor, granule, rows.into(), low.into());
+    // The last granule of every line is partial.
+    let low = eq_table_scaled(point, scale);
+    let mut cut = low.clone();
+    cut.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
+    let chunks = dims.chunks().max(1);
+    if chunks == 1 {
+        return out.take(tensor, granule, (0, rows.into()), Low::Cells(cut.into()));
+    }
+    let mut full = out.spare();
+    full.extend_from_slice(rows);
+    let mut partial = vec![E::ZERO; full.len()];
+    let ends = full.iter_mut().zip(&mut partial).skip(chunks - 1).step_by(chunks);
+    ends.for_each(|(f, p)| core::mem::swap(f, p));
+    out.take(tensor, granule, (0, partial.into()), Low::Cells(cut.into()));
+    out.take(tensor, granule, (0, full.into()), Low::Cells(low.into()));
 }
 
 /// Sums the weights over every variable that the access does not read.
@@ -226,8 +227,10 @@ fn push_product<E: Challenge>(
     walk: &Walk<E>,
     out: &mut impl Sink<E>,
 ) -> bool {
-    let Some(mut axes) = own_axes(extents, factors, access, dims, walk) else { return false };
+    let Some((start, mut axes)) = own_axes(extents, factors, access, dims, walk) else { return false };
     let Some(last) = axes.pop() else { return false };
+    // Rows in a step of the outermost axis.
+    let step = axes.iter().skip(1).map(Vec::len).product::<usize>() * if axes.is_empty() { 1 } else { last.len() };
     // Variables of one value that nothing reads.
     let lone = factors.iter().filter(|f| !(0..extents.len()).any(|v| f.on(v) && access.uses(v)));
     let first = |f| prepare(f, extents, walk).cells.first().copied().unwrap_or(E::ZERO);
@@ -245,7 +248,7 @@ fn push_product<E: Challenge>(
             }
             product
         });
-        out.take(tensor, walk.granule, rows.into(), low.into());
+        out.take(tensor, walk.granule, (start * step, rows.into()), Low::Cells(low.into()));
     };
     if walk.partial == 0 {
         add(last, low);
@@ -253,7 +256,8 @@ fn push_product<E: Challenge>(
     }
     // The row that is not full is the last one that carries weight.
     let n = walk.var.and_then(|v| extents.get(v)).copied().unwrap_or(1);
-    let first = access.axes.last().map_or(0, |a| a.offset as usize) >> walk.granule;
+    let offset = access.axes.last().map_or(0, |a| a.offset as usize) >> walk.granule;
+    let first = if axes.is_empty() { 0 } else { offset };
     let end = first + (n >> walk.granule);
     let mut cut = low.clone();
     cut.iter_mut().skip(walk.partial).for_each(|x| *x = E::ZERO);
@@ -269,14 +273,15 @@ fn push_product<E: Challenge>(
     true
 }
 
-/// The weights along every axis, the last one by rows; `None` unless they are independent of each other.
+/// The weights along every axis, the last one by rows, the outermost one from its first weight on, which is returned
+/// too; `None` unless they are independent of each other.
 fn own_axes<E: Challenge>(
     extents: &[usize],
     factors: &[Factor<'_, E>],
     access: &Access,
     dims: &Dims,
     walk: &Walk<E>,
-) -> Option<Vec<Vec<E>>> {
+) -> Option<(usize, Vec<Vec<E>>)> {
     let single = |f: &Factor<'_, E>| match f {
         Factor::Eq { .. } | Factor::Line { .. } => true,
         Factor::Space { vars, .. } | Factor::Outer { vars, .. } => vars.len() <= 1,
@@ -289,7 +294,7 @@ fn own_axes<E: Challenge>(
     if !separate {
         return None;
     }
-    let mut out = Vec::with_capacity(access.axes.len());
+    let (mut start, mut out) = (0, Vec::with_capacity(access.axes.len()));
     for (a, form) in access.axes.iter().enumerate() {
         let granule = if a + 1 == access.axes.len() { walk.granule } else { 0 };
         let length = if a + 1 == access.axes.len() { dims.padded_last() } else { dims.shape.get(a).copied()? };
@@ -302,8 +307,10 @@ fn own_axes<E: Challenge>(
         if offset + n > dims.shape.get(a).copied()? || (granule > 0 && walk.var != var) {
             return None;
         }
-        let mut axis = vec![E::ZERO; length >> granule];
-        let own = axis.iter_mut().skip(offset >> granule).take(n.div_ceil(1 << granule));
+        let (from, steps) = (offset >> granule, n.div_ceil(1 << granule));
+        let mut axis = vec![E::ZERO; if a == 0 { steps } else { length >> granule }];
+        let own = axis.iter_mut().skip(if a == 0 { 0 } else { from }).take(steps);
+        start = if a == 0 { from } else { start };
         let tables: Vec<_> =
             factors.iter().filter(|f| var.is_some_and(|v| f.on(v))).map(|f| prepare(f, extents, walk)).collect();
         // A table without strides is a constant.
@@ -313,7 +320,7 @@ fn own_axes<E: Challenge>(
         own.enumerate().for_each(|(x, o)| *o = tables.iter().fold(E::ONE, |w, t| w * at(t, x)));
         out.push(axis);
     }
-    Some(out)
+    Some((start, out))
 }
 
 /// The functional `T -> scale * sum over settings of (product of factors) * access`.
@@ -360,9 +367,9 @@ pub fn push<E: Challenge>(
     if any_partial {
         let mut low = walk.low.clone();
         low.iter_mut().skip(walk.partial).for_each(|x| *x = E::ZERO);
-        out.take(tensor, walk.granule, partial.into(), low.into());
+        out.take(tensor, walk.granule, (0, partial.into()), Low::Cells(low.into()));
     }
     if any_full {
-        out.take(tensor, walk.granule, full.into(), walk.low.into());
+        out.take(tensor, walk.granule, (0, full.into()), Low::Cells(walk.low.into()));
     }
 }
