@@ -11,6 +11,7 @@ pub mod failure;
 mod inspect;
 mod plot;
 mod prove;
+mod refresh;
 mod register;
 mod security;
 pub mod ui;
@@ -62,6 +63,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Open(a) => commit::open(a, ui),
         Command::Prove(a) => prove::run(a, ui),
         Command::Register(a) => register::run(a, ui),
+        Command::Refresh(a) => refresh::run(a, ui),
         Command::Verify(a) => verify::run(a, ui),
         Command::Security(a) => security::run(a, ui),
         Command::Inspect(a) => inspect::run(a, ui),

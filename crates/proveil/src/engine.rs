@@ -8,7 +8,7 @@ use proveil_prover::coins::Coins;
 use proveil_prover::{Committed, Inputs, Proof, Witness, commit_io, prove};
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::TreeKind;
-use proveil_verifier::PreparedKey;
+use proveil_verifier::{PreparedKey, refresh};
 
 use crate::budget::Fresh;
 use crate::error::Error;
@@ -67,7 +67,10 @@ impl Engine {
                 hint: "compile the model again",
             });
         }
-        let key = PreparedKey::new(package.key.clone());
+        let mut key = PreparedKey::new(package.key.clone());
+        if let Some(epoch) = &package.epoch {
+            key = key.with_epoch(epoch.clone());
+        }
         let model = match model {
             Some(m) => Some(m),
             None => {
@@ -75,10 +78,10 @@ impl Engine {
                 commit(&key.layout, &tensors, &package.key.params, package.seed)?
             }
         };
-        if model.as_ref().map(Committed::commitment) != package.key.model {
+        if model.as_ref().map(Committed::commitment) != refresh::current(&key) {
             return Err(Error::Mismatch {
                 what: "the package's weights",
-                with: "the model commitment in its key",
+                with: "the model commitment in force under its key",
                 hint: "compile the model again",
             });
         }
@@ -175,7 +178,12 @@ impl Engine {
     /// `Budget` when it is there already or cannot be written.
     pub fn open_budget(&self, store: &dyn Store) -> Result<(), Error> {
         let Some(model) = &self.model else { return Ok(()) };
-        Ok(budget::open(store, &self.key, TreeKind::Model, &model.commitment())?)
+        self.open_budget_of(&model.commitment(), store)
+    }
+
+    /// Begins the count of a commitment to the model.
+    pub(crate) fn open_budget_of(&self, model: &Commitment, store: &dyn Store) -> Result<(), Error> {
+        Ok(budget::open(store, &self.key, TreeKind::Model, model)?)
     }
 
     /// The commitment to the weights, if the model has any.

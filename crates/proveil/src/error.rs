@@ -72,6 +72,12 @@ pub enum Error {
     /// The registration is not accepted.
     #[error("not accepted: {0}")]
     Registration(#[from] proveil_verifier::registration::RegistrationError),
+    /// The commitment cannot be refreshed.
+    #[error("refresh: {0}")]
+    Renew(#[from] proveil_prover::refresh::RenewError),
+    /// A refresh is not accepted.
+    #[error("not accepted: {0}")]
+    Refresh(#[from] proveil_verifier::refresh::RefreshError),
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] crate::io::IoError),

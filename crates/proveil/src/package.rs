@@ -7,7 +7,7 @@ use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
 use proveil_prover::coins::Coins;
 use proveil_prover::{Committed, commit_model};
-use proveil_relation::key::{IoVisibility, ModelVisibility, VerifyingKey, Visibility};
+use proveil_relation::key::{Epoch, IoVisibility, ModelVisibility, VerifyingKey, Visibility};
 use proveil_relation::layout::Layout;
 use proveil_relation::{Home, Relation, TensorDecl};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::proof::hex;
 use crate::registration::registration_key;
 
 /// Bytes that open a package: name and format version.
-pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x01";
+pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x02";
 
 /// How to compile.
 #[derive(Clone, Debug)]
@@ -73,6 +73,8 @@ pub struct Package {
     pub seed: [u8; 32],
     /// Width of committed digits.
     pub limb_bits: Option<u32>,
+    /// The refresh in force, whose coins `seed` makes; `None`: the key's own commitment.
+    pub epoch: Option<Epoch>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +84,7 @@ struct Body {
     params: ModelParams,
     seed: [u8; 32],
     limb_bits: Option<u32>,
+    epoch: Option<Epoch>,
 }
 
 /// Compiles an integer graph: lowers it, chooses the geometry, commits to the model.
@@ -125,7 +128,7 @@ pub fn compile_choice(
     drop(span);
     let commitment = model.as_ref().map(Committed::commitment);
     let key = draft_key(&graph, meta, options, choice, commitment)?;
-    let package = Package { key, graph, params, seed, limb_bits: options.limb_bits };
+    let package = Package { key, graph, params, seed, limb_bits: options.limb_bits, epoch: None };
     Ok((package, model))
 }
 
@@ -206,6 +209,7 @@ impl Package {
             params: self.params.clone(),
             seed: self.seed,
             limb_bits: self.limb_bits,
+            epoch: self.epoch.clone(),
         };
         let mut out = PACKAGE_MAGIC.to_vec();
         out.extend(postcard::to_allocvec(&body).unwrap_or_default());
@@ -236,6 +240,7 @@ impl Package {
         let key = VerifyingKey::decode(&body.key).map_err(|source| Error::Decode { what: "package key", source })?;
         proveil_graph::check::check(&body.graph)?;
         proveil_graph::check::check_params(&body.graph, &body.params)?;
-        Ok(Self { key, graph: body.graph, params: body.params, seed: body.seed, limb_bits: body.limb_bits })
+        let Body { graph, params, seed, limb_bits, epoch, .. } = body;
+        Ok(Self { key, graph, params, seed, limb_bits, epoch })
     }
 }

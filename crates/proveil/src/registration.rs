@@ -68,9 +68,17 @@ impl Engine {
         let tensors = w.tensors.into_iter().zip(tensors).map(|(a, b)| if b.is_empty() { a } else { b }).collect();
         let witness = Witness { tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs };
         let bytes = key.encode();
-        let prepared = PreparedKey::new(key);
+        let prepared = in_force(PreparedKey::new(key), &self.key);
         let proof = prover::prove(&self.key, &prepared, &witness, model, store)?;
         Ok(RegistrationFile { key: bytes, proof: proof.bytes })
+    }
+}
+
+/// A registration key with the refresh in force under a key.
+fn in_force(registration: PreparedKey, key: &PreparedKey) -> PreparedKey {
+    match &key.epoch {
+        Some(epoch) => registration.with_epoch(epoch.clone()),
+        None => registration,
     }
 }
 
@@ -86,7 +94,7 @@ fn lowest(graph: &proveil_graph::Graph, id: proveil_graph::TensorId) -> Vec<i64>
 /// `Decode`; `Mismatch` when the key names another registration; `Registration`.
 pub fn verify_registration(key: &PreparedKey, file: &RegistrationFile) -> Result<(), Error> {
     let decode = |source| Error::Decode { what: "registration key", source };
-    let registration = PreparedKey::new(VerifyingKey::decode(&file.key).map_err(decode)?);
+    let registration = in_force(PreparedKey::new(VerifyingKey::decode(&file.key).map_err(decode)?), key);
     let meta = Meta::from_bytes(&key.key.meta)?;
     if meta.registration.as_deref() != Some(hex(&registration.digest).as_str()) {
         return Err(Error::Mismatch {

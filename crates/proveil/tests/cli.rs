@@ -265,6 +265,44 @@ fn rejects_proofs_beyond_the_budget() {
 }
 
 #[test]
+fn roundtrips_refreshes_and_rejects_them_out_of_order() {
+    let b = Bench::new(&[]);
+    let package = b.at("m.pkg");
+    let verify = |files: &[&str]| {
+        let paths: Vec<String> = files.iter().map(|f| b.at(f)).collect();
+        let refreshes = paths.iter().flat_map(|p| ["--refresh", p.as_str()]);
+        b.verify(&refreshes.collect::<Vec<_>>())
+    };
+    for (number, chain) in [(1, vec!["r1"]), (2, vec!["r1", "r2"])] {
+        let made = json(&["refresh", &package, "-o", &b.at(&format!("r{number}"))]);
+        assert_eq!(made["epoch"], number);
+        assert_eq!(b.prove(&["--input", &input()]).0, 0);
+        assert_eq!(verify(&chain).0, 0);
+        let (code, message) = verify(&chain[..number - 1]);
+        assert_eq!(code, 1);
+        assert!(message.contains("refreshes up to that one"), "{message}");
+    }
+    let (code, message) = verify(&["r2"]);
+    assert_eq!(code, 1);
+    assert!(message.contains("comes epoch 1"), "{message}");
+    // The refreshed root is registered like the first one.
+    json(&["register", &package, "-o", &b.at("m.reg")]);
+    let chain =
+        ["--refresh", &b.at("r1"), "--refresh", &b.at("r2"), "--registration", &b.at("m.reg")].map(String::from);
+    assert_eq!(b.verify(&chain.each_ref().map(String::as_str)).0, 0);
+    for (file, kind) in [("r2", "refresh"), ("m.reg", "registration"), ("m.pkg", "package (secret)")] {
+        assert_eq!(json(&["inspect", &b.at(file)])["kind"], kind);
+    }
+    assert_eq!(json(&["inspect", &package])["epoch"], 2);
+    // A refresh of another model, and an altered one.
+    let other = Bench::new(&[]);
+    json(&["refresh", &other.at("m.pkg"), "-o", &b.at("foreign")]);
+    assert_eq!(verify(&["foreign"]).0, 1);
+    b.flip("r1", |n| n / 2);
+    assert_eq!(verify(&["r1", "r2"]).0, 1);
+}
+
+#[test]
 fn roundtrips_commitments_and_rejects_other_data() {
     let b = Bench::new(&["--visibility", "input=committed"]);
     let (package, opening, public) = (b.at("m.pkg"), b.at("x.open"), b.at("x.json"));

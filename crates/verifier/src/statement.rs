@@ -62,7 +62,9 @@ pub enum StatementError {
         hi: i64,
     },
     /// The statement names another model commitment than the one in force.
-    #[error("epoch: {expected:?} is in force, the statement names {got:?}; check the refresh proof and set it first")]
+    #[error(
+        "epoch: {expected:?} is in force, the statement names {got:?}; check the refreshes up to that one, in order, first"
+    )]
     Epoch {
         /// Number of the refresh in force.
         expected: Option<u32>,

@@ -56,6 +56,8 @@ pub enum Command {
     Prove(ProveArgs),
     /// Prove once that a hidden model's weights are in their declared ranges.
     Register(RegisterArgs),
+    /// Commits to a hidden model again before its proofs are spent; the package proves under the new commitment
+    Refresh(RefreshArgs),
     /// Check a proof with the verifying key.
     Verify(VerifyArgs),
     /// Print the security table of a key.
@@ -282,6 +284,9 @@ pub struct VerifyArgs {
     /// Registration of the key's model; a hidden model's weights are in range only if it is accepted too.
     #[arg(long)]
     pub registration: Option<PathBuf>,
+    /// A refresh of the model's commitment; give all of them, in order, up to the one that the proof is made under.
+    #[arg(long)]
+    pub refresh: Vec<PathBuf>,
 }
 
 /// Options of `register`.
@@ -290,6 +295,16 @@ pub struct RegisterArgs {
     /// The package.
     pub package: PathBuf,
     /// Where the registration goes.
+    #[arg(short, long)]
+    pub output: PathBuf,
+}
+
+/// Options of `refresh`.
+#[derive(clap::Args)]
+pub struct RefreshArgs {
+    /// The package; it is replaced.
+    pub package: PathBuf,
+    /// Where the refresh goes.
     #[arg(short, long)]
     pub output: PathBuf,
 }

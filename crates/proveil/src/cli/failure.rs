@@ -3,6 +3,8 @@
 use proveil::Error;
 use proveil::io::IoError;
 use proveil_frontend::FrontendError;
+use proveil_prover::budget::BudgetError;
+use proveil_prover::refresh::RenewError;
 
 /// Not accepted, or a check failed.
 pub const NOT_ACCEPTED: u8 = 1;
@@ -44,8 +46,9 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         let code = match &e {
-            Error::Verify(_) | Error::Registration(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
-            Error::Budget(proveil_prover::budget::BudgetError::Exhausted { .. }) => NOT_ACCEPTED,
+            Error::Verify(_) | Error::Registration(_) | Error::Refresh(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
+            Error::Budget(BudgetError::Exhausted { .. }) => NOT_ACCEPTED,
+            Error::Renew(RenewError::Budget(BudgetError::Exhausted { .. }) | RenewError::Key(_)) => NOT_ACCEPTED,
             Error::Budget(_) | Error::Eval(_) | Error::Decode { .. } | Error::Meta(_) => BAD_FILE,
             Error::Frontend(e) => frontend(e),
             Error::Io(e) => io(e),

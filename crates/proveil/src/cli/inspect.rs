@@ -6,9 +6,13 @@ use proveil::io::{read_limited, write_atomic};
 use proveil::package::PACKAGE_MAGIC;
 use proveil::profile::{Choice, Profile, Wish};
 use proveil::proof::{PROOF_MAGIC, hex};
-use proveil::{CommitmentFile, Error, Meta, Package, ProofFile};
+use proveil::refresh::REFRESH_MAGIC;
+use proveil::registration::REGISTRATION_MAGIC;
+use proveil::{CommitmentFile, Error, Meta, Package, ProofFile, RefreshFile, RegistrationFile};
+use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{Store, Use};
 use proveil_relation::key::{KEY_MAGIC, VerifyingKey};
+use proveil_relation::{Home, TensorDecl};
 use proveil_verifier::PreparedKey;
 use serde_json::{Value, json};
 
@@ -45,8 +49,12 @@ pub fn run(a: &InspectArgs, ui: &Ui) -> Result<(), Failure> {
         describe_proof(&ProofFile::from_bytes(&bytes).map_err(at)?)
     } else if magic == COMMITMENT_MAGIC {
         describe_commitment(&CommitmentFile::from_bytes(&bytes).map_err(at)?)
+    } else if magic == REFRESH_MAGIC {
+        describe_refresh(&RefreshFile::from_bytes(&bytes).map_err(at)?)
+    } else if magic == REGISTRATION_MAGIC {
+        describe_registration(&RegistrationFile::from_bytes(&bytes).map_err(at)?).map_err(at)?
     } else {
-        let message = "neither a package, a verifying key, a proof nor a commitment of this version";
+        let message = "not a package, verifying key, proof, commitment, refresh or registration of this version";
         return Err(Failure::new(BAD_FILE, message).at(&a.file));
     };
     text = format!("size             {}\n{text}", size(bytes.len()));
@@ -58,13 +66,21 @@ pub fn run(a: &InspectArgs, ui: &Ui) -> Result<(), Failure> {
 
 fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value), Failure> {
     let stats = proveil_graph::Stats::of(&package.graph);
-    let model = package.key.model;
+    let model = match &package.epoch {
+        Some(e) => Some(Commitment { root: e.root, nonce: e.nonce }),
+        None => package.key.model,
+    };
+    let epoch = package.epoch.as_ref().map(|e| e.number);
     let key = PreparedKey::new(package.key);
     let (mut text, mut value) = describe_key("package (secret)", &key)?;
     text += &format!(
         "graph            {} nodes, {} parameters, {} multiplications\n",
         stats.nodes, stats.params, stats.macs
     );
+    if let Some(number) = epoch {
+        text += &format!("refresh          {number} is in force\n");
+    }
+    value["epoch"] = json!(epoch);
     value["graph"] = json!({ "nodes": stats.nodes, "params": stats.params, "macs": stats.macs });
     // The folder is made by `compile`; looking must not make it.
     let dir = folder(&a.file);
@@ -154,6 +170,33 @@ fn describe_proof(p: &ProofFile) -> (String, Value) {
         "outputs": outputs, "context": hex(&p.statement.context),
     });
     (text, value)
+}
+
+fn describe_refresh(f: &RefreshFile) -> (String, Value) {
+    let (e, proof) = (&f.epoch, f.proof.len());
+    let text = format!(
+        "kind             refresh\nnumber           {}\ncommitment       {}\nproof            {}\n",
+        e.number,
+        hex(&e.root),
+        size(proof)
+    );
+    let value = json!({
+        "kind": "refresh", "epoch": e.number, "root": hex(&e.root), "nonce": hex(&e.nonce), "proof_bytes": proof,
+    });
+    (text, value)
+}
+
+fn describe_registration(f: &RegistrationFile) -> Result<(String, Value), Error> {
+    let decode = |source| Error::Decode { what: "registration key", source };
+    let key = VerifyingKey::decode(&f.key).map_err(decode)?;
+    let (digest, proof) = (hex(&key.digest()), f.proof.len());
+    let weights: usize = key.relation.tensors.iter().filter(|t| t.home == Home::Model).map(TensorDecl::cells).sum();
+    let text = format!(
+        "kind             registration\nregistration key {digest}\nweights          {weights} in their declared ranges\nproof            {}\n",
+        size(proof)
+    );
+    let value = json!({ "kind": "registration", "key": digest, "weights": weights, "proof_bytes": proof });
+    Ok((text, value))
 }
 
 fn describe_commitment(c: &CommitmentFile) -> (String, Value) {

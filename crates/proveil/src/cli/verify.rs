@@ -1,11 +1,11 @@
 //! `verify`: accepts or rejects a proof file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use proveil::io::read_limited;
 use proveil::proof::{hex, read_key};
-use proveil::{Error, ProofFile, RegistrationFile};
+use proveil::{Error, ProofFile, RefreshFile, RegistrationFile};
 use proveil_relation::key::IoValue;
 use proveil_verifier::PreparedKey;
 use serde_json::{Value, json};
@@ -27,10 +27,19 @@ pub fn load_proof(path: &Path) -> Result<ProofFile, Failure> {
     ProofFile::from_bytes(&read_limited(path, FILE_LIMIT)?).map_err(|e| Failure::from(e).at(path))
 }
 
+/// The key with a chain of refreshes in force.
+fn refreshed(key: PreparedKey, paths: &[PathBuf]) -> Result<PreparedKey, Failure> {
+    paths.iter().try_fold(key, |key, path| {
+        let read = read_limited(path, FILE_LIMIT)?;
+        let step = |bytes: &[u8]| proveil::verify_refreshes(key, &[RefreshFile::from_bytes(bytes)?]);
+        step(&read).map_err(|e| Failure::from(e).at(path))
+    })
+}
+
 /// Runs the command.
 pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
     let context = a.context.as_deref().map(unhex).transpose()?;
-    let key = load_key(&a.vk)?;
+    let key = refreshed(load_key(&a.vk)?, &a.refresh)?;
     let file = load_proof(&a.proof)?;
     ui.stage("verify");
     let bits = proveil::security::proven_bits(&key).map_err(Error::from)?;
