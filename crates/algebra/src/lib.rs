@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod packed;
+mod scalar;
 
 use alloc::vec::Vec;
 use p3_field::{BasedVectorSpace, PrimeField64};
@@ -15,6 +16,8 @@ use p3_goldilocks::Goldilocks;
 
 pub use packed::{Planes, add_scaled, dot, eq_table_scaled, scale};
 
+pub use scalar::{SCALAR_MODULUS, Scalar, montgomery_limbs, scalar_from_limbs, scalar_limbs};
+
 /// The base field of the transparent backend: Goldilocks, `p = 2^64 - 2^32 + 1`.
 pub type F = Goldilocks;
 /// Its cubic extension `F[X] / (X^3 - X - 1)`.
@@ -22,7 +25,7 @@ pub type E = p3_field::extension::CubicTrinomialExtensionField<Goldilocks>;
 
 /// The field that challenges, messages and all protocol arithmetic live in.
 ///
-/// Implemented by [`E`]; the succinct backend implements it for the BN254 scalar field (extension degree 1).
+/// Implemented by [`E`] for the transparent backend and by [`Scalar`] (its own base) for the succinct one.
 pub trait Challenge: Field + ExtensionField<Self::Base> {
     /// The field of committed integers.
     type Base: Field;
@@ -34,11 +37,12 @@ pub trait Challenge: Field + ExtensionField<Self::Base> {
     fn from_int(v: i64) -> Self;
     /// The integer as a base-field element.
     fn base_from_int(v: i64) -> Self::Base;
-    /// Appends the canonical little-endian encoding.
+    /// Appends the canonical encoding: coordinates of [`E`] least significant byte first, [`Scalar`] as a word of the
+    /// Ethereum virtual machine.
     fn write(&self, out: &mut Vec<u8>);
     /// Reads a canonical encoding of exactly [`Challenge::BYTES`] bytes; `None` if a coordinate is not reduced.
     fn read(bytes: &[u8]) -> Option<Self>;
-    /// A uniform element from uniform bytes, by rejection: `None` asks for fresh bytes.
+    /// An element from uniform bytes: by rejection where `None` asks for fresh bytes, else as the field documents.
     fn from_uniform(bytes: &[u8]) -> Option<Self>;
 }
 

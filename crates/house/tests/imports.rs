@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use proveil_house::{closure, packages, read};
 
 /// Crates of the argument, and the crates of the workspace that each links in a normal build.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 10] = [
     ("algebra", &[]),
     ("protocol", &["algebra"]),
     ("relation", &["algebra", "protocol"]),
     ("verifier", &["algebra", "protocol", "relation"]),
+    ("kzg", &["algebra", "protocol"]),
     ("graph", &[]),
     ("frontend", &["graph"]),
     ("compiler", &["algebra", "protocol", "relation", "graph"]),
     ("prover", &["algebra", "protocol", "relation", "verifier"]),
-    ("proveil", &["algebra", "protocol", "relation", "verifier", "graph", "frontend", "compiler", "prover"]),
+    ("proveil", &["algebra", "protocol", "kzg", "relation", "verifier", "graph", "frontend", "compiler", "prover"]),
 ];
 
 /// Packages that verifying code must not link: threads, system randomness, allocators of its own, clocks, ONNX.
@@ -68,6 +69,25 @@ fn matches_the_listed_closure_of_the_verifier() {
     let gone: Vec<_> = listed.difference(&external).collect();
     assert!(new.is_empty(), "new packages behind the verifier: {new:?}; review them, then list them");
     assert!(gone.is_empty(), "no longer behind the verifier, strike out: {gone:?}");
+}
+
+/// The verifier's half of the commitments on the curve: what it links beyond the verifier itself is a list of its own,
+/// so that it grows no more quietly.
+#[test]
+fn matches_the_listed_closure_of_the_curve() {
+    let tree = closure("proveil-kzg");
+    let lines = |path: &str| -> BTreeSet<String> {
+        let text = read(path);
+        let names = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+        names.map(str::to_owned).collect()
+    };
+    let external: BTreeSet<String> = tree.keys().filter(|n| !n.starts_with("proveil")).cloned().collect();
+    let (shared, listed) = (lines("crates/house/allowed/verifier.txt"), lines("crates/house/allowed/kzg.txt"));
+    let own: BTreeSet<String> = external.difference(&shared).cloned().collect();
+    assert_eq!(own, listed, "packages behind the verifier's half of proveil-kzg; review them, then list them");
+    for name in ["rayon", "rayon-core", "getrandom", "libc", "tokio", "num_cpus", "chrono"] {
+        assert!(!tree.contains_key(name), "the verifier's half of proveil-kzg links {name}");
+    }
 }
 
 #[test]

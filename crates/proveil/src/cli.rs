@@ -14,6 +14,7 @@ mod prove;
 mod refresh;
 mod register;
 mod security;
+mod srs;
 pub mod ui;
 mod verify;
 
@@ -67,6 +68,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Verify(a) => verify::run(a, ui),
         Command::Security(a) => security::run(a, ui),
         Command::Inspect(a) => inspect::run(a, ui),
+        Command::Srs(a) => srs::run(a, ui),
         Command::Bench(a) => crate::bench::run(a, args, ui),
     }
 }

@@ -64,8 +64,51 @@ pub enum Command {
     Security(SecurityArgs),
     /// Describe a package, key, proof or commitment file.
     Inspect(InspectArgs),
+    /// Make the set-up of proofs that contracts verify.
+    Srs(SrsArgs),
     /// Measure models: accuracy, times, sizes, memory.
     Bench(BenchArgs),
+}
+
+/// Options of `srs`.
+#[derive(clap::Args)]
+pub struct SrsArgs {
+    /// Where from.
+    #[command(subcommand)]
+    pub source: SrsSource,
+}
+
+/// Where a set-up comes from.
+#[derive(Subcommand)]
+pub enum SrsSource {
+    /// Read a powers-of-tau file (.ptau, BN254) of a public ceremony and check it.
+    Import(SrsImportArgs),
+    /// Make one for development: everybody can forge proofs with it, and its file says so.
+    Dev(SrsDevArgs),
+}
+
+/// Options of `srs import`.
+#[derive(clap::Args)]
+pub struct SrsImportArgs {
+    /// The .ptau file.
+    pub file: PathBuf,
+    /// Take 2^k powers only; all of the file when absent.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=28))]
+    pub log_size: Option<u8>,
+    /// Where to write the set-up.
+    #[arg(short, long)]
+    pub output: PathBuf,
+}
+
+/// Options of `srs dev`.
+#[derive(clap::Args)]
+pub struct SrsDevArgs {
+    /// Make 2^k powers.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub log_size: u8,
+    /// Where to write the set-up.
+    #[arg(short, long)]
+    pub output: PathBuf,
 }
 
 /// Options of `demo`.

@@ -1,0 +1,69 @@
+// Compiles every contract under src/ and test/ with the pinned compiler and fixed settings, and writes one file a
+// contract to out/. With --check nothing is written: the files there must be byte for byte what would be.
+//
+// The tests in crates/evm deploy the files of out/, so that they need neither this script nor the network.
+
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const solc = createRequire(import.meta.url)('solc');
+const root = dirname(fileURLToPath(import.meta.url));
+const settings = {
+  evmVersion: 'osaka',
+  viaIR: true,
+  optimizer: { enabled: true, runs: 1_000_000 },
+  metadata: { bytecodeHash: 'none', appendCBOR: false },
+  outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
+};
+
+const sources = {};
+for (const folder of ['src', 'test']) {
+  for (const name of readdirSync(join(root, folder)).filter((n) => n.endsWith('.sol')).sort()) {
+    sources[`${folder}/${name}`] = { content: readFileSync(join(root, folder, name), 'utf8') };
+  }
+}
+const hash = createHash('sha256');
+for (const [path, { content }] of Object.entries(sources)) hash.update(`${path}\0${content}\0`);
+const sourcesHash = hash.digest('hex');
+
+const output = JSON.parse(solc.compile(JSON.stringify({ language: 'Solidity', sources, settings })));
+const messages = output.errors ?? [];
+for (const m of messages) process.stderr.write(m.formattedMessage);
+if (messages.some((m) => m.severity !== 'info')) process.exit(1);
+
+const files = new Map();
+for (const contracts of Object.values(output.contracts)) {
+  for (const [name, c] of Object.entries(contracts)) {
+    // Libraries of internal functions have no code of their own.
+    if (c.abi.every((entry) => entry.type === 'error')) continue;
+    const artifact = {
+      contract: name,
+      compiler: solc.version(),
+      settings: { evmVersion: settings.evmVersion, viaIR: settings.viaIR, runs: settings.optimizer.runs },
+      sources: sourcesHash,
+      abi: c.abi,
+      bytecode: c.evm.bytecode.object,
+      runtime: c.evm.deployedBytecode.object,
+    };
+    files.set(`${name}.json`, `${JSON.stringify(artifact, null, 1)}\n`);
+  }
+}
+
+const out = join(root, 'out');
+mkdirSync(out, { recursive: true });
+const present = readdirSync(out).filter((n) => n.endsWith('.json'));
+if (process.argv.includes('--check')) {
+  const read = (n) => (present.includes(n) ? readFileSync(join(out, n), 'utf8') : undefined);
+  const wrong = [...new Set([...present, ...files.keys()])].filter((n) => files.get(n) !== read(n));
+  if (wrong.length > 0) {
+    process.stderr.write(`not what the compiler makes: ${wrong.join(', ')}; run "npm run compile"\n`);
+    process.exit(1);
+  }
+} else {
+  for (const n of present) rmSync(join(out, n));
+  for (const [n, text] of files) writeFileSync(join(out, n), text);
+}
+for (const [n, text] of files) process.stdout.write(`${n} ${JSON.parse(text).runtime.length / 2} bytes\n`);

@@ -1,0 +1,12 @@
+//! Between Rust and contracts: compiled artifacts and the encoding of calls.
+//!
+//! Contracts are in `contracts/`, compiled by a pinned compiler; what it makes is checked in under `contracts/out` and
+//! compared byte for byte when contracts change, so that nothing here needs the compiler. The tests of this crate run
+//! the contracts in a real machine.
+#![forbid(unsafe_code)]
+
+pub mod abi;
+pub mod artifact;
+
+pub use abi::Abi;
+pub use artifact::{Artifact, ArtifactError};
