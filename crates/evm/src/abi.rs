@@ -55,7 +55,7 @@ impl Abi {
     }
 }
 
-/// The arguments of a call, without the selector.
+/// The arguments of a call, without the four bytes that name the function.
 #[must_use]
 pub fn encode(arguments: &[Abi]) -> Vec<u8> {
     let heads: usize = arguments.iter().map(Abi::head).sum();

@@ -61,7 +61,7 @@ impl Artifact {
         of_kind.filter_map(|e| Some((e["name"].as_str()?, selector(&signature(e)?))))
     }
 
-    /// The selector of a function, overloads aside.
+    /// The four bytes that name a function in calldata, overloads aside.
     ///
     /// # Errors
     /// `NoFunction`.

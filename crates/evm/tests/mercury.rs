@@ -74,7 +74,7 @@ struct Case {
 impl Case {
     fn new(variables: &[usize], inner: &[usize]) -> Self {
         let mut t = Transcript::new("case");
-        let srs = Srs::dev(variables.iter().copied().max().unwrap_or(0).max(4) as u8).unwrap();
+        let srs = Srs::dev(variables.iter().copied().max().unwrap_or(0).max(6) as u8).unwrap();
         let commit = |f: &[Scalar]| proveil_kzg::commit::commit(&srs, f).unwrap();
         let (mut claims, mut polynomials) = (Claims::default(), Vec::new());
         for n in variables {
@@ -153,6 +153,25 @@ fn accepts_openings_with_the_same_challenges() {
         assert_eq!(result, Ok(state.to_vec()), "{variables:?} {inner:?}");
         println!("{variables:?} {inner:?}: {} bytes, {gas} gas", proof.len());
     }
+}
+
+/// Gas of whole transactions, arguments included: a change of contracts or compiler shows here.
+#[test]
+fn matches_the_gas_snapshot() {
+    let (artifact, mut machine) = (harness(), Machine::new());
+    let (_, deployed) = machine.deploy(&artifact);
+    let mut lines = vec![format!("harness: {} bytes, {deployed} gas to deploy", artifact.runtime.len())];
+    let mut d = Deployed::new();
+    for (variables, inner) in [(&[12][..], &[][..]), (&[12, 12], &[]), (&[12, 12], &[200])] {
+        let c = Case::new(variables, inner);
+        let proof = c.prove().finish().0;
+        let (result, gas) = d.open(&c, &proof);
+        assert!(result.is_ok());
+        lines.push(format!("open {variables:?} {inner:?}: {} bytes of proof, {gas} gas", proof.len()));
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/gas.txt");
+    let expected = std::fs::read_to_string(path).unwrap();
+    assert_eq!(lines.join("\n"), expected.trim_end(), "put the left side into contracts/gas.txt");
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use proveil_house::{closure, packages, read};
 
 /// Crates of the argument, and the crates of the workspace that each links in a normal build.
-const IMPORTS: [(&str, &[&str]); 10] = [
+const IMPORTS: [(&str, &[&str]); 11] = [
     ("algebra", &[]),
     ("protocol", &["algebra"]),
     ("relation", &["algebra", "protocol"]),
     ("verifier", &["algebra", "protocol", "relation"]),
     ("kzg", &["algebra", "protocol"]),
+    ("evm", &["algebra", "kzg", "protocol"]),
     ("graph", &[]),
     ("frontend", &["graph"]),
     ("compiler", &["algebra", "protocol", "relation", "graph"]),
