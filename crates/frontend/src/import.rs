@@ -17,6 +17,7 @@ mod policy;
 mod pool;
 mod products;
 mod quantised;
+mod raw;
 mod recurrent;
 mod reduce;
 mod resize;
@@ -50,6 +51,8 @@ pub(crate) struct Importer<'a> {
     types: HashMap<String, DType>,
     /// Float tensors with known integers behind them.
     quantised: HashMap<TensorId, quantised::Quantised>,
+    /// How rows were made that trees may read.
+    made: HashMap<TensorId, raw::Made>,
     /// Names of the classes that cells number, or that columns belong to.
     labels: HashMap<TensorId, Arc<Vec<String>>>,
     /// Bodies of loops and conditions around the node.
@@ -121,6 +124,7 @@ impl<'a> Importer<'a> {
             env: HashMap::new(),
             types,
             quantised: HashMap::new(),
+            made: HashMap::new(),
             labels: HashMap::new(),
             depth: 0,
             limits,
@@ -146,6 +150,7 @@ impl<'a> Importer<'a> {
         let outputs = self.node(node)?;
         for (name, id) in node.outputs.iter().zip(outputs) {
             self.limits.cells(name, self.g.shape(id))?;
+            raw::note(self, node, id);
             self.env.insert(name.clone(), id);
         }
         Ok(())

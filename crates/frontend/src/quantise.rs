@@ -170,6 +170,8 @@ pub(crate) struct Quantiser<'a> {
     sharp: Vec<bool>,
     /// Tensors that a quotient of whole numbers reads: their maxima are exact.
     divided: Vec<bool>,
+    /// Tensors of which a maximum is taken, directly or through multiples and views.
+    extreme: Vec<bool>,
     /// Operands of up to this many bits are taken as they are, whatever width is asked for.
     slack: u32,
     /// Soft-max tensors that exist only inside products.
@@ -203,6 +205,7 @@ pub(crate) fn quantise(
         scope: String::new(),
         sharp: g.sharp(live),
         divided: g.divided(live),
+        extreme: g.extreme(live),
         slack: 0,
         deferred: attention::deferred(g, live, spans),
         rows: HashMap::new(),

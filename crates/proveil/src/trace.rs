@@ -147,10 +147,21 @@ impl Meter {
 /// Processor seconds that the threads of this process have had so far; those of threads that have ended are lost.
 #[must_use]
 pub fn cpu_seconds() -> Option<f64> {
+    scheduled_seconds(0)
+}
+
+/// Seconds that the threads of this process were ready to run and others ran in their place, likewise.
+#[must_use]
+pub fn waited_seconds() -> Option<f64> {
+    scheduled_seconds(1)
+}
+
+/// Sum over the threads of a number of nanoseconds that the scheduler counts.
+fn scheduled_seconds(place: usize) -> Option<f64> {
     let threads = std::fs::read_dir("/proc/self/task").ok()?;
     let own = |t: std::fs::DirEntry| {
         let text = std::fs::read_to_string(t.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
+        text.split_whitespace().nth(place)?.parse::<u64>().ok()
     };
     Some(threads.flatten().filter_map(own).sum::<u64>() as f64 / 1e9)
 }

@@ -42,14 +42,8 @@ fn width(im: &Importer, x: TensorId) -> usize {
 }
 
 /// Values of all trees brought together, `[rows, columns]`.
-fn aggregated(
-    im: &mut Importer,
-    n: &Node,
-    x: TensorId,
-    mut plan: Plan,
-    columns: usize,
-    f: Aggregate,
-) -> Result<TensorId> {
+fn aggregated(im: &mut Importer, n: &Node, x: TensorId, plan: Plan, columns: usize, f: Aggregate) -> Result<TensorId> {
+    let (x, mut plan) = super::raw::of_origin(im, x, plan);
     let (rows, features) = (im.g.shape(x)[0], width(im, x));
     let cyclic = || n.malformed("a node leads back to itself; export the model again");
     let depth = plan.depth().ok_or_else(cyclic)?;

@@ -36,7 +36,7 @@ impl Quantiser<'_> {
             RealOp::Gather { data, index } => self.gather(id, *data, *index),
             RealOp::OneHot { x, depth } => self.one_hot(*x, *depth),
             RealOp::Reaches { x, threshold } => self.reaches(*x, *threshold),
-            RealOp::Trees { x, forest } => self.trees(*x, forest),
+            RealOp::Trees { x, forest } => self.trees(id, *x, forest),
             RealOp::Softmax(x) => self.softmax(*x),
             RealOp::LogSumExp(x) => self.log_sum_exp(id, *x),
             RealOp::IntDiv { num, den } => self.int_div(*num, *den),
@@ -236,9 +236,13 @@ impl Quantiser<'_> {
         let name = self.name("difference");
         let d = Rep { id: self.b.combine(&name, &[(kb, rb.id), (-ka, ra.id)], 0, scale)?, step };
         let seen = (sb.hi.max(sa.hi) - sa.lo.min(sb.lo)).max(0.0);
-        let top = self.room(d, seen, self.margin(sa.join(sb)));
+        // Leaf values are made to fit: all of their range is kept.
+        let fits = bits_of(self.range(d.id)) <= super::trees::EXTREME_BITS + 2;
+        let leaves = fits && self.is_of_trees(a) && self.is_of_trees(b);
+        let margin = if leaves { f64::INFINITY } else { self.margin(sa.join(sb)) };
+        let top = self.room(d, seen.max(f64::MIN_POSITIVE), margin);
         let needed = exponent(top / step + 1.0).max(1) as u32;
-        let exact = whole || self.divided[id.0 as usize];
+        let exact = whole || leaves || self.divided[id.0 as usize];
         let most = if exact { 16 } else { (self.set.table_bits + 2).clamp(RISE_BITS, self.set.table_bits.max(14)) };
         let width = needed.min(most);
         let shift = if whole { 0 } else { self.shift_for(d, top, width, false)? };

@@ -10,6 +10,8 @@ use crate::real::{RealGraph, RealOp, Source};
 
 /// Bits of a leaf's value, with its sign.
 const VALUE_BITS: u32 = 20;
+/// Bits of a leaf's value where the largest of several is taken: their difference is then looked up as it is.
+pub(super) const EXTREME_BITS: u32 = 15;
 /// Bits of an input that trees compare, with its sign: differences with thresholds take two digits.
 const WIDE_BITS: u32 = 31;
 /// Bits of such an input where coarse steps are exact: differences take one digit.
@@ -31,7 +33,7 @@ const SAME: f64 = 1e-6;
 
 impl Quantiser<'_> {
     /// Values of the leaves reached, `[rows, trees, columns]`.
-    pub(super) fn trees(&mut self, x: TensorId, forest: &Forest) -> Result<Rep> {
+    pub(super) fn trees(&mut self, id: TensorId, x: TensorId, forest: &Forest) -> Result<Rep> {
         let mut rep = self.rep(x)?;
         if bits_of(self.range(rep.id)) > MAX_OPERAND {
             rep = self.narrow(x, super::SHARP_BITS)?;
@@ -49,20 +51,21 @@ impl Quantiser<'_> {
         };
         let name = self.name("path");
         let leaves = self.b.paths(&name, rep.id, &spec)?;
-        let (step, mut values) = leaf_values(&forest.values);
+        let bits = if self.extreme[id.0 as usize] { EXTREME_BITS } else { VALUE_BITS };
+        let (step, mut values) = leaf_values(&forest.values, bits);
         values.resize(values.len() + forest.columns, 0);
         let name = self.name("leaf");
         let shape = [forest.nodes.len() + 1, forest.columns];
-        let table = self.b.param(&name, &shape, bit_range(VALUE_BITS, true), Self::scale_of(step), values)?;
+        let table = self.b.param(&name, &shape, bit_range(bits, true), Self::scale_of(step), values)?;
         let name = self.name("");
         Ok(Rep { id: self.b.gather(&name, table, leaves)?, step })
     }
 
-    /// Whether a tensor is leaf values, or sums and views of them.
+    /// Whether a tensor is leaf values, or sums, views and maxima of them.
     pub(super) fn is_of_trees(&self, id: TensorId) -> bool {
         match &self.g.get(id).source {
             Source::Op(RealOp::Trees { .. }) => true,
-            Source::Op(op @ (RealOp::Linear { .. } | RealOp::Reshape(_))) => {
+            Source::Op(op @ (RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Max(..))) => {
                 op.operands().iter().any(|x| self.is_of_trees(*x))
             }
             _ => false,
@@ -97,6 +100,22 @@ impl Quantiser<'_> {
     }
 }
 
+impl RealGraph {
+    /// Which tensors a maximum reads, directly or through multiples, views and other maxima.
+    pub(super) fn extreme(&self, live: &[bool]) -> Vec<bool> {
+        let mut marked = vec![false; self.tensors.len()];
+        for i in (0..self.tensors.len()).rev() {
+            let (true, Source::Op(op)) = (live[i], &self.tensors[i].source) else { continue };
+            let one = matches!(op, RealOp::Linear { pieces, .. } if pieces.len() == 1 && pieces[0].sum.is_empty());
+            let through = one || matches!(op, RealOp::Reshape(_));
+            if matches!(op, RealOp::Max(..)) || (through && marked[i]) {
+                op.operands().iter().for_each(|x| marked[x.0 as usize] = true);
+            }
+        }
+        marked
+    }
+}
+
 /// The largest number of units that still goes to the first child. Where values are whole numbers of units this is
 /// exact. Where they are rounded (`near`) the threshold is rounded like them, so that what is equal stays equal, and
 /// what is not zero does not become it.
@@ -124,8 +143,8 @@ fn thresholds(g: &RealGraph, id: TensorId, far: f64) -> Option<(f64, f64)> {
 }
 
 /// Leaf values in a common unit: where all are multiples of the least, sums that are equal stay equal.
-fn leaf_values(values: &[f64]) -> (f64, Vec<i64>) {
-    let room = bit_range(VALUE_BITS, true).hi as f64;
+fn leaf_values(values: &[f64], bits: u32) -> (f64, Vec<i64>) {
+    let room = bit_range(bits, true).hi as f64;
     let sizes = || values.iter().map(|v| v.abs()).filter(|v| *v > 0.0);
     let top = sizes().fold(0.0, f64::max);
     let least = sizes().fold(f64::INFINITY, f64::min);
@@ -191,12 +210,12 @@ mod tests {
 
     #[test]
     fn matches_reference_units_of_leaf_values() {
-        let (step, cells) = leaf_values(&[0.0, 0.3, 0.1, 0.2]);
+        let (step, cells) = leaf_values(&[0.0, 0.3, 0.1, 0.2], VALUE_BITS);
         assert_eq!((cells[1], cells[3]), (3 * cells[2], 2 * cells[2]));
         assert!((cells[2] as f64 * step - 0.1).abs() < 1e-12 && cells[1] >= 1 << 17 && cells[1] < 1 << 19);
-        let (step, cells) = leaf_values(&[-1.0, 0.7310]);
+        let (step, cells) = leaf_values(&[-1.0, 0.7310], VALUE_BITS);
         assert_eq!(step, 2f64.powi(-18));
         assert_eq!(cells, [-(1 << 18), (0.7310 * f64::from(1 << 18)).round() as i64]);
-        assert_eq!(leaf_values(&[0.0, 0.0]), (1.0, vec![0, 0]));
+        assert_eq!(leaf_values(&[0.0, 0.0], VALUE_BITS), (1.0, vec![0, 0]));
     }
 }
