@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use proveil_house::{closure, packages, read};
 
 /// Crates of the argument, and the crates of the workspace that each links in a normal build.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("algebra", &[]),
     ("protocol", &["algebra"]),
     ("relation", &["algebra", "protocol"]),
     ("verifier", &["algebra", "protocol", "relation"]),
     ("kzg", &["algebra", "protocol"]),
+    ("succinct", &["algebra", "protocol", "kzg", "relation", "verifier", "prover"]),
     ("evm", &["algebra", "kzg", "protocol"]),
     ("graph", &[]),
     ("frontend", &["graph"]),

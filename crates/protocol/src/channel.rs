@@ -224,7 +224,7 @@ impl<'a, E: Challenge> Channel<'a, E> {
     pub fn commitment(&mut self, label: &'static str) -> Result<Commitment, ProofError> {
         let Some(r) = &mut self.reader else { return Ok(Commitment::plain([0; 32])) };
         let c = Commitment { root: r.digest(label)?, nonce: r.digest(label)? };
-        self.transcript.absorb(label, &c.to_bytes());
+        self.transcript.absorb_words(label, &c.to_bytes());
         Ok(c)
     }
 

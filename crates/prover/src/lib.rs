@@ -579,6 +579,14 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Whether a witness has the shapes of a relation.
+///
+/// # Errors
+/// `Shape`.
+pub fn check_witness_shape(relation: &proveil_relation::Relation, witness: &Witness) -> Result<(), ProveError> {
+    check_witness(relation, witness, &Inputs::default())
+}
+
 /// Public cells of a statement, for callers that evaluate relations.
 #[must_use]
 pub fn public_cells<'a>(public: &'a PublicValues<'_>, tensor: usize) -> Option<&'a [i64]> {

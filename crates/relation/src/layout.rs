@@ -100,7 +100,7 @@ pub enum TreeKind {
     Input(u32),
     /// Output number k, committed on its own.
     Output(u32),
-    /// The mask of a further geometry.
+    /// The mask of a further geometry; of every geometry where columns have no random cells.
     Mask,
     /// Per-proof columns, with the mask of the main geometry.
     Trace,
@@ -300,7 +300,12 @@ fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility)
     if zk {
         out.extend(further.iter().map(|(_, g)| plan(TreeKind::Mask, *g, Some(0), true)));
     }
-    out.push(plan(TreeKind::Trace, 0, top(geometry.trace_top), zk));
+    // Commitments that hide without random cells hold one column each, so the mask is a tree of its own.
+    let apart = zk && geometry.trace_top == 0;
+    if apart {
+        out.push(plan(TreeKind::Mask, 0, Some(0), true));
+    }
+    out.push(plan(TreeKind::Trace, 0, top(geometry.trace_top), zk && !apart));
     out.push(plan(TreeKind::Helper, 0, top(geometry.trace_top), false));
     out
 }

@@ -1,0 +1,139 @@
+//! Keys: what is public and fixed about a compiled model, and what follows from it.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proveil_algebra::{PrimeCharacteristicRing, Scalar};
+use proveil_kzg::{Point, SrsKey};
+use proveil_protocol::channel::{Channel, Shape};
+use proveil_protocol::merkle::Commitment;
+use proveil_protocol::params::Params;
+use proveil_protocol::transcript::{Hash, Transcript};
+use proveil_relation::decl::Relation;
+use proveil_relation::key::{Geometry, IoVisibility, VerifyingKey, Visibility};
+use proveil_relation::layout::{Layout, TreeKind};
+use proveil_verifier::PublicValues;
+use proveil_verifier::phases;
+
+/// Name and version of the protocol; first thing absorbed.
+pub const PROTOCOL: &str = "proveil/succinct/1";
+/// Highest column, as a power of two.
+const MAX_HEIGHT: u8 = 26;
+
+/// A key of this backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The claim.
+    pub relation: Relation,
+    /// Who sees what.
+    pub visibility: Visibility,
+    /// Commitment to the model's column, if it has one.
+    pub model: Option<Point>,
+    /// The set-up's key.
+    pub srs: SrsKey,
+    /// What people need to read inputs and outputs; bound, not interpreted.
+    pub meta: Vec<u8>,
+}
+
+/// A key with what follows from it, computed once.
+#[derive(Clone, Debug)]
+pub struct PreparedKey {
+    /// Layout, digest and declarations as the phases read them. Its parameters are those of the other opening, which
+    /// is not run.
+    pub inner: proveil_verifier::PreparedKey,
+    /// The set-up's key.
+    pub srs: SrsKey,
+}
+
+/// A point where the phases keep a root and a nonce: its two coordinates.
+#[must_use]
+pub(crate) fn as_commitment(p: &Point) -> Commitment {
+    let bytes = p.to_bytes();
+    let (x, y) = bytes.split_at(32);
+    Commitment { root: x.try_into().unwrap_or_default(), nonce: y.try_into().unwrap_or_default() }
+}
+
+/// The least heights at which every tree is one column: commitments on the curve hide without random cells.
+pub(crate) fn geometry(relation: &Relation, visibility: &Visibility) -> Geometry {
+    let mut g = Geometry {
+        log_height: MAX_HEIGHT,
+        model_top: 0,
+        trace_top: 0,
+        io_top: 0,
+        inputs: vec![MAX_HEIGHT; relation.inputs.len()],
+        outputs: vec![MAX_HEIGHT; relation.outputs.len()],
+    };
+    let fits = |g: &Geometry, kinds: &dyn Fn(TreeKind) -> bool| {
+        let layout = Layout::without_groups(relation, g, visibility);
+        layout.trees.iter().filter(|t| kinds(t.kind)).all(|t| t.columns <= 1)
+    };
+    // Sets a height and tells whether its trees are one column then.
+    type Step<'a> = &'a dyn Fn(&mut Geometry, u8) -> bool;
+    let least = |g: &mut Geometry, step: Step<'_>| {
+        let _ = (3..=MAX_HEIGHT).find(|h| step(g, *h));
+    };
+    let own = |k: TreeKind| matches!(k, TreeKind::Input(_) | TreeKind::Output(_));
+    least(&mut g, &|g, h| {
+        g.log_height = h;
+        fits(g, &|k| !own(k))
+    });
+    for k in (0..relation.inputs.len()).filter(|k| visibility.input(*k as u32) == IoVisibility::Committed) {
+        least(&mut g, &|g, h| {
+            g.inputs.iter_mut().skip(k).take(1).for_each(|slot| *slot = h);
+            fits(g, &|t| t == TreeKind::Input(k as u32))
+        });
+    }
+    for k in (0..relation.outputs.len()).filter(|k| visibility.output(*k as u32) == IoVisibility::Committed) {
+        least(&mut g, &|g, h| {
+            g.outputs.iter_mut().skip(k).take(1).for_each(|slot| *slot = h);
+            fits(g, &|t| t == TreeKind::Output(k as u32))
+        });
+    }
+    g
+}
+
+impl PreparedKey {
+    /// Derives geometry, layout and digest of a key that was checked.
+    #[must_use]
+    pub fn new(key: Key) -> Self {
+        let Key { relation, visibility, model, srs, meta } = key;
+        let geometry = geometry(&relation, &visibility);
+        let model = model.as_ref().map(as_commitment);
+        let params = Params::standard(100);
+        let key = VerifyingKey { params, geometry, visibility, relation, model, meta };
+        let layout = Layout::new(&key.relation, &key.geometry, &key.visibility);
+        let mut t = Transcript::with_hash(Hash::Keccak, PROTOCOL);
+        t.absorb("verifying key", &key.encode());
+        t.absorb("set-up", &srs.tau.to_bytes());
+        t.absorb("set-up is insecure", &[u8::from(srs.insecure)]);
+        let digest = t.state();
+        Self { inner: proveil_verifier::PreparedKey { key, layout, digest, epoch: None }, srs }
+    }
+
+    /// Variables of the longest column: powers of tau that proofs need, as a power of two.
+    #[must_use]
+    pub fn log_size(&self) -> usize {
+        let pads = proveil_algebra::log2_ceil(self.shape().pads);
+        self.inner.layout.heights.iter().copied().chain([pads]).max().unwrap_or(0)
+    }
+
+    /// Shape of every proof under this key: pads, messages, products.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let mut ch = Channel::<Scalar>::dry(self.inner.key.visibility.hiding());
+        // A dry run cannot fail: every message reads as zero and nothing is checked.
+        if let Ok(end) = phases::walk(&mut ch, &self.inner, &PublicValues::empty()) {
+            for group in 0..self.inner.layout.heights.len() {
+                let _ = end.tie(&mut ch, group, Scalar::ZERO);
+            }
+        }
+        let _ = ch.triples(|_, _| Ok(Scalar::ZERO));
+        ch.shape().clone()
+    }
+}
+
+/// A signed integer as a scalar.
+#[cfg(feature = "std")]
+pub(crate) fn scalar(v: i64) -> Scalar {
+    <Scalar as proveil_algebra::Challenge>::from_int(v)
+}

@@ -1,0 +1,318 @@
+//! The relations of the transparent backend's tests, proved here: the same witnesses are accepted and refused.
+#![forbid(unsafe_code)]
+
+#[path = "../../prover/tests/support/mod.rs"]
+mod support;
+
+use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar};
+use proveil_kzg::commit::Committed;
+use proveil_kzg::mercury::OpeningError;
+use proveil_kzg::srs::Srs;
+use proveil_protocol::channel::ProofError;
+use proveil_prover::AlterCounts;
+use proveil_prover::coins::Coins;
+use proveil_relation::key::{IoVisibility, ModelVisibility, Statement, Visibility};
+use proveil_relation::layout::TreeKind;
+use proveil_relation::{Access, Coef, Expr, Home, Relation};
+use proveil_succinct::prove::{Deviation, Inputs, Proof, ProveError, commit_io, key_for, prove_with};
+use proveil_succinct::{PreparedKey, VerifyError, verify};
+use support::{Case, change_output, relations, settings};
+
+fn srs() -> &'static Srs {
+    static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
+    SRS.get_or_init(|| Srs::dev(11).unwrap())
+}
+
+#[derive(Clone, Copy)]
+struct Mode {
+    zero_knowledge: bool,
+    model: ModelVisibility,
+    input: IoVisibility,
+    output: IoVisibility,
+}
+
+impl Mode {
+    fn secret(zero_knowledge: bool) -> Self {
+        let (model, input, output) = (ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public);
+        Self { zero_knowledge, model, input, output }
+    }
+}
+
+struct Setup {
+    key: PreparedKey,
+    case: Case,
+    model: Option<Committed>,
+    inputs: Vec<Option<Committed>>,
+    outputs: Vec<Option<Committed>>,
+}
+
+fn setup(case: &Case, mode: Mode) -> Setup {
+    let relation = case.relation.clone();
+    let visibility = Visibility {
+        zero_knowledge: mode.zero_knowledge,
+        model: mode.model,
+        inputs: vec![mode.input; relation.inputs.len()],
+        outputs: vec![mode.output; relation.outputs.len()],
+    };
+    let (inputs, outputs) = (relation.inputs.len() as u32, relation.outputs.len() as u32);
+    let coins = Coins::from_seed([7; 32], &[]);
+    let tensors = case.witness().tensors;
+    let (key, model) = key_for(relation, visibility, srs(), &tensors, &coins).unwrap();
+    let io = |k: TreeKind| commit_io(&key, srs(), k, &tensors, &coins).ok();
+    let inputs = (0..inputs).map(|k| io(TreeKind::Input(k))).collect();
+    let outputs = (0..outputs).map(|k| io(TreeKind::Output(k))).collect();
+    Setup { key, case: case.clone(), model, inputs, outputs }
+}
+
+impl Setup {
+    fn prove(&self, deviation: Deviation<'_>) -> Result<Proof, ProveError> {
+        let inputs = Inputs {
+            model: self.model.as_ref(),
+            inputs: self.inputs.iter().map(Option::as_ref).collect(),
+            outputs: self.outputs.iter().map(Option::as_ref).collect(),
+            context: b"test".to_vec(),
+        };
+        let coins = Coins::from_seed([9; 32], &[]);
+        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, deviation)
+    }
+
+    fn honest(&self) -> Proof {
+        self.prove(Deviation::default()).expect("an honest proof")
+    }
+
+    fn verify(&self, p: &Proof) -> Result<(), VerifyError> {
+        verify(&self.key, &p.statement, &p.bytes)
+    }
+}
+
+#[test]
+fn accepts_every_relation_in_every_mode() {
+    use IoVisibility::{Committed, Private, Public};
+    for (name, case) in relations::all() {
+        for zero_knowledge in [false, true] {
+            for (input, output) in [(Public, Public), (Private, Public), (Committed, Committed), (Public, Private)] {
+                for model in [ModelVisibility::Public, ModelVisibility::Private] {
+                    let s = setup(&case, Mode { zero_knowledge, model, input, output });
+                    s.verify(&s.honest())
+                        .unwrap_or_else(|e| panic!("{name} {zero_knowledge} {input:?} {output:?}: {e}"));
+                }
+            }
+        }
+    }
+}
+
+fn coefficient(c: Coef) -> Scalar {
+    <Scalar as Challenge>::from_int(c.num) * Scalar::TWO.inverse().exp_u64(u64::from(c.shift))
+}
+
+fn read(relation: &Relation, tensors: &[Vec<i64>], a: &Access, idx: &[usize]) -> Scalar {
+    let outside = |v: i64, n: i64| v < 0 || v >= n;
+    if a.guards.iter().any(|g| outside(g.form.at(idx), g.bound as i64)) {
+        return Scalar::ZERO;
+    }
+    let d = &relation.tensors[a.tensor as usize];
+    let mut at = 0;
+    for (form, n) in a.axes.iter().zip(&d.shape) {
+        let v = form.at(idx);
+        if outside(v, i64::from(*n)) {
+            return Scalar::ZERO;
+        }
+        at = at * *n as usize + v as usize;
+    }
+    let cells = if let Home::Public(v) = &d.home { v } else { &tensors[a.tensor as usize] };
+    <Scalar as Challenge>::from_int(cells[at])
+}
+
+/// Values of an expression over its space, straight from its definition.
+fn evaluate(relation: &Relation, tensors: &[Vec<i64>], space: &[u32], e: &Expr) -> Vec<Scalar> {
+    let at = |idx: &Vec<usize>| {
+        let mut v = coefficient(e.constant);
+        for l in &e.linear {
+            for s in settings(&l.sum) {
+                v += coefficient(l.coef) * read(relation, tensors, &l.access, &[&idx[..], &s].concat());
+            }
+        }
+        for p in &e.products {
+            for s in settings(&p.sum) {
+                let all = [&idx[..], &s].concat();
+                let product = read(relation, tensors, &p.lhs, &all) * read(relation, tensors, &p.rhs, &all);
+                v += coefficient(p.coef) * product;
+            }
+        }
+        v
+    };
+    settings(space).iter().map(at).collect()
+}
+
+/// Tuples of look-ups and committed rows of tables, as the cells have them.
+fn values(case: &Case) -> [Vec<Vec<Vec<Scalar>>>; 2] {
+    let tensors = case.witness().tensors;
+    let r = &case.relation;
+    let of = |space: &[u32], list: &[Expr]| list.iter().map(|e| evaluate(r, &tensors, space, e)).collect();
+    let tuples = r.lookups.iter().map(|l| of(&l.space, &l.tuple)).collect();
+    let tables = r.tables.iter().map(|t| t.expressions().map_or_else(Vec::new, |(s, c)| of(s, c))).collect();
+    [tuples, tables]
+}
+
+/// A proof of a witness that need not satisfy anything; the check that refuses it.
+fn forge(case: &Case, mode: Mode, deviation: Deviation<'_>) -> VerifyError {
+    let s = setup(case, mode);
+    let [tuples, tables] = values(case);
+    let (tuples, tables) = (deviation.tuples.unwrap_or(&tuples), deviation.tables.unwrap_or(&tables));
+    let deviation = Deviation { forgive: true, tuples: Some(tuples), tables: Some(tables), ..deviation };
+    let proof = s.prove(deviation).expect("the cheating prover finishes");
+    s.verify(&proof).expect_err("a forged proof is accepted")
+}
+
+fn expect(zero_knowledge: bool, check: &'static str, e: &VerifyError, what: &str) {
+    let expected = if zero_knowledge {
+        VerifyError::Opening(OpeningError::Pairing)
+    } else {
+        VerifyError::Proof(ProofError::Check { check })
+    };
+    assert_eq!(*e, expected, "{what}");
+}
+
+/// The case, its tensors in the order of cells: every committed cell by one.
+#[test]
+fn rejects_wrong_cells_anywhere() {
+    for (name, case) in relations::all() {
+        for d in &case.relation.tensors {
+            // Of inputs and weights other values may be right as well.
+            if d.home != Home::Trace {
+                continue;
+            }
+            for zero_knowledge in [false, true] {
+                let wrong = case.with(&d.name, d.cells() / 2, 1);
+                let e = forge(&wrong, Mode::secret(zero_knowledge), Deviation::default());
+                expect(zero_knowledge, "claims at the common point", &e, &format!("{name}: {}", d.name));
+            }
+        }
+    }
+}
+
+#[test]
+fn rejects_tuples_that_are_not_of_the_committed_cells() {
+    let honest = relations::dense();
+    let [tuples, tables] = values(&honest);
+    for zero_knowledge in [false, true] {
+        let d = &honest.relation.tensors.iter().find(|d| d.home == Home::Trace).unwrap().name;
+        let wrong = honest.with(d, 0, 1);
+        let deviation = Deviation { tuples: Some(&tuples), tables: Some(&tables), ..Deviation::default() };
+        let e = forge(&wrong, Mode::secret(zero_knowledge), deviation);
+        assert!(matches!(e, VerifyError::Proof(ProofError::Check { .. }) | VerifyError::Opening(_)), "{e}");
+    }
+}
+
+#[test]
+fn rejects_forged_multiplicities() {
+    let changes: [AlterCounts<'_>; 3] =
+        [&|m| m[0][0] += 1, &|m| m[0][1] -= 1, &|m| m.iter_mut().for_each(|t| t.rotate_left(1))];
+    for change in changes {
+        for zero_knowledge in [false, true] {
+            let d = Deviation { multiplicities: Some(change), ..Deviation::default() };
+            let e = forge(&relations::dense(), Mode::secret(zero_knowledge), d);
+            expect(zero_knowledge, "claims at the common point", &e, "multiplicities");
+        }
+    }
+}
+
+#[test]
+fn rejects_altered_messages_at_the_named_check() {
+    let messages = [
+        ("look-up round", "look-up zerocheck"),
+        ("helper", "look-up zerocheck"),
+        ("denominator 0", "product of denominators"),
+        ("denominator 1", "product of denominators"),
+        ("numerator 0", "look-up zerocheck"),
+        ("numerator 1", "look-up zerocheck"),
+        ("denominators", "product of denominators"),
+        ("product round", "products"),
+        ("left operand", "products"),
+        ("right operand", "products"),
+        ("claim round", "claims at the common point"),
+        ("column", "claims at the common point"),
+    ];
+    for (name, check) in messages {
+        for zero_knowledge in [false, true] {
+            let hits = std::cell::Cell::new(0);
+            let cheat = |label: &str, _: usize, x: Scalar| {
+                if label != name || hits.replace(hits.get() + 1) > 0 {
+                    return x;
+                }
+                x + Scalar::from_u64(3)
+            };
+            let d = Deviation { cheat: Some(&cheat), ..Deviation::default() };
+            let e = forge(&relations::dense(), Mode::secret(zero_knowledge), d);
+            assert!(hits.get() > 0, "{name} was never sent");
+            expect(zero_knowledge, check, &e, name);
+        }
+    }
+}
+
+#[test]
+fn rejects_false_outputs_and_other_statements() {
+    for zero_knowledge in [false, true] {
+        let s = setup(&relations::dense(), Mode::secret(zero_knowledge));
+        let honest = s.honest();
+        let mut false_one = honest.statement.clone();
+        change_output(&mut false_one, 0, 0, 1);
+        assert!(verify(&s.key, &false_one, &honest.bytes).is_err());
+        let forged = s.prove(Deviation { statement: Some(&false_one), ..Deviation::default() }).unwrap();
+        expect(zero_knowledge, "products", &s.verify(&forged).unwrap_err(), "false output");
+        let context = Statement { context: b"another".to_vec(), ..honest.statement.clone() };
+        assert!(verify(&s.key, &context, &honest.bytes).is_err());
+        let other = setup(&relations::conv(), Mode::secret(zero_knowledge));
+        assert!(verify(&other.key, &honest.statement, &honest.bytes).is_err());
+    }
+}
+
+#[test]
+fn rejects_another_model_input_or_output_commitment() {
+    let mode = Mode { input: IoVisibility::Committed, output: IoVisibility::Committed, ..Mode::secret(true) };
+    let mut s = setup(&relations::dense(), mode);
+    let honest = s.honest();
+    s.verify(&honest).unwrap();
+    let weights = s.case.relation.tensors.iter().find(|d| d.home == Home::Model).unwrap().name.clone();
+    let other = setup(&s.case.with(&weights, 0, 1), mode);
+    assert_ne!(s.key.inner.digest, other.key.inner.digest);
+    // The key of one model, the commitment of another.
+    s.model = other.model;
+    let e = s.verify(&s.honest()).unwrap_err();
+    assert_eq!(e, VerifyError::Opening(OpeningError::Pairing));
+}
+
+#[test]
+fn rejects_every_changed_byte() {
+    for zero_knowledge in [false, true] {
+        let s = setup(&relations::dense(), Mode::secret(zero_knowledge));
+        let p = s.honest();
+        for i in (0..p.bytes.len()).step_by(if zero_knowledge { 7 } else { 5 }) {
+            let mut bytes = p.bytes.clone();
+            bytes[i] ^= 1 << (i % 8);
+            assert!(verify(&s.key, &p.statement, &bytes).is_err(), "byte {i}");
+        }
+        for bytes in [&p.bytes[..p.bytes.len() - 1], &[&p.bytes[..], &[0]].concat(), &[]] {
+            assert!(matches!(verify(&s.key, &p.statement, bytes), Err(VerifyError::Proof(ProofError::Decode(_)))));
+        }
+    }
+}
+
+/// Lengths follow from the key; two proofs of one witness share nothing but public commitments.
+#[test]
+fn accepts_proofs_without_common_messages() {
+    let s = setup(&relations::dense(), Mode::secret(true));
+    let inputs = Inputs { model: s.model.as_ref(), context: b"test".to_vec(), ..Inputs::default() };
+    let make = |seed| {
+        let coins = Coins::from_seed([seed; 32], &[]);
+        prove_with(&s.key, srs(), &s.case.witness(), &inputs, &coins, Deviation::default()).unwrap()
+    };
+    let (a, b) = (make(1), make(2));
+    assert_eq!(a.bytes.len(), b.bytes.len());
+    for (l, m) in a.leaves.iter().zip(&b.leaves) {
+        assert_eq!((&l.label, l.offset, l.len), (&m.label, m.offset, m.len));
+        let at = l.offset..l.offset + l.len;
+        assert_ne!(a.bytes[at.clone()], b.bytes[at], "{}", l.label);
+    }
+    println!("{} bytes", a.bytes.len());
+}
