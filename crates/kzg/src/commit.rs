@@ -1,19 +1,14 @@
 //! Commitments: `sum_i f_i tau^i G + blind H`.
 //!
-//! Scalars of absolute value below 2, 2^8, 2^16, 2^32, 2^64 are summed apart, in as few windows as their size needs, so
-//! that the integers of a witness cost a fraction of full scalars.
+//! Sums run over as many digits as the largest scalar has, in absolute value, so that the integers of a witness cost a
+//! fraction of full scalars.
 
-use ark_bn254::{Fr, G1Affine, G1Projective};
-use ark_ec::{CurveGroup, VariableBaseMSM};
-use ark_ff::PrimeField;
 use proveil_algebra::{PrimeCharacteristicRing, Scalar};
 use rayon::prelude::*;
 
 use crate::curve::{Point, blinding_base, to_fr};
+use crate::msm::{self, Signed};
 use crate::srs::{Srs, SrsError};
-
-/// Fewest terms of a sum that are worth a thread.
-const CHUNK: usize = 256;
 
 /// `f_i` for `i` up to the degree, and the blind, both as committed.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +59,8 @@ pub fn blinded(point: Point, blind: Scalar) -> Point {
 /// `TooSmall`.
 pub fn commit(srs: &Srs, coefficients: &[Scalar]) -> Result<Point, SrsError> {
     let bases = srs.powers(coefficients.len())?;
-    Ok(sum(bases, coefficients, to_fr))
+    let scalars: Vec<Signed> = coefficients.par_iter().map(|x| Signed::of_scalar(to_fr(x))).collect();
+    Ok(Point(msm::affine_sum(bases, &scalars)))
 }
 
 /// The commitment to integers, without a blind.
@@ -73,14 +69,6 @@ pub fn commit(srs: &Srs, coefficients: &[Scalar]) -> Result<Point, SrsError> {
 /// `TooSmall`.
 pub fn commit_ints(srs: &Srs, cells: &[i64]) -> Result<Point, SrsError> {
     let bases = srs.powers(cells.len())?;
-    Ok(sum(bases, cells, |v| Fr::from(*v)))
-}
-
-fn sum<T: Sync>(bases: &[G1Affine], scalars: &[T], convert: impl Fn(&T) -> Fr + Sync) -> Point {
-    let chunk = scalars.len().div_ceil(rayon::current_num_threads().max(1)).max(CHUNK);
-    let parts = bases.par_chunks(chunk).zip(scalars.par_chunks(chunk)).map(|(b, s)| {
-        let integers: Vec<_> = s.iter().map(|x| convert(x).into_bigint()).collect();
-        G1Projective::msm_bigint(b, &integers)
-    });
-    Point(parts.sum::<G1Projective>().into_affine())
+    let scalars: Vec<Signed> = cells.par_iter().map(|v| Signed::of_int(*v)).collect();
+    Ok(Point(msm::affine_sum(bases, &scalars)))
 }

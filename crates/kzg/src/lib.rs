@@ -20,6 +20,8 @@ pub mod commit;
 pub mod curve;
 pub mod mercury;
 #[cfg(feature = "std")]
+mod msm;
+#[cfg(feature = "std")]
 pub mod ptau;
 #[cfg(feature = "std")]
 pub mod srs;
