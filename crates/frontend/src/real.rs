@@ -160,6 +160,8 @@ pub(crate) struct RealGraph {
     pub scope: String,
     /// Tensors of equal role in the steps of a loop, by role: see [`RealGraph::share_range`].
     pub shared: BTreeMap<String, Vec<TensorId>>,
+    /// Constants that are transpositions of others, which keep their identity through them.
+    pub turned: BTreeMap<TensorId, (TensorId, Vec<usize>)>,
     /// Bits of the element type of constants whose cells are integers of the file, signed.
     pub int_bits: BTreeMap<TensorId, u32>,
 }
@@ -183,6 +185,11 @@ impl RealGraph {
             Source::Const { data, .. } => Some(data),
             _ => None,
         }
+    }
+
+    /// Whether an operator reads the tensor.
+    pub fn is_read(&self, id: TensorId) -> bool {
+        self.tensors.iter().any(|t| matches!(&t.source, Source::Op(op) if op.operands().contains(&id)))
     }
 
     /// The value of a public constant whose cells are all equal. Weights have none: that they are equal is a secret,

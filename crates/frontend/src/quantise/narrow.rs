@@ -129,6 +129,8 @@ impl Quantiser<'_> {
     /// Weights for a product with an operand of the given unit. Their own unit makes the product's a power of two,
     /// so that sums of products need no common multiple.
     fn weight(&mut self, id: TensorId, other: f64) -> Result<Rep> {
+        // Units that are powers of two ask for the same weights.
+        let other = if other.log2().fract() == 0.0 { 1.0 } else { other };
         let key = (id.0, other.to_bits());
         if let Some(rep) = self.weights.get(&key) {
             return Ok(*rep);

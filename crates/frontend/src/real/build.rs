@@ -117,7 +117,7 @@ impl RealGraph {
         if perm.iter().enumerate().all(|(i, &p)| i == p) {
             return x;
         }
-        if let Some((inner, first)) = self.as_permute(x) {
+        if let Some((inner, first)) = self.as_permute(x).or_else(|| self.turned.get(&x).cloned()) {
             let both: Vec<usize> = perm.iter().map(|&p| first[p]).collect();
             return self.permute(inner, &both);
         }
@@ -131,7 +131,11 @@ impl RealGraph {
         for (i, &p) in perm.iter().enumerate() {
             axes[p] = Affine::var(i);
         }
-        self.view(x, shape, axes)
+        let out = self.view(x, shape, axes);
+        if self.as_const(x).is_some() {
+            self.turned.insert(out, (x, perm.to_vec()));
+        }
+        out
     }
 
     /// `(source, perm)` if `x` is a transposition of a computed tensor.

@@ -38,9 +38,13 @@ impl RealGraph {
     }
 
     /// A product of weights with `gamma * y + beta`, both constant along all but the last axis (the end of a layer
-    /// normalisation), as a product of scaled weights with `y` plus a constant; `None` where it is not one.
+    /// normalisation), as a product of scaled weights with `y` plus a constant; `None` where it is not one, and where
+    /// the weights are read elsewhere too (an embedding that is also the last layer): a second copy costs more.
     pub(super) fn absorb_affine(&mut self, c: &Contract) -> Option<TensorId> {
         self.as_const(c.lhs.tensor).filter(|_| !self.int_bits.contains_key(&c.lhs.tensor))?;
+        if self.is_read(c.lhs.tensor) {
+            return None;
+        }
         let x = c.rhs.tensor;
         let (core, beta) = self.plus_row(x).unwrap_or((x, None));
         let (gamma, y) = self.times_row(core)?;

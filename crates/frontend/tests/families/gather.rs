@@ -50,6 +50,31 @@ fn matches_reference_embeddings_of_every_width() {
 }
 
 #[test]
+fn matches_reference_when_the_embedding_is_the_last_layer_too() {
+    let (vocabulary, width) = (200usize, 12usize);
+    let table = floats(&[vocabulary, width], 1);
+    let scale: Vec<f64> = (0..width).map(|i| 0.5 + i as f64 / 16.0).collect();
+    let list: Vec<i64> = (0..64).map(|i| (i * 7) % vocabulary as i64).collect();
+    let x = ids(&[64], &list);
+    let file = File::new("", 13, &["y"])
+        .input("x", I64, &[64])
+        .weight("w", FLOAT, &[vocabulary as i64, width as i64], &table.data)
+        .weight("gamma", FLOAT, &[width as i64], &scale)
+        .node("Gather", &["w", "x"], &["e"], &[])
+        .node("Mul", &["e", "gamma"], &["g"], &[])
+        .node("Transpose", &["w"], &["t"], &[])
+        .node("MatMul", &["g", "t"], &["y"], &[]);
+    let m = model(file, std::slice::from_ref(&x));
+    let row = |i: usize| &table.data[i * width..][..width];
+    let product =
+        |i: &i64, j: usize| row(*i as usize).iter().zip(row(j)).zip(&scale).map(|((a, b), s)| a * b * s).sum();
+    let want: Vec<f64> = list.iter().flat_map(|i| (0..vocabulary).map(move |j| product(i, j))).collect();
+    close(&infer(&m, &[x])[0], &want);
+    let cells: usize = m.params.values.values().map(Vec::len).sum();
+    assert_eq!(cells, vocabulary * width + width);
+}
+
+#[test]
 fn rejects_row_numbers_outside() {
     let table = floats(&[200, 4], 1);
     let x = ids(&[64], &(0..64).collect::<Vec<_>>());
