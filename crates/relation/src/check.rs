@@ -142,6 +142,28 @@ pub fn check(
     sizes::costs(relation, geometry, visibility, limits)
 }
 
+/// The part of [`check`] that no geometry and no parameters matter to: declarations refer to what exists, and terms and
+/// shapes are in bounds.
+///
+/// # Errors
+/// See [`KeyError`].
+pub fn check_terms(relation: &Relation, visibility: &Visibility, limits: &Limits) -> Result<(), KeyError> {
+    terms::check(relation, visibility, limits)
+}
+
+/// The part of [`check`] that bounds what a relation of checked terms costs under a geometry.
+///
+/// # Errors
+/// See [`KeyError`].
+pub fn check_costs(
+    relation: &Relation,
+    geometry: &Geometry,
+    visibility: &Visibility,
+    limits: &Limits,
+) -> Result<(), KeyError> {
+    sizes::costs(relation, geometry, visibility, limits)
+}
+
 fn range(field: &'static str, path: impl Into<String>, value: i128, min: i128, max: i128) -> Result<(), KeyError> {
     if (min..=max).contains(&value) {
         Ok(())

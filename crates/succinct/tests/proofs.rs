@@ -11,11 +11,12 @@ use proveil_kzg::srs::Srs;
 use proveil_protocol::channel::ProofError;
 use proveil_prover::AlterCounts;
 use proveil_prover::coins::Coins;
+use proveil_relation::check::Limits;
 use proveil_relation::key::{IoVisibility, ModelVisibility, Statement, Visibility};
 use proveil_relation::layout::TreeKind;
 use proveil_relation::{Access, Coef, Expr, Home, Relation};
 use proveil_succinct::prove::{Deviation, Inputs, Proof, ProveError, commit_io, key_for, prove_with};
-use proveil_succinct::{PreparedKey, VerifyError, verify};
+use proveil_succinct::{Key, PreparedKey, VerifyError, verify};
 use support::{Case, change_output, relations, settings};
 
 fn srs() -> &'static Srs {
@@ -315,4 +316,52 @@ fn accepts_proofs_without_common_messages() {
         assert_ne!(a.bytes[at.clone()], b.bytes[at], "{}", l.label);
     }
     println!("{} bytes", a.bytes.len());
+}
+
+#[test]
+fn accepts_keys_of_every_relation_and_their_least_heights() {
+    for (name, case) in relations::all() {
+        for visibility in [IoVisibility::Private, IoVisibility::Committed] {
+            let mode = Mode { input: visibility, output: visibility, ..Mode::secret(true) };
+            let s = setup(&case, mode);
+            let layout = &s.key.inner.layout;
+            assert!(layout.trees.iter().all(|t| t.columns <= 1), "{name}");
+            let cells = |tree: usize| -> usize {
+                let own = layout.tensors.iter().filter(|t| t.tree == Some(tree));
+                own.map(|t| t.dims.padded_cells()).sum()
+            };
+            // A column of half the height has no room for some tree.
+            for (g, height) in layout.heights.iter().enumerate() {
+                let of_group = layout.trees.iter().enumerate().filter(|(_, t)| t.group == g);
+                let largest = of_group.map(|(t, _)| cells(t)).max().unwrap();
+                assert!(*height == 3 || 4 * largest > 1 << height, "{name}: group {g}, {largest} cells, 2^{height}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rejects_keys_that_make_no_sense() {
+    let s = setup(&relations::dense(), Mode::secret(true));
+    let key = Key {
+        relation: s.case.relation.clone(),
+        visibility: s.key.inner.key.visibility.clone(),
+        model: s.model.as_ref().map(|m| m.point),
+        srs: s.key.srs,
+        meta: vec![],
+    };
+    let limits = Limits::default();
+    key.check(&limits).unwrap();
+    let refused = |f: &dyn Fn(&mut Key)| {
+        let mut other = key.clone();
+        f(&mut other);
+        other.check(&limits).unwrap_err().field()
+    };
+    assert_eq!(refused(&|k| k.model = None), "model commitment");
+    assert_eq!(refused(&|k| k.visibility.inputs.clear()), "inputs");
+    assert_eq!(refused(&|k| k.relation.lookups[0].table = 99), "table");
+    let huge = |k: &mut Key| k.relation.lookups[0].space = vec![1 << 20; 4];
+    let _ = refused(&huge);
+    let large = |k: &mut Key| k.relation.tensors.iter_mut().for_each(|t| t.shape = vec![1 << 16, 1 << 15]);
+    let _ = refused(&large);
 }
