@@ -79,4 +79,64 @@ library Sumcheck {
         }
         return (claim, t);
     }
+
+    /// How much each message of {degree2} counts in the claim that is left, times `scale`: where messages carry pads,
+    /// these are the pads' coefficients, negated. Two words a round go to `out`; returns how much the first claim counts.
+    /// @dev With `L` the Lagrange weights of 0, 1, 2 at the round's challenge, a round makes of claim and messages
+    /// `L1 claim + (L0 - L1) s(0) + L2 s(2)`.
+    function coefficients2(uint256 point, uint256 rounds, uint256 scale, uint256 out)
+        internal
+        pure
+        returns (uint256)
+    {
+        assembly ("memory-safe") {
+            for { let i := rounds } i {} {
+                i := sub(i, 1)
+                let x := mload(add(point, shl(5, i)))
+                // L0 = (x - 1) (x - 2) / 2, L1 = x (2 - x), L2 = x (x - 1) / 2.
+                let y := mulmod(add(x, sub(R, 1)), HALF, R)
+                let l0 := mulmod(y, add(x, sub(R, 2)), R)
+                let l1 := mulmod(x, add(2, sub(R, x)), R)
+                let p := add(out, shl(6, i))
+                mstore(p, mulmod(scale, add(l0, sub(R, l1)), R))
+                mstore(add(p, 32), mulmod(scale, mulmod(x, y, R), R))
+                scale := mulmod(scale, l1, R)
+            }
+        }
+        return scale;
+    }
+
+    /// The same for {weighted3}; three words a round.
+    /// @dev `L1 claim / w + (L0 - L1 (1 - w) / w) s(0) + L2 s(2) + L3 s(3)`.
+    function coefficients3(
+        uint256 point,
+        uint256 weights,
+        uint256 inverses,
+        uint256 rounds,
+        uint256 scale,
+        uint256 out
+    ) internal pure returns (uint256) {
+        assembly ("memory-safe") {
+            for { let i := rounds } i {} {
+                i := sub(i, 1)
+                let word := shl(5, i)
+                let x := mload(add(point, word))
+                let x1 := add(x, sub(R, 1))
+                let x2 := add(x, sub(R, 2))
+                let x3 := add(x, sub(R, 3))
+                // L0 = -(x-1)(x-2)(x-3)/6, L1 = x(x-2)(x-3)/2, L2 = -x(x-1)(x-3)/2, L3 = x(x-1)(x-2)/6.
+                let low := mulmod(x, x1, R)
+                let high := mulmod(x2, x3, R)
+                let l1 := mulmod(mulmod(x, HALF, R), high, R)
+                l1 := mulmod(l1, mload(add(inverses, word)), R)
+                let p := add(out, mul(96, i))
+                let first := add(mulmod(l1, add(1, sub(R, mload(add(weights, word)))), R), mulmod(mulmod(x1, SIXTH, R), high, R))
+                mstore(p, mulmod(sub(shl(1, R), first), scale, R))
+                mstore(add(p, 32), mulmod(sub(R, mulmod(mulmod(low, HALF, R), x3, R)), scale, R))
+                mstore(add(p, 64), mulmod(mulmod(mulmod(low, SIXTH, R), x2, R), scale, R))
+                scale := mulmod(scale, l1, R)
+            }
+        }
+        return scale;
+    }
 }

@@ -60,4 +60,29 @@ contract Harness {
         if (weights.length == 0) (left,) = Sumcheck.degree2(offset, t, count, claim, words);
         else (left,) = Sumcheck.weighted3(offset, t, count, claim, w, inv, words);
     }
+
+    /// How much messages count in the claim that is left; how much the first claim does, last.
+    function coefficients(
+        uint256[] memory point,
+        uint256[] memory weights,
+        uint256[] memory inverses,
+        uint256 scale
+    ) external pure returns (uint256[] memory list) {
+        uint256 count = point.length;
+        bool weighted = weights.length != 0;
+        list = new uint256[]((weighted ? 3 : 2) * count + 1);
+        uint256 p;
+        uint256 w;
+        uint256 inv;
+        uint256 out;
+        assembly ("memory-safe") {
+            p := add(point, 32)
+            w := add(weights, 32)
+            inv := add(inverses, 32)
+            out := add(list, 32)
+        }
+        list[list.length - 1] = weighted
+            ? Sumcheck.coefficients3(p, w, inv, count, scale, out)
+            : Sumcheck.coefficients2(p, count, scale, out);
+    }
 }

@@ -319,6 +319,40 @@ fn matches_reference_sumchecks() {
     }
 }
 
+/// What messages count in the claim that is left, against the expressions in pads that the hiding channel collects.
+#[test]
+fn matches_reference_coefficients_of_messages() {
+    let mut d = Deployed::new();
+    for (count, weighted) in [(1, false), (8, false), (1, true), (6, true)] {
+        let degree = if weighted { 3 } else { 2 };
+        let mut coins = Transcript::new("coefficients");
+        let messages: Vec<Scalar> = coins.challenges("messages", degree * count);
+        let [claim, scale]: [Scalar; 2] = [coins.challenge("claim"), coins.challenge("scale")];
+        let weights: Vec<Scalar> = if weighted { coins.challenges("weights", count) } else { vec![] };
+        let proof: Vec<u8> = messages.iter().flat_map(bytes).collect();
+        let left = |claim: Scalar| {
+            let t = Transcript::with_hash(Hash::Keccak, "coefficients");
+            let mut ch = Channel::<Scalar>::new(t, &proof, true);
+            let weight = weighted.then_some(&weights[..]);
+            sumcheck::verify(&mut ch, "round", count, degree, weight, Value::known(claim)).unwrap()
+        };
+        let (end, next) = (left(claim), left(claim + Scalar::ONE));
+        // A message is what was sent minus its pad.
+        let mut expected: Vec<Scalar> = end.value.terms.values().map(|k| -*k * scale).collect();
+        assert_eq!(expected.len(), messages.len());
+        expected.push((next.value.c - end.value.c) * scale);
+
+        let list = |v: &[Scalar]| Abi::List(v.iter().map(|x| Abi::Word(bytes(x))).collect());
+        let inverses: Vec<Scalar> = weights.iter().map(Field::inverse).collect();
+        let (result, gas) =
+            d.call("coefficients", &[list(&end.point), list(&weights), list(&inverses), Abi::Word(bytes(&scale))]);
+        let head = [Scalar::from_u64(32), Scalar::from_u64(expected.len() as u64)];
+        let expected: Vec<u8> = head.iter().chain(&expected).flat_map(bytes).collect();
+        assert_eq!(result, Ok(expected), "{count} rounds, weighted: {weighted}");
+        println!("{count} rounds, weighted {weighted}: {gas} gas");
+    }
+}
+
 #[test]
 fn rejects_unknown_functions() {
     let a = harness();
