@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Mercury} from "../src/Mercury.sol";
+import {Prefix} from "../src/Prefix.sol";
 import {Sumcheck} from "../src/Sumcheck.sol";
 import {Transcript} from "../src/Transcript.sol";
 
@@ -84,5 +85,21 @@ contract Harness {
         list[list.length - 1] = weighted
             ? Sumcheck.coefficients3(p, w, inv, count, scale, out)
             : Sumcheck.coefficients2(p, count, scale, out);
+    }
+
+    /// Sums over the first `n` addresses: of equality factors, and of their products at two points.
+    function prefixes(uint256 n, uint256[] memory rho, uint256[] memory tau)
+        external
+        pure
+        returns (uint256 sum, uint256 products)
+    {
+        uint256 a;
+        uint256 b;
+        assembly ("memory-safe") {
+            a := add(rho, 32)
+            b := add(tau, 32)
+        }
+        sum = Prefix.sum(n, b, tau.length);
+        products = Prefix.products(n, a, b, tau.length);
     }
 }

@@ -4,7 +4,7 @@
 mod machine;
 
 use machine::Machine;
-use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar, eval_mle};
+use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar, dot, eq_table, eval_mle};
 use proveil_evm::abi::{Abi, encode};
 use proveil_evm::{Artifact, artifact};
 use proveil_kzg::mercury::{self, Claims, Evaluation, Inner};
@@ -350,6 +350,26 @@ fn matches_reference_coefficients_of_messages() {
         let expected: Vec<u8> = head.iter().chain(&expected).flat_map(bytes).collect();
         assert_eq!(result, Ok(expected), "{count} rounds, weighted: {weighted}");
         println!("{count} rounds, weighted {weighted}: {gas} gas");
+    }
+}
+
+/// Functionals on the first addresses, against sums over all of them.
+#[test]
+fn matches_reference_sums_over_the_first_addresses() {
+    let mut d = Deployed::new();
+    let mut coins = Transcript::new("prefixes");
+    let list = |v: &[Scalar]| Abi::List(v.iter().map(|x| Abi::Word(bytes(x))).collect());
+    for count in [0, 1, 5] {
+        let (rho, tau): (Vec<Scalar>, Vec<Scalar>) = (coins.challenges("rho", count), coins.challenges("tau", count));
+        let (a, b) = (eq_table(&rho), eq_table(&tau));
+        for n in 0..=1usize << count {
+            let (result, _) = d.call("prefixes", &[Abi::uint(n as u64), list(&rho), list(&tau)]);
+            let sum = b[..n].iter().fold(Scalar::ZERO, |s, x| s + *x);
+            let expected = [sum, dot(&a[..n], &b[..n])].iter().flat_map(bytes).collect();
+            assert_eq!(result, Ok(expected), "{n} of 2^{count}");
+        }
+        let long = Abi::uint((1 << count) + 1);
+        assert_eq!(d.call("prefixes", &[long, list(&rho), list(&tau)]).0, Err("PrefixTooLong".into()));
     }
 }
 
