@@ -196,16 +196,16 @@ fn lanes(blocks: &[Granules]) -> (Vec<Vec<(usize, usize)>>, usize) {
     (out, half.min(total).max(2))
 }
 
-/// Puts every granule in the first column with room for it; returns the number of columns.
+/// Puts every granule in the last column, or in a new one if that has no room; returns the number of columns.
 fn place(items: &[Granules], tree: usize, room: usize, out: &mut [&mut Vec<Place>]) -> usize {
     let mut used: Vec<usize> = Vec::new();
     for i in by_size(items) {
         for g in &items[i].cells {
             let size = 1 << items[i].log;
-            let column = used.iter().position(|u| u + size <= room).unwrap_or(used.len());
-            if column == used.len() {
+            if used.last().is_none_or(|u| u + size > room) {
                 used.push(0);
             }
+            let column = used.len() - 1;
             out[i].extend((0..g.len()).map(|j| (tree, column, used[column] + j)));
             used[column] += size;
         }

@@ -310,20 +310,18 @@ fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility)
     out
 }
 
-/// Places the granules of all tensors of a tree, largest granules first; returns the number of columns.
+/// Places the granules of all tensors of a tree, largest granules first; returns the number of columns. What is left of
+/// a column that has no room for the next granule stays free: a column costs the prover as many elements as its
+/// smallest granules ask for, so small ones keep together.
 fn place(tensors: &mut [Placed], tree: usize, room: usize) -> usize {
     let mut order: Vec<usize> =
         (0..tensors.len()).filter(|i| tensors.get(*i).is_some_and(|t| t.tree == Some(tree))).collect();
     order.sort_by_key(|i| (core::cmp::Reverse(tensors.get(*i).map_or(0, |t| t.dims.granule)), *i));
     let mut used: Vec<usize> = Vec::new();
     let mut first = 0;
-    let mut last_granule = usize::MAX;
     for i in order {
         let Some(t) = tensors.get_mut(i) else { continue };
         let g = t.dims.granule;
-        if g != last_granule {
-            (first, last_granule) = (0, g);
-        }
         let (mut row, total) = (0, t.dims.rows());
         while row < total {
             if first == used.len() {

@@ -1,6 +1,6 @@
 //! Columns whose cells have entered the sumcheck, at the bound variables, with their dense weights.
 
-use proveil_algebra::{E, PrimeCharacteristicRing, eq_table};
+use proveil_algebra::{E, Planes, PrimeCharacteristicRing, eq_table};
 use proveil_relation::layout::{Layout, MAX_GRANULE};
 use rayon::prelude::*;
 
@@ -122,13 +122,16 @@ fn tail(l: &Line<'_>, point: &[E]) -> [E; 2] {
 /// `sum_j eq[j] cell(r, j)` for every granule `r`.
 fn base_values(f: &[proveil_algebra::F], eq: &[E]) -> Vec<E> {
     let n = eq.len();
-    let limbs = planes(eq);
+    let (limbs, dense) = (planes(eq), Planes::new(eq));
     let mut out = vec![E::ZERO; f.len() / n];
     out.par_chunks_mut(TASK).zip(f.par_chunks(TASK * n)).for_each(|(out, f)| {
         let mut small = Vec::with_capacity(n);
         for (o, x) in out.iter_mut().zip(f.chunks_exact(n)) {
             *o = if n >= 8 && narrow(x, &mut small) {
                 dot(&limbs, &small)
+            } else if n >= 64 {
+                // Random cells are not small.
+                dense.dot(0, x)
             } else {
                 x.iter().zip(eq).fold(E::ZERO, |a, (x, w)| a + *w * *x)
             };
