@@ -18,9 +18,9 @@ use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::groups::{Group, Side};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
-use crate::table::{Column, Part, Table, segment_moments};
+use crate::table::{Column, Part, Table};
 use crate::terms::{LinearTerm, ProductTerm, Source};
-use crate::weights::{Factor, Sink, eq_segment_into, push};
+use crate::weights::{Factor, Sink, eq_segment_into, eq_sum, push};
 
 pub use sink::{AtPoint, Claim, ClaimSink, List, PublicCells, PublicParts};
 
@@ -111,9 +111,12 @@ fn block_total<E: Challenge>(layout: &Layout, p: &Point<E>, b: &Block, lane: imp
         return total(d, &SpaceWeights { rows, low });
     }
     // All granules hold the same number of cells.
-    let cells = if tail == 0 { E::ONE } else { segment_moments(&low, 0, tail).0 };
+    let cells = if tail == 0 { E::ONE } else { eq_sum(&low, tail) };
     let high = p.rho_nv(layout).get(d.granule..).unwrap_or_default();
-    let sum = |s: &LaneSegment| lane(s) * segment_moments(high, s.start >> d.granule, s.rows).0;
+    let sum = |s: &LaneSegment| {
+        let start = s.start >> d.granule;
+        lane(s) * (eq_sum(high, start + s.rows) - eq_sum(high, start))
+    };
     b.segments.iter().fold(E::ZERO, |a, s| a + sum(s)) * cells
 }
 
@@ -342,7 +345,7 @@ pub fn product_side<E: Challenge>(
 ) {
     // Operands that differ by their scale only are pushed once.
     let mut scales = vec![E::ZERO; layout.groups.len()];
-    for g in &layout.groups {
+    for g in layout.groups.iter().filter(|g| out.wants(g.access(side).tensor as usize)) {
         let Some((_, _, scale)) = weights.term(layout, p, g) else { continue };
         let block = eq_index(kappa.get(g.bits()..).unwrap_or_default(), (g.offset >> g.bits()) as u64);
         let first = g.first.get(side.index()).copied().unwrap_or_default();
@@ -360,7 +363,7 @@ pub fn product_side<E: Challenge>(
     };
     for ((i, g), scale) in layout.groups.iter().enumerate().zip(scales) {
         let tensor = g.access(side).tensor as usize;
-        if g.first.get(side.index()) != Some(&i) || scale.is_zero() || !out.wants(tensor) {
+        if scale.is_zero() || g.first.get(side.index()) != Some(&i) || !out.wants(tensor) {
             continue;
         }
         // An operand that carries no weights of the space may stand for others though nothing is claimed of its own.

@@ -24,6 +24,25 @@ pub fn eq_segment<E: Challenge>(pt: &[E], start: usize, len: usize) -> Vec<E> {
     out
 }
 
+/// `sum of eq(pt, x)` over `x < len`, in O(pt.len()) field operations.
+pub fn eq_sum<E: Challenge>(pt: &[E], len: usize) -> E {
+    if len >> pt.len() != 0 {
+        return E::ONE;
+    }
+    // Those that begin like `len` and have a 0 where it has a 1.
+    let (mut sum, mut same) = (E::ZERO, E::ONE);
+    for (i, x) in pt.iter().enumerate().rev() {
+        let one = same * *x;
+        if len >> i & 1 == 1 {
+            sum += same - one;
+            same = one;
+        } else {
+            same -= one;
+        }
+    }
+    sum
+}
+
 /// Appends `scale * eq(pt, start + x)` for `x < len`.
 pub fn eq_segment_into<E: Challenge>(pt: &[E], start: usize, len: usize, scale: E, out: &mut Vec<E>) {
     let end = out.len() + len;
