@@ -2,7 +2,7 @@
 //! coins and shows that both hold the same weights. The model keeps its id, the digest of the verifying key.
 
 use proveil_protocol::codec::{DecodeError, Reader};
-use proveil_prover::budget::Store;
+use proveil_prover::budget::{Store, Use};
 use proveil_prover::refresh as prover;
 use proveil_relation::key::Epoch;
 use proveil_verifier::{PreparedKey, refresh as verifier};
@@ -32,6 +32,10 @@ impl Engine {
     pub fn refresh(&self, store: &dyn Store) -> Result<(Package, RefreshFile), Error> {
         let p = &self.package;
         verifier::Sizes::new(&self.key).map_err(prover::RenewError::from)?;
+        if let Some(old) = self.model_commitment() {
+            // Before a count is begun for a commitment that would never be used.
+            store.read(&old)?.spend(&old, Use::Refresh)?;
+        }
         let seed = rand::random();
         let tensors = model_tensors(&p.graph, &p.key.relation, &p.params);
         let new = commit(&self.key.layout, &tensors, &p.key.params, seed)?;

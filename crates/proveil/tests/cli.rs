@@ -282,6 +282,9 @@ fn roundtrips_refreshes_and_rejects_them_out_of_order() {
         assert_eq!(code, 1);
         assert!(message.contains("refreshes up to that one"), "{message}");
     }
+    let kept = std::fs::read(b.path("r1")).unwrap();
+    assert_eq!(code(&["refresh", &package, "-o", &b.at("r1")]).0, 2);
+    assert_eq!(std::fs::read(b.path("r1")).unwrap(), kept);
     let (code, message) = verify(&["r2"]);
     assert_eq!(code, 1);
     assert!(message.contains("comes epoch 1"), "{message}");

@@ -249,7 +249,11 @@ pub fn prove_with(
         check_witness(&key.key.relation, witness, inputs)?;
         let statement = match deviation.statement {
             Some(s) => s.clone(),
-            None => statement(key, witness, inputs)?,
+            None => {
+                let given = |list: &[Option<&Committed>]| list.iter().map(|c| c.map(Committed::commitment)).collect();
+                let [i, o]: [Vec<_>; 2] = [given(&inputs.inputs), given(&inputs.outputs)];
+                statement(key, witness, [&i, &o], &inputs.context)?
+            }
         };
         budget::check_random_cells(key)?;
         let coins = bind_coins(coins, key, witness, &statement);
@@ -281,27 +285,34 @@ fn bind_coins(coins: &Coins, key: &PreparedKey, witness: &Witness, statement: &S
     coins.derive("proof", &[&key.digest, h.finalize().as_bytes(), &statement.encode()])
 }
 
-fn statement(key: &PreparedKey, witness: &Witness, inputs: &Inputs<'_>) -> Result<Statement, ProveError> {
-    let relation = &key.key.relation;
-    let io = |what: &str, k: usize, visibility, values: &[i64], committed: Option<&&Committed>| match visibility {
+/// The statement of a witness, with the commitments of committed inputs and outputs, by number.
+///
+/// # Errors
+/// `MissingCommitment`; `Shape` when the witness lacks an input.
+pub fn statement(
+    key: &PreparedKey,
+    witness: &Witness,
+    [inputs, outputs]: [&[Option<Commitment>]; 2],
+    context: &[u8],
+) -> Result<Statement, ProveError> {
+    let (relation, visibility) = (&key.key.relation, &key.key.visibility);
+    let io = |what: &str, k: usize, visibility, values: &[i64], given: &[Option<Commitment>]| match visibility {
         IoVisibility::Public => Ok::<_, ProveError>(IoValue::Public(values.to_vec())),
         IoVisibility::Private => Ok(IoValue::Private),
         IoVisibility::Committed => {
             let missing = || ProveError::MissingCommitment { what: format!("{what} {k}") };
-            let c = committed.ok_or_else(missing)?.commitment();
+            let c = given.get(k).copied().flatten().ok_or_else(missing)?;
             Ok(IoValue::Committed(c.root, c.nonce))
         }
     };
-    let mut s = Statement { context: inputs.context.clone(), epoch: key.epoch.clone(), ..Statement::default() };
+    let mut s = Statement { context: context.to_vec(), epoch: key.epoch.clone(), ..Statement::default() };
     for (k, decl) in relation.inputs.iter().enumerate() {
-        let v = key.key.visibility.input(k as u32);
-        let given = inputs.inputs.get(k).and_then(Option::as_ref);
-        s.inputs.push(io("input", k, v, &witness.tensors[decl.tensor as usize], given)?);
+        let missing = || ProveError::Shape { what: "tensors".into(), expected: relation.tensors.len(), got: k };
+        let values = witness.tensors.get(decl.tensor as usize).ok_or_else(missing)?;
+        s.inputs.push(io("input", k, visibility.input(k as u32), values, inputs)?);
     }
     for (k, values) in witness.outputs.iter().enumerate() {
-        let v = key.key.visibility.output(k as u32);
-        let given = inputs.outputs.get(k).and_then(Option::as_ref);
-        s.outputs.push(io("output", k, v, values, given)?);
+        s.outputs.push(io("output", k, visibility.output(k as u32), values, outputs)?);
     }
     Ok(s)
 }

@@ -217,35 +217,13 @@ pub fn linear_value(layout: &Layout, entries: &[Entry<E>], cells: &[Cells<'_>]) 
         .par_iter()
         .map(|e| {
             let d = &layout.tensors[e.tensor].dims;
-            let per = (d.padded_last() >> e.granule).max(1);
             let values = cells[e.tensor].values;
-            let unit = e.low.len() == 1;
-            // Rows of the line in which the weights begin, and whole lines from there.
-            let (line, lead) = (e.first / per, e.first % per);
-            let head = (per - lead) % per;
-            let (begin, rest) = e.rows.split_at(head.min(e.rows.len()));
-            let values = &values[line * d.last..];
-            let (of_begin, of_rest) = values.split_at(if head == 0 { 0 } else { d.last });
-            let begin = (begin, &of_begin[(lead << e.granule).min(of_begin.len())..]);
-            let lines = rest.par_chunks(per).zip(of_rest.par_chunks(d.last)).with_min_len(64);
-            lines
-                .chain(rayon::iter::once(begin))
-                .map(|(rows, line)| {
-                    let mut acc = E::ZERO;
-                    for (r, row) in rows.iter().zip(line.chunks(1 << e.granule)) {
-                        if *r == E::ZERO {
-                            continue;
-                        }
-                        let s = if unit {
-                            e.low[0] * base_from_i64(row[0])
-                        } else {
-                            row.iter().zip(&e.low).fold(E::ZERO, |a, (x, w)| a + *w * base_from_i64(*x))
-                        };
-                        acc += *r * s;
-                    }
-                    acc
-                })
-                .reduce(|| E::ZERO, |a, b| a + b)
+            let rows = e.rows.par_iter().enumerate().with_min_len(64).filter(|(_, r)| **r != E::ZERO);
+            let row = |(i, r): (usize, &E)| {
+                let row = &values[d.row_cells(e.first + i, e.granule)];
+                *r * row.iter().zip(&e.low).fold(E::ZERO, |a, (x, w)| a + *w * base_from_i64(*x))
+            };
+            rows.map(row).reduce(|| E::ZERO, |a, b| a + b)
         })
         .reduce(|| E::ZERO, |a, b| a + b)
 }

@@ -9,6 +9,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use proveil_algebra::log2_ceil;
 
@@ -69,6 +70,15 @@ impl Dims {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.outer * self.chunks()
+    }
+
+    /// The cells, row-major without padding, that aligned row `row` of `2^granule` cells of the padded layout holds.
+    #[must_use]
+    pub fn row_cells(&self, row: usize, granule: usize) -> Range<usize> {
+        let per = (self.padded_last() >> granule).max(1);
+        let line = row / per * self.last;
+        let from = ((row % per) << granule).min(self.last);
+        line + from..line + (from + (1 << granule)).min(self.last)
     }
 
     /// Cells including padding.

@@ -20,7 +20,7 @@ use proveil_prover::talk::{Cheat, Talk};
 use proveil_prover::{AlterCounts, Witness, lookups};
 use proveil_relation::claims::{self, AddressWeights, Point};
 use proveil_relation::decl::Home;
-use proveil_relation::key::{IoValue, IoVisibility, Statement};
+use proveil_relation::key::Statement;
 use proveil_relation::layout::TreeKind;
 use proveil_verifier::phases::{self, label};
 use proveil_verifier::{PublicValues, StatementError};
@@ -132,7 +132,11 @@ pub fn prove_with(
 ) -> Result<Proof, ProveError> {
     let statement = match deviation.statement {
         Some(s) => s.clone(),
-        None => statement(key, witness, inputs)?,
+        None => {
+            let given = |list: &[Option<&Committed>]| list.iter().map(|c| c.map(|c| as_commitment(&c.point))).collect();
+            let [i, o]: [Vec<_>; 2] = [given(&inputs.inputs), given(&inputs.outputs)];
+            proveil_prover::statement(&key.inner, witness, [&i, &o], &inputs.context)?
+        }
     };
     let mut run = Run::new(key, srs, witness, inputs, &statement, coins, deviation)?;
     run.commit_trace()?;
@@ -142,28 +146,6 @@ pub fn prove_with(
     run.open(&tau, &alpha)?;
     let (bytes, leaves) = run.talk.writer.finish();
     Ok(Proof { statement, bytes, leaves })
-}
-
-fn statement(key: &PreparedKey, witness: &Witness, inputs: &Inputs<'_>) -> Result<Statement, ProveError> {
-    let (relation, visibility) = (&key.inner.key.relation, &key.inner.key.visibility);
-    let io = |what: String, visibility, values: &[i64], committed: Option<&Option<&Committed>>| match visibility {
-        IoVisibility::Public => Ok::<_, ProveError>(IoValue::Public(values.to_vec())),
-        IoVisibility::Private => Ok(IoValue::Private),
-        IoVisibility::Committed => {
-            let c = committed.copied().flatten().ok_or(ProveError::MissingCommitment { what })?;
-            let c = as_commitment(&c.point);
-            Ok(IoValue::Committed(c.root, c.nonce))
-        }
-    };
-    let mut s = Statement { context: inputs.context.clone(), ..Statement::default() };
-    for (k, decl) in relation.inputs.iter().enumerate() {
-        let values = witness.tensors.get(decl.tensor as usize).map_or(&[][..], Vec::as_slice);
-        s.inputs.push(io(format!("input {k}"), visibility.input(k as u32), values, inputs.inputs.get(k))?);
-    }
-    for (k, values) in witness.outputs.iter().enumerate() {
-        s.outputs.push(io(format!("output {k}"), visibility.output(k as u32), values, inputs.outputs.get(k))?);
-    }
-    Ok(s)
 }
 
 /// The pads of one proof with their mask.

@@ -141,13 +141,7 @@ fn combination(
         if plan.columns > 1 {
             return Err(VerifyError::Columns { tree: plan.kind, columns: plan.columns });
         }
-        let found = match plan.kind {
-            TreeKind::Model => public.model(),
-            TreeKind::Input(k) => public.input_commitment(k),
-            TreeKind::Output(k) => public.output_commitment(k),
-            TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => end.commitments.get(i).copied().flatten(),
-        };
-        let Some(c) = found else { continue };
+        let Some(c) = end.commitment(public, plan.kind, i) else { continue };
         points.push(point(plan.kind, &c)?);
         // A mask has coefficient 1; every other tree is one column.
         let alpha = end.alpha.get(i).and_then(|a| a.first()).copied();

@@ -138,25 +138,14 @@ fn open_group(
     let mut trees = Vec::new();
     let mut coeffs = Vec::new();
     for (i, plan) in key.layout.trees.iter().enumerate().filter(|(_, t)| t.group == group) {
-        trees.push(TreeShape { commitment: commitment(plan, i, public, end), width: plan.base_columns() });
+        let commitment = end.commitment(public, plan.kind, i).unwrap_or(Commitment::plain([0; 32]));
+        trees.push(TreeShape { commitment, width: plan.base_columns() });
         coeffs.extend(tree_coefficients(plan, end.alpha.get(i).map_or(&[][..], Vec::as_slice)));
     }
     let height = key.layout.heights.get(group).copied().unwrap_or(0);
     let tau = end.tau.get(..height).unwrap_or_default();
     let (transcript, Some(reader)) = ch.parts() else { return Ok(E::ZERO) };
     Ok(opening::verify(transcript, reader, &key.key.params, height, &trees, &coeffs, tau)?)
-}
-
-fn commitment(plan: &TreePlan, tree: usize, public: &PublicValues<'_>, end: &phases::End<E>) -> Commitment {
-    let none = Commitment::plain([0; 32]);
-    match plan.kind {
-        TreeKind::Model => public.model().unwrap_or(none),
-        TreeKind::Input(k) => public.input_commitment(k).unwrap_or(none),
-        TreeKind::Output(k) => public.output_commitment(k).unwrap_or(none),
-        TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => {
-            end.commitments.get(tree).copied().flatten().unwrap_or(none)
-        }
-    }
 }
 
 /// Coefficients of a tree's base columns in the combination: those of an extension column times the basis `1, X, X^2`;

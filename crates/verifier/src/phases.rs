@@ -72,6 +72,17 @@ pub struct End<E> {
 }
 
 impl<E: Challenge> End<E> {
+    /// The commitment to a tree of the layout: of key and statement, or read from the proof.
+    #[must_use]
+    pub fn commitment(&self, public: &PublicValues<'_>, kind: TreeKind, tree: usize) -> Option<Commitment> {
+        match kind {
+            TreeKind::Model => public.model(),
+            TreeKind::Input(k) => public.input_commitment(k),
+            TreeKind::Output(k) => public.output_commitment(k),
+            TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => self.commitments.get(tree).copied().flatten(),
+        }
+    }
+
     /// The tie of one geometry: its combination's value is the combination of the columns' values.
     ///
     /// # Errors

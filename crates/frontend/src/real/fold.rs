@@ -42,9 +42,6 @@ impl RealGraph {
     /// the weights are read elsewhere too (an embedding that is also the last layer): a second copy costs more.
     pub(super) fn absorb_affine(&mut self, c: &Contract) -> Option<TensorId> {
         self.as_const(c.lhs.tensor).filter(|_| !self.int_bits.contains_key(&c.lhs.tensor))?;
-        if self.is_read(c.lhs.tensor) {
-            return None;
-        }
         let x = c.rhs.tensor;
         let (core, beta) = self.plus_row(x).unwrap_or((x, None));
         let (gamma, y) = self.times_row(core)?;
@@ -52,6 +49,9 @@ impl RealGraph {
         let simple = |form: &Affine| form.offset == 0 && matches!(form.terms[..], [] | [(_, 1)]);
         let [(k, 1)] = last.terms[..] else { return None };
         if c.out.contains(&k) || !simple(last) || !rest.iter().all(simple) || c.extents[k] != *self.shape(x).last()? {
+            return None;
+        }
+        if self.is_read(c.lhs.tensor) {
             return None;
         }
         let column = |tensor: TensorId| Access { tensor, axes: vec![Affine::var(k)] };

@@ -14,6 +14,10 @@ use super::ui::{Ui, seconds, size};
 
 /// Runs the command.
 pub fn run(a: &RefreshArgs, ui: &Ui) -> Result<(), Failure> {
+    if a.output.exists() {
+        let message = "exists: proofs under an earlier refresh need it; give a new name";
+        return Err(Failure::usage(message).at(&a.output));
+    }
     ui.stage("load");
     let engine = load(&a.package)?;
     let store = FileStore::new(folder(&a.package)).map_err(Error::from)?;

@@ -111,12 +111,9 @@ impl<E: Challenge> ClaimSink<E> for List<'_, E> {
 
 /// `sum weight * cell` over row-major cells.
 fn dot_public<E: Challenge>(dims: &Dims, granule: usize, first: usize, rows: &[E], low: &[E], cells: &[i64]) -> E {
-    let per = (dims.padded_last() >> granule).max(1);
     let mut acc = E::ZERO;
     for (r, weight) in rows.iter().enumerate().filter(|(_, w)| !w.is_zero()) {
-        let (line, chunk) = ((first + r) / per, (first + r) % per);
-        let from = line * dims.last + (chunk << granule);
-        let row = cells.get(from..(from + (1 << granule)).min((line + 1) * dims.last)).unwrap_or_default();
+        let row = cells.get(dims.row_cells(first + r, granule)).unwrap_or_default();
         acc += *weight * row.iter().zip(low).fold(E::ZERO, |a, (v, w)| a + *w * E::base_from_int(*v));
     }
     acc

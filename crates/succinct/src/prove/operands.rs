@@ -29,12 +29,10 @@ fn operand(
         strides[*v] = 1 << bits;
         bits += b;
     }
-    let per = dims.padded_last() >> walk.granule;
     let stride = walk.var.map_or(0, |v| strides[v]);
     let mut out = vec![Scalar::ZERO; 1 << bits];
     walk_rows(&extents, factors, scale, access, dims, &walk, &strides, None, &mut |v| {
-        let from = v.row / per * dims.last + ((v.row % per) << walk.granule);
-        for (j, (x, w)) in cells[from..from + v.valid].iter().zip(&walk.low).enumerate() {
+        for (j, (x, w)) in cells[dims.row_cells(v.row, walk.granule)][..v.valid].iter().zip(&walk.low).enumerate() {
             out[v.target + j * stride] += v.weight * *w * scalar(*x);
         }
     });
@@ -69,13 +67,9 @@ pub fn linear_value(layout: &Layout, entries: &[Entry<Scalar>], cells: &[Cow<'_,
     let mut acc = Scalar::ZERO;
     for e in entries {
         let d = &layout.tensors[e.tensor].dims;
-        let per = (d.padded_last() >> e.granule).max(1);
-        for (r, row) in e.rows.iter().enumerate().map(|(i, r)| (r, e.first + i)) {
-            let from = (row % per) << e.granule;
-            let valid = (1usize << e.granule).min(d.last - from);
+        for (i, r) in e.rows.iter().enumerate() {
             // Rows behind the tensor have no cells.
-            let Some(row) = cells[e.tensor].get(row / per * d.last + from..) else { break };
-            let row = &row[..valid.min(row.len())];
+            let Some(row) = cells[e.tensor].get(d.row_cells(e.first + i, e.granule)) else { break };
             acc += *r * row.iter().zip(&e.low).fold(Scalar::ZERO, |a, (x, w)| a + *w * scalar(*x));
         }
     }

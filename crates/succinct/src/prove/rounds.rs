@@ -98,8 +98,7 @@ pub fn reduce(
             message = [message[0] + own[0], message[1] + own[1]];
         }
         let r = send(talk, label, &message);
-        for (height, omega, cells) in columns.iter_mut().filter(|c| i < c.0 && !c.1.is_empty()) {
-            let _ = height;
+        for (_, omega, cells) in columns.iter_mut().filter(|c| i < c.0 && !c.1.is_empty()) {
             fold(omega, r);
             fold(cells, r);
         }
