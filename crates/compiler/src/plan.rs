@@ -163,18 +163,16 @@ pub enum Head {
         /// Look-up.
         lookup: u32,
     },
-    /// `(h, sigma)` and `(sigma, low, z)`, where `u - lo = low + 2^bits * h`.
+    /// `(h, sigma)` and what makes the result of `sigma` and `low`, where `u - lo = low + 2^bits * h`.
     Saturated {
         /// First argument of the table.
         lo: i64,
         /// Its length as a power of two.
         bits: u32,
-        /// Tensor of `low`.
-        low: u32,
         /// Tensor of the sign.
         sigma: u32,
-        /// Look-up of the result.
-        result: u32,
+        /// Look-ups of the result.
+        cut: Cut,
         /// Look-up of the sign of the bits from `top_offset` on.
         top: u32,
         /// Bits of `h` below its top.
@@ -184,6 +182,40 @@ pub enum Head {
         /// Look-ups `(sign above, limb, sign)`, one for each limb.
         links: Vec<u32>,
     },
+}
+
+/// How a sign and the bits inside a table's domain make the result.
+#[derive(Clone, Debug)]
+pub enum Cut {
+    /// `(sigma, low, z)`.
+    Whole {
+        /// Tensor of `low`.
+        low: u32,
+        /// The look-up.
+        lookup: u32,
+    },
+    /// `(sigma, low_i, cut_i)` for each half, lowest first; then `(lo + cut, z)` unless `z` follows from `cut`.
+    Halves {
+        /// The halves.
+        halves: [Half; 2],
+        /// Look-up of the result.
+        result: Option<u32>,
+    },
+}
+
+/// Bits `offset .. offset + bits` of a value that is cut to its domain.
+#[derive(Clone, Copy, Debug)]
+pub struct Half {
+    /// Tensor of the bits before.
+    pub low: u32,
+    /// Tensor of the bits after, if they are committed.
+    pub cut: Option<u32>,
+    /// Look-up of both.
+    pub lookup: u32,
+    /// First bit.
+    pub offset: u32,
+    /// Number of bits.
+    pub bits: u32,
 }
 
 /// One unit of witness generation.
@@ -345,7 +377,7 @@ impl WitnessPlan {
             Head::Rounded { lookup } => {
                 out.tuples.push((*lookup, vec![sum.iter().map(|v| v >> shift).collect(), z.to_vec()]));
             }
-            Head::Saturated { lo, bits, low, sigma, result, top, top_offset, limbs, links } => {
+            Head::Saturated { lo, bits, sigma, cut, top, top_offset, limbs, links } => {
                 let above: Vec<i64> = sum.iter().map(|v| (v >> shift) - lo).collect();
                 let mask = (1i64 << bits) - 1;
                 let lows: Vec<i64> = above.iter().map(|t| t & mask).collect();
@@ -359,8 +391,7 @@ impl WitnessPlan {
                     out.tuples.push((*link, vec![sign.clone(), limb.of(&h), next.clone()]));
                     out.tensors.push((*above, std::mem::replace(&mut sign, next)));
                 }
-                out.tuples.push((*result, vec![sign.clone(), lows.clone(), z.to_vec()]));
-                out.tensors.push((*low, lows));
+                cut.fill(*lo, &sign, lows, z, out);
                 out.tensors.push((*sigma, sign));
             }
         }
@@ -374,6 +405,32 @@ impl WitnessPlan {
             Some(cell) => {
                 let lookup = self.lookups[lookup as usize].0.clone();
                 Err(WitnessError::Unprovable { lookup, cell, value: values[cell] })
+            }
+        }
+    }
+}
+
+impl Cut {
+    /// What follows from the signs, the bits inside the domain that begins at `lo`, and the results.
+    fn fill(&self, lo: i64, sign: &[i64], lows: Vec<i64>, z: &[i64], out: &mut Part) {
+        match self {
+            Self::Whole { low, lookup } => {
+                out.tuples.push((*lookup, vec![sign.to_vec(), lows.clone(), z.to_vec()]));
+                out.tensors.push((*low, lows));
+            }
+            Self::Halves { halves, result } => {
+                let mut arguments = vec![lo; lows.len()];
+                for half in halves {
+                    let mask = (1i64 << half.bits) - 1;
+                    let before: Vec<i64> = lows.iter().map(|y| (y >> half.offset) & mask).collect();
+                    let end = |(&y, &sigma): (&i64, &i64)| [0, y, mask][(sigma + 1) as usize];
+                    let after: Vec<i64> = before.iter().zip(sign).map(end).collect();
+                    arguments.iter_mut().zip(&after).for_each(|(u, c)| *u += c << half.offset);
+                    out.tuples.push((half.lookup, vec![sign.to_vec(), before.clone(), after.clone()]));
+                    out.tensors.push((half.low, before));
+                    out.tensors.extend(half.cut.map(|t| (t, after)));
+                }
+                out.tuples.extend(result.map(|lookup| (lookup, vec![arguments, z.to_vec()])));
             }
         }
     }

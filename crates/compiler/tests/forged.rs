@@ -78,6 +78,15 @@ fn saturated() -> Case {
     })
 }
 
+/// A table long enough to be cut in halves: `[-256, 255]`, the identity plus 5 or a parabola.
+fn halves(steady: bool) -> Case {
+    case(&[6], range(-3000, 3000), vec![-3000, -1025, -3, 3, 1023, 3000], 4, |b, x| {
+        let value = |u: i64| if steady { u + 5 } else { u * u - 3 };
+        let table = b.table("long", -256, (-256..256).map(value).collect())?;
+        b.lookup("act", x, 2, table, 0)
+    })
+}
+
 #[test]
 fn rejects_inputs_out_of_range() {
     let pow2 = case(&[2], range(-8, 7), vec![-8, 7], 4, |b, x| b.combine("y", &[(1, x)], 0, 0));
@@ -157,6 +166,66 @@ fn accepts_exactly_one_setting_of_saturated_lookups() {
             [("act", range(-4, 14)), ("act/remainder0", digits), ("act/low", range(0, 7)), ("act/sign", range(-1, 1))];
         assert_eq!(satisfying(&c, &tensors, cell), 1, "cell {cell}");
     }
+}
+
+#[test]
+fn accepts_exactly_one_setting_of_halves() {
+    for steady in [true, false] {
+        let c = halves(steady);
+        assert!(c.text().contains("act/low4"), "{}", c.text());
+        let (low, high, sign) = (range(0, 15), range(0, 31), range(-1, 1));
+        for cell in 0..6 {
+            let before = [("act/low", low), ("act/low4", high), ("act/sign", sign)];
+            assert_eq!(satisfying(&c, &before, cell), 1, "cell {cell}");
+            let z = c.cell("act", cell);
+            let near = ("act", range(z - 40, z + 40));
+            let after: &[_] = if steady { &[("act/cut", low), near] } else { &[("act/cut", low), ("act/cut4", high)] };
+            assert_eq!(satisfying(&c, after, cell), 1, "cell {cell}");
+            assert_eq!(satisfying(&c, &[near, ("act/sign", sign), ("act/low4", high)], cell), 1, "cell {cell}");
+        }
+    }
+}
+
+#[test]
+fn rejects_forged_halves() {
+    for steady in [true, false] {
+        let c = halves(steady);
+        for cell in 0..6 {
+            // The result alone, by one unit of either half.
+            for by in [-1, 1, -16, 16] {
+                let forged = c.forge(&[("act", cell, c.cell("act", cell) + by)]);
+                assert_eq!(forged.as_deref(), Some("act/table"), "cell {cell} by {by}");
+            }
+            // The lower half with the result that it would make: no row holds the pair.
+            let (cut, z) = (c.cell("act/cut", cell), c.cell("act", cell));
+            let up = if cut < 15 { 1 } else { -1 };
+            let z_of = |by: i64| if steady { z + by } else { z + by * (2 * argument(&c, cell) + by) };
+            let forged = c.forge(&[("act/cut", cell, cut + up), ("act", cell, z_of(up))]);
+            assert_eq!(forged.as_deref(), Some("act/cut0"), "cell {cell}");
+        }
+        // Saturated cells passed off as inside, and as beyond the other end.
+        for (cell, sign) in [(0, -1), (5, 1)] {
+            assert_eq!(c.cell("act/sign", cell), sign);
+            let (low, high) = (c.cell("act/low", cell), c.cell("act/low4", cell));
+            let u = low + 16 * high - 256;
+            let value = |u: i64| if steady { u + 5 } else { u * u - 3 };
+            let with = |sign: i64, low: i64, high: i64, u: i64| {
+                let mut cells = vec![("act/sign", cell, sign), ("act/cut", cell, low), ("act", cell, value(u))];
+                if !steady {
+                    cells.push(("act/cut4", cell, high));
+                }
+                c.forge(&cells)
+            };
+            assert_eq!(with(0, low, high, u).as_deref(), Some("act/sign"));
+            let other = if sign == 1 { (0, 0, -256) } else { (15, 31, 255) };
+            assert_eq!(with(-sign, other.0, other.1, other.2).as_deref(), Some("act/sign"));
+        }
+    }
+}
+
+/// The argument of the table that was cut to its domain.
+fn argument(c: &Case, cell: usize) -> i64 {
+    c.cell("act/cut", cell) + 16 * c.cell("act/cut4", cell) - 256
 }
 
 #[test]

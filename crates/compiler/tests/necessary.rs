@@ -64,6 +64,25 @@ fn rejects_saturated_lookups_only_with_every_check() {
     only(build(), "act/table", &[("act", 1, c.cell("act", 1) + 1)]);
 }
 
+#[test]
+fn rejects_halves_only_with_every_check() {
+    let build = || {
+        case(&[3], range(-3000, 3000), vec![-3000, 3, 3000], |b, x| {
+            let table = b.table("parabola", -256, (-256..256).map(|u| u * u - 3).collect())?;
+            b.lookup("act", x, 2, table, 0)
+        })
+    };
+    let c = build();
+    let u = |cell: usize| c.cell("act/cut", cell) + 16 * c.cell("act/cut4", cell) - 256;
+    let value = |u: i64| u * u - 3;
+    only(build(), "act/table", &[("act", 1, c.cell("act", 1) + 1)]);
+    only(build(), "act/cut0", &[("act/cut", 0, 1), ("act", 0, value(u(0) + 1))]);
+    only(build(), "act/cut4", &[("act/cut4", 2, 30), ("act", 2, value(u(2) - 16))]);
+    let (low, high) = (c.cell("act/low", 2), c.cell("act/low4", 2));
+    let inside = value(low + 16 * high - 256);
+    only(build(), "act/sign", &[("act/sign", 2, 0), ("act/cut", 2, low), ("act/cut4", 2, high), ("act", 2, inside)]);
+}
+
 fn division() -> Case {
     case(&[3], range(1, 16), vec![16, 3, 5], |b, x| {
         let num = b.combine("num", &[(-1000, x)], 6007, 0)?;

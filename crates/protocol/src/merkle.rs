@@ -1,10 +1,14 @@
 //! Salted Merkle commitments to the rows of a codeword, and the verifier's half of opening them.
 //!
 //! A tree over `2^h` rows of `w` base-field elements has leaves
-//! `Blake3(LEAF_TAG || nonce || index || salt || row)`, every part of fixed length (8, 32, 8, 16 and `8 w` bytes), and
+//! `Blake3_keyed(Blake3(LEAF_TAG || nonce), row || index || salt)`, every part of fixed length (`8 w`, 8 and 16 bytes), and
 //! nodes `Blake3_keyed(NODE_KEY, left || right)`. The nonce belongs to one tree and is public, so that a guess at one
 //! leaf of one tree says nothing about any other; the salt hides rows that could be guessed. A *plain* tree, for
 //! public rows, has the zero nonce and zero salts, and its salts are not sent.
+//!
+//! Narrow rows are the rule in small proofs: up to five elements the whole leaf is one block of the hash. A leaf's key is a
+//! hash, so it is the nodes' key for no nonce that anyone can find, and leaves and nodes are hashed by different
+//! functions.
 //!
 //! **Messages of an opening**, in order: for each position ascending its salt (not for plain trees) and its row; then,
 //! layer by layer from the leaves, the sibling of each known node whose sibling is not known, ascending. The verifier
@@ -18,14 +22,14 @@ use crate::codec::Reader;
 use crate::opening::OpeningError;
 use crate::transcript::Digest;
 
-/// First bytes of every leaf preimage.
-pub const LEAF_TAG: [u8; 8] = *b"pv/leaf1";
+/// First bytes of what a tree's leaf key is the hash of.
+pub const LEAF_TAG: [u8; 8] = *b"pv/leaf2";
 /// Blake3 key of the node hash.
 pub const NODE_KEY: [u8; 32] = *b"proveil merkle tree inner node 1";
 /// Length of a leaf's salt in bytes.
 pub const SALT_BYTES: usize = 16;
-/// Length of a leaf preimage before its row, in bytes; one Blake3 block.
-pub const LEAF_HEADER_BYTES: usize = 64;
+/// Length of a leaf preimage behind its row, in bytes: index and salt.
+pub const LEAF_TAIL_BYTES: usize = 8 + SALT_BYTES;
 
 /// A commitment to a tree: what the statement or the proof shows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,26 +64,32 @@ impl Commitment {
     }
 }
 
-/// The fixed-length head of a leaf preimage; the row's canonical little-endian bytes follow it.
+/// Key of the hash of one tree's leaves.
 #[must_use]
-pub fn leaf_header(nonce: &Digest, index: u64, salt: &[u8; SALT_BYTES]) -> [u8; LEAF_HEADER_BYTES] {
-    let mut out = [0; LEAF_HEADER_BYTES];
-    let (tag, rest) = out.split_at_mut(LEAF_TAG.len());
-    let (n, rest) = rest.split_at_mut(nonce.len());
-    let (i, s) = rest.split_at_mut(8);
+pub fn leaf_key(nonce: &Digest) -> Digest {
+    let mut both = [0; 40];
+    let (tag, rest) = both.split_at_mut(LEAF_TAG.len());
     tag.copy_from_slice(&LEAF_TAG);
-    n.copy_from_slice(nonce);
+    rest.copy_from_slice(nonce);
+    *blake3::hash(&both).as_bytes()
+}
+
+/// The fixed-length end of a leaf preimage, behind the row's canonical little-endian bytes.
+#[must_use]
+pub fn leaf_tail(index: u64, salt: &[u8; SALT_BYTES]) -> [u8; LEAF_TAIL_BYTES] {
+    let mut out = [0; LEAF_TAIL_BYTES];
+    let (i, s) = out.split_at_mut(8);
     i.copy_from_slice(&index.to_le_bytes());
     s.copy_from_slice(salt);
     out
 }
 
-/// Hash of one leaf, from the bytes of its row.
+/// Hash of one leaf, from the bytes of its row, under the tree's [`leaf_key`].
 #[must_use]
-pub fn hash_leaf(nonce: &Digest, index: u64, salt: &[u8; SALT_BYTES], row: &[u8]) -> Digest {
-    let mut h = blake3::Hasher::new();
-    h.update(&leaf_header(nonce, index, salt));
+pub fn hash_leaf(key: &Digest, index: u64, salt: &[u8; SALT_BYTES], row: &[u8]) -> Digest {
+    let mut h = blake3::Hasher::new_keyed(key);
     h.update(row);
+    h.update(&leaf_tail(index, salt));
     *h.finalize().as_bytes()
 }
 
@@ -116,13 +126,14 @@ pub fn read_rows(
     check_positions(positions, log_leaves, label)?;
     let mut rows = Vec::with_capacity(positions.len());
     let mut layer = Vec::with_capacity(positions.len());
+    let key = leaf_key(&commitment.nonce);
     for &position in positions {
         let mut salt = [0; SALT_BYTES];
         if !commitment.is_plain() {
             salt.copy_from_slice(reader.take("merkle salt", SALT_BYTES)?);
         }
         let (row, bytes) = read_row(reader, width, label)?;
-        layer.push((position, hash_leaf(&commitment.nonce, position, &salt, bytes)));
+        layer.push((position, hash_leaf(&key, position, &salt, bytes)));
         rows.push(row);
     }
     for _ in 0..log_leaves {

@@ -3,7 +3,8 @@
 //! The constants are nanoseconds measured on two cores of a server with AVX-512; only their ratios matter for the choice.
 //! The example `geometries` prints predictions beside measurements.
 
-use proveil_protocol::params::{Params, Schedule};
+use proveil_protocol::merkle::LEAF_TAIL_BYTES;
+use proveil_protocol::params::{Params, Queries, Schedule};
 use proveil_relation::key::{Geometry, IoVisibility, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
 use proveil_relation::{Home, Relation};
@@ -76,6 +77,10 @@ const QUERY: f64 = 0.5;
 const BYTE: f64 = 1.0;
 /// Nanoseconds for one trial of the proof of work.
 const TRIAL: f64 = 15.0;
+/// Height of a pad word of a short proof.
+const PAD_LOG_HEIGHT: usize = 8;
+/// Bits of proof of work that are given up for a few more queries where the work would be most of a short proof.
+const LESS_WORK: u32 = 6;
 
 impl Wish<'_> {
     fn committed_io(&self) -> bool {
@@ -92,8 +97,9 @@ impl Wish<'_> {
         }
         let mut out = Vec::new();
         for rate in [given.log_inv_rate, given.log_inv_rate + 1] {
-            for first_fold in [4, 5, 6] {
-                let p = Params { log_inv_rate: rate, first_fold, ..given.clone() };
+            for (first_fold, less) in [(4, 0), (5, 0), (6, 0), (4, LESS_WORK), (5, LESS_WORK), (6, LESS_WORK)] {
+                let grinding_bits = given.grinding_bits.saturating_sub(less);
+                let p = Params { log_inv_rate: rate, first_fold, grinding_bits, ..given.clone() };
                 if p.validate().is_ok() && !out.contains(&p) {
                     out.push(p);
                 }
@@ -169,9 +175,14 @@ impl Wish<'_> {
     }
 }
 
-/// Blocks hashed for a row of `bytes` bytes, its header, salt and inner node included.
+/// Blocks hashed for a row of `bytes` bytes, its tail, salt and inner node included.
 fn blocks(bytes: usize, salted: bool) -> f64 {
-    bytes.div_ceil(64) as f64 + 2.0 + if salted { 1.0 } else { 0.0 }
+    (bytes + LEAF_TAIL_BYTES).div_ceil(64) as f64 + 1.0 + if salted { 0.25 } else { 0.0 }
+}
+
+/// Predicted nanoseconds of the proof of work before a drawing of positions.
+fn work(q: Queries) -> f64 {
+    f64::from(1u32 << q.grinding_bits.min(31)) * TRIAL * f64::from(u32::from(q.grinding_bits > 0))
 }
 
 /// Siblings in the opening of `count` of `2^log_leaves` leaves.
@@ -233,14 +244,17 @@ pub(crate) fn predict(
     parts.claims = columns * cells * CELL + f64::from(u32::from(hiding)) * 3.0 * cells;
     bytes += 24.0 * columns;
     let ns = &mut parts.opening;
-    *ns += cells * FOLD + cells * rows.count as f64 * QUERY;
+    *ns += cells * FOLD + cells * rows.count as f64 * QUERY + work(rows);
+    if hiding {
+        *ns += work(params.pad_query_round(PAD_LOG_HEIGHT));
+    }
     for level in &schedule.levels {
         let width = level.width();
         let size = level.log_size - level.folds;
         *ns += tree_ns(level.queries.log_leaves, width, size, false);
         let folded = (1u64 << size) as f64;
         *ns += folded * level.queries.count as f64 * QUERY;
-        *ns += f64::from(1u32 << params.grinding_bits.min(31)) * TRIAL;
+        *ns += work(level.queries);
         bytes += level.queries.count as f64 * 8.0 * width as f64;
         bytes += siblings(level.queries.log_leaves, level.queries.count) * 32.0;
     }

@@ -1,23 +1,28 @@
 //! Merkle trees over codeword rows: the prover's half of `proveil_protocol::merkle`.
 //!
-//! Of the salts only a seed is kept: nonce and salts are a keyed hash of it, one salt for each leaf.
+//! Of the salts only a seed is kept: nonce and salts are a keyed hash of it, one block of output for four leaves' salts.
 
 use proveil_algebra::{F, canonical, write_base};
 use proveil_protocol::codec::Writer;
-use proveil_protocol::merkle::{Commitment, LEAF_HEADER_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_header};
+use proveil_protocol::merkle::{Commitment, LEAF_TAIL_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_key, leaf_tail};
 use proveil_protocol::transcript::Digest;
 use rayon::prelude::*;
 
 pub(crate) mod lanes;
 
 use crate::codeword::Codeword;
-use lanes::{Block, Hasher, LANES};
+use lanes::{BLOCK_BYTES, Block, Hasher, LANES};
 
 /// Nodes hashed by one task.
 const TASK: usize = 256;
 
-/// Bytes that a salt is the keyed hash of.
+/// Elements of a block of the hash.
+const WIDE: usize = BLOCK_BYTES / 8;
+
+/// Bytes that salts are the keyed hash of.
 const SALT_MESSAGE: usize = 12;
+/// Salts made by one block of the hash.
+const SALTS: usize = BLOCK_BYTES / SALT_BYTES;
 
 fn salt_message(index: u64) -> [u8; SALT_MESSAGE] {
     let mut message = [0; SALT_MESSAGE];
@@ -45,6 +50,7 @@ struct Salts {
 /// A tree in the making: rows are taken in strip by strip, all at once.
 pub(crate) struct Leaves {
     count: usize,
+    width: usize,
     salts: Salts,
     groups: Vec<Hasher>,
 }
@@ -54,14 +60,10 @@ impl Leaves {
     pub fn new(log_leaves: usize, width: usize, seed: Option<Digest>) -> Self {
         let count = 1usize << log_leaves;
         let nonce = seed.map_or([0; 32], |s| *blake3::keyed_hash(&s, b"nonce").as_bytes());
-        let salts = Salts { nonce, seed };
-        let begin = |group: usize| {
-            let mut hasher = Hasher::unkeyed(LEAF_HEADER_BYTES + 8 * width);
-            hasher.absorb(&salts.header(group * LANES));
-            hasher
-        };
-        let groups = (0..count.div_ceil(LANES)).into_par_iter().map(begin).collect();
-        Self { count, salts, groups }
+        let key = leaf_key(&nonce);
+        let begin = |_| Hasher::keyed(&key, 8 * width + LEAF_TAIL_BYTES);
+        let groups = (0..count.div_ceil(LANES)).map(begin).collect();
+        Self { count, width, salts: Salts { nonce, seed }, groups }
     }
 
     /// Takes in strips of the rows, the next columns of each row after row.
@@ -69,23 +71,35 @@ impl Leaves {
     /// # Shapes
     /// All strips are as wide as a block of the hash but the last one of a tree.
     pub fn absorb(&mut self, strips: &[Vec<F>]) {
-        let count = self.count;
-        self.groups.par_iter_mut().with_min_len(8).enumerate().for_each(|(group, hasher)| {
+        let (count, salts) = (self.count, &self.salts);
+        self.groups.par_chunks_mut(SALTS).with_min_len(2).enumerate().for_each(|(task, hashers)| {
             for strip in strips {
                 let width = strip.len() / count;
-                let rows = &strip[group * LANES * width..strip.len().min((group + 1) * LANES * width)];
-                hasher.absorb(&block(rows, width));
+                let rows = |group: usize| &strip[group * LANES * width..strip.len().min((group + 1) * LANES * width)];
+                if width < WIDE {
+                    salts.end(task, hashers, |group| block(rows(group), width), width);
+                    continue;
+                }
+                for (group, hasher) in (task * SALTS..).zip(hashers.iter_mut()) {
+                    hasher.absorb(&block(rows(group), width));
+                }
             }
         });
     }
 
     /// The tree, when all columns are taken in.
-    pub fn finish(self) -> MerkleTree {
+    pub fn finish(mut self) -> MerkleTree {
         let mut nodes = vec![[0; 32]; 2 * self.count];
         let (inner, leaves) = nodes.split_at_mut(self.count);
-        let groups = self.groups.into_par_iter().with_min_len(8);
-        groups.zip(leaves.par_chunks_mut(LANES)).for_each(|(hasher, out)| {
-            out.copy_from_slice(&hasher.finish()[..out.len()]);
+        let (salts, whole) = (&self.salts, self.width.is_multiple_of(WIDE));
+        let tasks = self.groups.par_chunks_mut(SALTS).with_min_len(2).enumerate();
+        tasks.zip(leaves.par_chunks_mut(SALTS * LANES)).for_each(|((task, hashers), out)| {
+            if whole {
+                salts.end(task, hashers, |_| [[0; LANES]; 16], 0);
+            }
+            for (hasher, out) in hashers.iter().zip(out.chunks_mut(LANES)) {
+                out.copy_from_slice(&hasher.finish()[..out.len()]);
+            }
         });
         hash_inner(inner, leaves);
         MerkleTree { log_leaves: self.count.ilog2() as usize, nodes, salts: self.salts }
@@ -106,37 +120,53 @@ fn block(rows: &[F], width: usize) -> Block {
 }
 
 impl Salts {
-    /// The first block of the leaves `first .. first + LANES`.
-    fn header(&self, first: usize) -> Block {
-        let salts = self.group(first as u64);
-        let mut out = [[0; LANES]; 16];
-        for (lane, salt) in salts.iter().enumerate() {
-            let header = leaf_header(&self.nonce, (first + lane) as u64, salt);
-            let words = header.as_chunks::<4>().0;
-            out.iter_mut().zip(words).for_each(|(w, bytes)| w[lane] = u32::from_le_bytes(*bytes));
+    /// Ends the leaves of task `task`: for each group, `last` is the last block of its rows, of which `width` elements
+    /// are taken.
+    fn end(&self, task: usize, hashers: &mut [Hasher], last: impl Fn(usize) -> Block, width: usize) {
+        const WORDS: usize = LEAF_TAIL_BYTES / 4;
+        let first = task * SALTS;
+        let salts = self.of_task(task as u64);
+        for (at, hasher) in hashers.iter_mut().enumerate() {
+            let group = first + at;
+            let mut words = [[0; LANES]; 16 + WORDS];
+            words[..2 * width].copy_from_slice(&last(group)[..2 * width]);
+            for lane in 0..LANES {
+                let tail = leaf_tail((group * LANES + lane) as u64, &salts[at * LANES + lane]);
+                let tail = tail.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
+                words[2 * width..].iter_mut().zip(tail).for_each(|(w, x)| w[lane] = x);
+            }
+            let mut end = [[0; LANES]; 16];
+            end.copy_from_slice(&words[..16]);
+            hasher.absorb(&end);
+            if 2 * width + WORDS > 16 {
+                let mut rest = [[0; LANES]; 16];
+                rest[..WORDS].copy_from_slice(&words[16..]);
+                hasher.absorb(&rest);
+            }
         }
-        out
     }
 
-    /// Salts of the leaves `first .. first + LANES`.
-    fn group(&self, first: u64) -> [[u8; SALT_BYTES]; LANES] {
-        let mut salts = [[0; SALT_BYTES]; LANES];
+    /// Salts of the leaves of a task of [`SALTS`] groups.
+    fn of_task(&self, task: u64) -> [[u8; SALT_BYTES]; SALTS * LANES] {
+        let mut salts = [[0; SALT_BYTES]; SALTS * LANES];
         if let Some(seed) = &self.seed {
             let mut messages = [0; LANES * SALT_MESSAGE];
-            let each = messages.chunks_exact_mut(SALT_MESSAGE).zip(first..);
+            let each = messages.chunks_exact_mut(SALT_MESSAGE).zip(task * LANES as u64..);
             each.for_each(|(m, index)| m.copy_from_slice(&salt_message(index)));
-            let digests = lanes::keyed_hash(seed, &messages, SALT_MESSAGE);
-            salts.iter_mut().zip(&digests).for_each(|(s, d)| s.copy_from_slice(&d[..SALT_BYTES]));
+            let blocks = lanes::keyed_block(seed, &messages, SALT_MESSAGE);
+            salts.as_flattened_mut().copy_from_slice(blocks.as_flattened());
         }
         salts
     }
 
     fn one(&self, index: u64) -> [u8; SALT_BYTES] {
-        let mut salt = [0; SALT_BYTES];
+        let mut salts = [[0; SALT_BYTES]; SALTS];
         if let Some(seed) = &self.seed {
-            salt.copy_from_slice(&blake3::keyed_hash(seed, &salt_message(index)).as_bytes()[..SALT_BYTES]);
+            let mut hash = blake3::Hasher::new_keyed(seed);
+            hash.update(&salt_message(index / SALTS as u64));
+            hash.finalize_xof().fill(salts.as_flattened_mut());
         }
-        salt
+        salts[(index % SALTS as u64) as usize]
     }
 }
 
@@ -250,7 +280,7 @@ mod tests {
     #[test]
     fn matches_reference_leaves() {
         for (log_leaves, width, seed) in
-            [(0, 3, None), (3, 5, Some([4; 32])), (4, 1, None), (5, 131, Some([5; 32])), (6, 8, None)]
+            [(0, 3, None), (3, 5, Some([4; 32])), (4, 6, None), (5, 131, Some([5; 32])), (8, 8, None), (9, 15, Some([6; 32]))]
         {
             let rows: Vec<F> = (0..(width as u64) << log_leaves).map(|i| F::from_u64(i * i * 77 + 3)).collect();
             let tree = MerkleTree::build(&Codeword::from_rows(&rows, width), log_leaves, seed);
@@ -258,7 +288,7 @@ mod tests {
                 let mut bytes = Vec::new();
                 row.iter().for_each(|x| write_base(*x, &mut bytes));
                 let salt = tree.salts.one(index as u64);
-                let leaf = hash_leaf(&tree.salts.nonce, index as u64, &salt, &bytes);
+                let leaf = hash_leaf(&leaf_key(&tree.salts.nonce), index as u64, &salt, &bytes);
                 assert_eq!(tree.nodes[(1 << log_leaves) + index], leaf, "width {width}, leaf {index}");
             }
         }

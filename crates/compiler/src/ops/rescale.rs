@@ -3,12 +3,12 @@
 //! See `spec/operators/lookup.md` for why exactly one `z` satisfies the look-ups.
 
 use proveil_graph::bounds::round_shift;
-use proveil_graph::{Node, Range, Table, TableId, TensorId};
+use proveil_graph::{Node, Op, Range, Table, TableId, TensorId};
 use proveil_relation::{Expr, Home};
 
 use crate::error::LowerError;
 use crate::lowering::{LIMIT, Lowering, bit_length, cells, wrap};
-use crate::plan::{Head, Limb, Step};
+use crate::plan::{Cut, Half, Head, Limb, Step};
 use crate::tables;
 use crate::view::{self, View};
 
@@ -21,6 +21,7 @@ const SMALL_TABLE: i128 = 256;
 /// What the parts of one node's lowering share.
 struct Site<'a> {
     node: &'a Node,
+    id: TableId,
     table: &'a Table,
     shift: u32,
     half: i64,
@@ -55,7 +56,7 @@ pub fn lower(l: &mut Lowering, node: &Node, x: TensorId, shift: u32, id: TableId
     }
     let z = l.commit_as(node.out, name, &factors, Home::Trace);
     let half = if shift == 0 { 0 } else { 1 << (shift - 1) };
-    let site = Site { node, table, shift, half, range, rounded, space: factors.concat(), z };
+    let site = Site { node, id, table, shift, half, range, rounded, space: factors.concat(), z };
     let expr = exprs.into_iter().next().unwrap_or_else(view::zero);
     let inside = table.lo <= rounded.lo && rounded.hi < table.lo + table.values.len() as i64;
     let (limbs, head) = if shift > 0 && span <= cap {
@@ -150,8 +151,10 @@ impl Site<'_> {
         let lo = i64::try_from(i128::from(self.table.lo) << self.shift);
         let lo = lo.map_err(|_| wrap(name, "the table's start", LIMIT))?;
         view::add(&mut sum, &view::constant(1), -lo).ok_or_else(|| wrap(name, "the accumulator", LIMIT))?;
-        let low = l.commit(&format!("{name}/low"), std::slice::from_ref(&self.space));
-        l.subtract(name, &mut sum, low, self.space.len(), 1 << self.shift)?;
+        let lows = self.lows(l, bits);
+        for (low, offset, _) in &lows {
+            l.subtract(name, &mut sum, *low, self.space.len(), 1 << (self.shift + offset))?;
+        }
         let (mut limbs, mut offset) = (Vec::new(), 0);
         while offset < top.offset {
             let width = l.limb_bits.min(top.offset - offset);
@@ -173,21 +176,82 @@ impl Site<'_> {
             links.push(self.look(l, &format!("sign{}", limb.offset), table, tuple));
             pairs.push((limb, std::mem::replace(&mut sign, next)));
         }
-        let table = l.table(&format!("{} saturated", self.table.name), tables::saturated(&self.table.values));
-        let tuple = [sign, low, self.z].map(|t| cells(t, self.space.len())).to_vec();
-        let result = self.look(l, "table", table, tuple);
         let head = Head::Saturated {
             lo: self.table.lo,
             bits,
-            low,
             sigma: sign,
-            result,
+            cut: self.cut(l, sign, &lows)?,
             top: top_lookup,
             top_offset: top.offset,
             limbs: pairs,
             links,
         };
         Ok((digits, head))
+    }
+
+    /// Commits the bits inside the domain: (tensor, first bit, number of bits), one or two.
+    fn lows(&self, l: &mut Lowering, bits: u32) -> Vec<(u32, u32, u32)> {
+        let low = bits / 2;
+        let parts = if self.halves(l, bits) { vec![(0, low), (low, bits - low)] } else { vec![(0, bits)] };
+        let name = |at: u32| if at == 0 { "low".into() } else { format!("low{at}") };
+        let commit = |(at, bits)| {
+            (l.commit(&format!("{}/{}", self.node.name, name(at)), std::slice::from_ref(&self.space)), at, bits)
+        };
+        parts.into_iter().map(commit).collect()
+    }
+
+    /// Whether cutting to the domain in halves, before the table, commits to less than a table of three parts.
+    ///
+    /// Every row is a cell of the trace (its multiplicity) and one of the helper; so is a look-up, with what it
+    /// commits to. All nodes with this table count, since they share it.
+    fn halves(&self, l: &Lowering, bits: u32) -> bool {
+        let rows = 1i128 << bits;
+        let nodes = l.graph.nodes.iter().filter(|n| matches!(n.op, Op::Lookup { table, .. } if table == self.id));
+        let cells = |n: &Node| l.graph.get(n.out).map_or(0, |t| t.shape.iter().product::<usize>() as i128);
+        let cells: i128 = nodes.map(cells).sum();
+        let (before, after) = if self.steady() { (6 * rows, 3 * cells) } else { (4 * rows, 5 * cells) };
+        rows > SMALL_TABLE && after < before
+    }
+
+    /// Whether the function is the identity but for a constant.
+    fn steady(&self) -> bool {
+        self.table.values.windows(2).all(|w| w[0].checked_add(1) == Some(w[1]))
+    }
+
+    /// Look-ups of the result.
+    fn cut(&self, l: &mut Lowering, sign: u32, lows: &[(u32, u32, u32)]) -> Result<Cut, LowerError> {
+        let (name, vars) = (&self.node.name, self.space.len());
+        let [(low, ..), (high, middle, top)] = *lows else {
+            let table = l.table(&format!("{} saturated", self.table.name), tables::saturated(&self.table.values));
+            let tuple = [sign, lows[0].0, self.z].map(|t| cells(t, vars)).to_vec();
+            return Ok(Cut::Whole { low: lows[0].0, lookup: self.look(l, "table", table, tuple) });
+        };
+        let steady = self.steady();
+        let half = |l: &mut Lowering, (at, bits): (u32, u32), low: u32, cut: Option<u32>, after: Expr| {
+            let clamp: Vec<i64> = (0..1i64 << bits).collect();
+            let table = l.table(&format!("cut to {bits} bits"), tables::saturated(&clamp));
+            let tuple = vec![cells(sign, vars), cells(low, vars), after];
+            let what = if steady && cut.is_none() { "table".into() } else { format!("cut{at}") };
+            Half { low, cut, lookup: self.look(l, &what, table, tuple), offset: at, bits }
+        };
+        let first = l.commit(&format!("{name}/cut"), std::slice::from_ref(&self.space));
+        let below = half(l, (0, middle), low, Some(first), cells(first, vars));
+        if steady {
+            let mut rest = self.result();
+            let start = self.table.values[0].checked_neg().ok_or_else(|| wrap(name, "the table's start", LIMIT))?;
+            view::add(&mut rest, &view::constant(start), 1).ok_or_else(|| wrap(name, "the result", LIMIT))?;
+            l.subtract(name, &mut rest, first, vars, 1)?;
+            let above = half(l, (middle, top), high, None, view::divide(rest, middle));
+            return Ok(Cut::Halves { halves: [below, above], result: None });
+        }
+        let second = l.commit(&format!("{name}/cut{middle}"), std::slice::from_ref(&self.space));
+        let above = half(l, (middle, top), high, Some(second), cells(second, vars));
+        let mut argument = cells(first, vars);
+        l.subtract(name, &mut argument, second, vars, -(1 << middle))?;
+        view::add(&mut argument, &view::constant(self.table.lo), 1).ok_or_else(|| wrap(name, "the argument", LIMIT))?;
+        let table = l.table(&self.table.name, tables::function(self.table.lo, &self.table.values));
+        let result = Some(self.look(l, "table", table, vec![argument, self.result()]));
+        Ok(Cut::Halves { halves: [below, above], result })
     }
 
     /// The part of the head that goes into the sign table.

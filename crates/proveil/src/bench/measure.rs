@@ -65,6 +65,10 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
         let cells = encode(&specs, &judged[0].0)?;
         let spans = stages::traced(&model, &options, &cells)?;
         out.insert("spans".into(), stages::json(&spans));
+        if !a.no_plain {
+            let plain = CompileOptions { zero_knowledge: false, ..options.clone() };
+            out.insert("plain_spans".into(), stages::json(&stages::traced(&model, &plain, &cells)?));
+        }
         if let Some(file) = &a.flamegraph {
             write_atomic(file, proveil::svg::flame(&subject.name, &spans).as_bytes(), false)?;
         }

@@ -87,7 +87,7 @@ impl Printer {
             );
         }
         if self.stages {
-            let _ = write!(out, "{}", super::stages::table(&r["spans"]));
+            let _ = write!(out, "{}", super::stages::table(&r["spans"], &r["plain_spans"]));
         }
     }
 }

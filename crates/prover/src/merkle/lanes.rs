@@ -45,9 +45,25 @@ pub(crate) fn hash(messages: &[u8], len: usize) -> [Digest; LANES] {
 /// # Shapes
 /// As [`hash`].
 pub(super) fn keyed_hash(key: &Digest, messages: &[u8], len: usize) -> [Digest; LANES] {
+    Hasher::keyed(key, len).run(bytes_of(messages, len))
+}
+
+/// The first 64 bytes of the keyed hash of each of [`LANES`] messages of at most one block.
+pub(super) fn keyed_block(key: &Digest, messages: &[u8], len: usize) -> [[u8; BLOCK_BYTES]; LANES] {
+    let value = key_words(key).map(|k| [k; LANES]);
+    let flags = KEYED_HASH | CHUNK_START | CHUNK_END | ROOT;
+    let halves = compress_wide(&value, &bytes_of(messages, len)(0), 0, len as u32, flags);
+    let mut out = [[0; BLOCK_BYTES]; LANES];
+    for (at, half) in halves.iter().enumerate() {
+        out.iter_mut().zip(digests(half)).for_each(|(o, d)| o[32 * at..][..32].copy_from_slice(&d));
+    }
+    out
+}
+
+fn key_words(key: &Digest) -> [u32; 8] {
     let mut words = [0; 8];
     words.iter_mut().zip(key.chunks_exact(4)).for_each(|(w, b)| *w = word(b));
-    Hasher::new(len, words, KEYED_HASH).run(bytes_of(messages, len))
+    words
 }
 
 fn word(bytes: &[u8]) -> u32 {
@@ -83,9 +99,9 @@ pub(crate) struct Hasher {
 }
 
 impl Hasher {
-    /// Messages of `len > 0` bytes, not keyed.
-    pub fn unkeyed(len: usize) -> Self {
-        Self::new(len, IV, 0)
+    /// Messages of `len > 0` bytes under a key.
+    pub fn keyed(key: &Digest, len: usize) -> Self {
+        Self::new(len, key_words(key), KEYED_HASH)
     }
 
     fn new(len: usize, key: [u32; 8], flags: u32) -> Self {
@@ -127,7 +143,7 @@ impl Hasher {
     fn push(&mut self, mut chunks: usize) {
         while chunks & 1 == 0 {
             if let Some(left) = self.stack.pop() {
-                self.value = self.parent(&left, 0);
+                self.value = self.parent(&left, &self.value, 0);
             }
             chunks >>= 1;
         }
@@ -135,21 +151,19 @@ impl Hasher {
     }
 
     /// The hashes, once every block is taken in.
-    pub fn finish(mut self) -> [Digest; LANES] {
-        while let Some(left) = self.stack.pop() {
-            self.value = self.parent(&left, if self.stack.is_empty() { ROOT } else { 0 });
-        }
-        digests(&self.value)
+    pub fn finish(&self) -> [Digest; LANES] {
+        let join = |value, (at, left): (usize, &Chaining)| self.parent(left, &value, if at == 0 { ROOT } else { 0 });
+        digests(&self.stack.iter().enumerate().rev().fold(self.value, join))
     }
 
     fn initial(&self) -> Chaining {
         self.key.map(|k| [k; LANES])
     }
 
-    fn parent(&self, left: &Chaining, root: u32) -> Chaining {
+    fn parent(&self, left: &Chaining, right: &Chaining, root: u32) -> Chaining {
         let mut message = [[0; LANES]; 16];
         message[..8].copy_from_slice(left);
-        message[8..].copy_from_slice(&self.value);
+        message[8..].copy_from_slice(right);
         compress(&self.initial(), &message, 0, BLOCK_BYTES as u32, self.flags | PARENT | root)
     }
 }
@@ -222,7 +236,14 @@ const SCHEDULE: [[usize; 16]; 7] = {
     rounds
 };
 
+#[inline]
 fn compress(value: &Chaining, message: &Block, counter: u64, len: u32, flags: u32) -> Chaining {
+    compress_wide(value, message, counter, len, flags)[0]
+}
+
+/// Both halves of the output, the second one as an extended output has it.
+#[inline]
+fn compress_wide(value: &Chaining, message: &Block, counter: u64, len: u32, flags: u32) -> [Chaining; 2] {
     let mut s = [[0; LANES]; 16];
     s[..8].copy_from_slice(value);
     let tail = [IV[0], IV[1], IV[2], IV[3], counter as u32, (counter >> 32) as u32, len, flags];
@@ -232,10 +253,11 @@ fn compress(value: &Chaining, message: &Block, counter: u64, len: u32, flags: u3
             mix(&mut s, *words, &message[order[2 * i]], &message[order[2 * i + 1]]);
         }
     }
-    let mut out = [[0; LANES]; 8];
-    for (i, lane) in out.iter_mut().enumerate() {
-        *lane = s[i];
-        xor_rotate::<0>(lane, &s[i + 8]);
+    let mut out = [[[0; LANES]; 8]; 2];
+    for i in 0..8 {
+        (out[0][i], out[1][i]) = (s[i], s[i + 8]);
+        xor_rotate::<0>(&mut out[0][i], &s[i + 8]);
+        xor_rotate::<0>(&mut out[1][i], &value[i]);
     }
     out
 }
@@ -253,6 +275,11 @@ mod tests {
             for (lane, message) in messages.chunks_exact(len).enumerate() {
                 assert_eq!(plain[lane], *blake3::hash(message).as_bytes(), "{len} bytes, lane {lane}");
                 assert_eq!(keyed[lane], *blake3::keyed_hash(&key, message).as_bytes(), "{len} bytes, lane {lane}");
+                if len <= BLOCK_BYTES {
+                    let mut wide = [0; BLOCK_BYTES];
+                    blake3::Hasher::new_keyed(&key).update(message).finalize_xof().fill(&mut wide);
+                    assert_eq!(keyed_block(&key, &messages, len)[lane], wide, "{len} bytes, lane {lane}");
+                }
             }
         }
     }
