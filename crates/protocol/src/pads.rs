@@ -19,7 +19,7 @@ pub const WIDTH: usize = 6;
 /// log2 of the height of the pad columns: pads, then at least as many random cells as openings.
 #[must_use]
 pub fn log_height(pads: usize, params: &Params) -> usize {
-    log2_ceil(pads + params.pad_queries().next_power_of_two())
+    log2_ceil(pads + params.pad_queries())
 }
 
 /// The verifier's half; does nothing on the plain channel.

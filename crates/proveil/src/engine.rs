@@ -14,6 +14,7 @@ use crate::budget::Fresh;
 use crate::error::Error;
 use crate::package::{Package, commit, lower_for, model_tensors};
 use crate::proof::ProofFile;
+use crate::workers::on_workers;
 
 /// A prepared package.
 pub struct Engine {
@@ -75,7 +76,7 @@ impl Engine {
             Some(m) => Some(m),
             None => {
                 let tensors = model_tensors(&package.graph, &relation, &package.params);
-                commit(&key.layout, &tensors, &package.key.params, package.seed)?
+                on_workers(|| commit(&key.layout, &tensors, &package.key.params, package.seed))?
             }
         };
         if model.as_ref().map(Committed::commitment) != refresh::current(&key) {
@@ -131,7 +132,7 @@ impl Engine {
     fn commit_tree(&self, kind: TreeKind, tensors: &[Vec<i64>], seed: [u8; 32]) -> Result<IoCommitment, Error> {
         let coins = Coins::from_seed(seed, &[b"io commitment"]);
         let rate = usize::from(self.package.key.params.log_inv_rate);
-        Ok(IoCommitment { committed: commit_io(&self.key.layout, kind, tensors, rate, &coins)? })
+        Ok(IoCommitment { committed: on_workers(|| commit_io(&self.key.layout, kind, tensors, rate, &coins))? })
     }
 
     /// Runs the model on integer inputs and proves the result. Committed inputs and outputs that are not given are
@@ -154,7 +155,7 @@ impl Engine {
         given_outputs: &[Option<&IoCommitment>],
         context: &[u8],
     ) -> Result<Proved, Error> {
-        self.make(inputs, given_inputs, given_outputs, context, None)
+        on_workers(|| self.make(inputs, given_inputs, given_outputs, context, None))
     }
 
     /// [`Engine::prove_with`], counting one use of every hidden commitment in `store` before the proof is returned.
@@ -169,7 +170,7 @@ impl Engine {
         context: &[u8],
         store: &dyn Store,
     ) -> Result<Proved, Error> {
-        self.make(inputs, given_inputs, &[], context, Some(store))
+        on_workers(|| self.make(inputs, given_inputs, &[], context, Some(store)))
     }
 
     /// Begins the count of the model's commitment, once, when the package is made.

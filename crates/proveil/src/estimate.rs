@@ -12,7 +12,6 @@ use proveil_frontend::Options;
 use proveil_frontend::synthetic::Synthetic;
 use proveil_graph::{Graph, Stats};
 use proveil_protocol::merkle::Commitment;
-use proveil_protocol::pads;
 use proveil_protocol::params::Params;
 use proveil_relation::Home;
 use proveil_relation::groups::Side;
@@ -146,7 +145,7 @@ impl Work {
             let own: Vec<_> = layout.trees.iter().filter(|t| t.group == group).cloned().collect();
             let leaves = (1u64 << schedule.rows.log_leaves) as f64;
             self.tree_bytes += own.iter().map(|t| leaves * (8.0 * t.base_columns() as f64 + 64.0)).sum::<f64>();
-            let (cost, parts) = profile::predict(layout, group, &schedule, params, hiding);
+            let (cost, parts) = profile::predict(layout, group, &schedule, hiding);
             self.commit_ns += parts.commit;
             self.helper_ns += parts.helper;
             self.claims_ns += parts.claims;
@@ -154,12 +153,9 @@ impl Work {
             self.opening_bytes += cost.bytes;
         }
         if hiding {
-            let log_height = pads::log_height(pads, params);
-            let log_leaves = log_height + usize::from(params.pad_log_inv_rate);
-            self.pads_ns = profile::tree_ns(log_leaves, pads::WIDTH, log_height, true);
-            let queries = params.pad_query_round(log_height).count;
-            self.opening_bytes += profile::rows_bytes(log_leaves, queries, pads::WIDTH);
-            self.opening_bytes += 24.0 * (1u64 << log_height) as f64;
+            let (ns, bytes) = profile::pad_cost(params, pads);
+            self.pads_ns = ns;
+            self.opening_bytes += bytes;
         }
         self.opening_bytes += 24.0 * self.messages;
     }

@@ -20,6 +20,7 @@ pub mod registration;
 pub mod security;
 pub mod svg;
 pub mod trace;
+mod workers;
 
 pub use budget::Budget;
 pub use commitment::CommitmentFile;

@@ -17,6 +17,7 @@ use crate::meta::Meta;
 use crate::profile::{Choice, Profile, Wish};
 use crate::proof::hex;
 use crate::registration::registration_key;
+use crate::workers::on_workers;
 
 /// Bytes that open a package: name and format version.
 pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x02";
@@ -124,7 +125,7 @@ pub fn compile_choice(
     let seed = rand::random();
     let tensors = model_tensors(&graph, &relation, &params);
     let span = tracing::info_span!("commit model").entered();
-    let model = commit(&layout, &tensors, &choice.params, seed)?;
+    let model = on_workers(|| commit(&layout, &tensors, &choice.params, seed))?;
     drop(span);
     let commitment = model.as_ref().map(Committed::commitment);
     let key = draft_key(&graph, meta, options, choice, commitment)?;

@@ -4,6 +4,7 @@
 //! The example `geometries` prints predictions beside measurements.
 
 use proveil_protocol::merkle::LEAF_TAIL_BYTES;
+use proveil_protocol::pads;
 use proveil_protocol::params::{Params, Queries, Schedule};
 use proveil_relation::key::{Geometry, IoVisibility, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
@@ -57,7 +58,7 @@ pub struct Wish<'a> {
 }
 
 /// Fewest proofs that a commitment allows by default.
-pub const LEAST_BUDGET: usize = 16;
+pub const LEAST_BUDGET: usize = 12;
 /// Most proofs that a commitment allows without being asked to.
 pub const MOST_BUDGET: usize = 1 << 12;
 /// Proofs that a committed input or output allows by default: the same in every model, so that one commitment fits all.
@@ -77,8 +78,8 @@ const QUERY: f64 = 0.5;
 const BYTE: f64 = 1.0;
 /// Nanoseconds for one trial of the proof of work.
 const TRIAL: f64 = 15.0;
-/// Height of a pad word of a short proof.
-const PAD_LOG_HEIGHT: usize = 8;
+/// Variables of the products where geometries are compared before the products are laid out.
+const USUAL_NK: usize = 10;
 /// Bits of proof of work that are given up for a few more queries where the work would be most of a short proof.
 const LESS_WORK: u32 = 6;
 
@@ -96,7 +97,7 @@ impl Wish<'_> {
             return vec![given.clone()];
         }
         let mut out = Vec::new();
-        for rate in [given.log_inv_rate, given.log_inv_rate + 1] {
+        for rate in given.log_inv_rate..=given.log_inv_rate + 2 {
             for (first_fold, less) in [(4, 0), (5, 0), (6, 0), (4, LESS_WORK), (5, LESS_WORK), (6, LESS_WORK)] {
                 let grinding_bits = given.grinding_bits.saturating_sub(less);
                 let p = Params { log_inv_rate: rate, first_fold, grinding_bits, ..given.clone() };
@@ -138,8 +139,18 @@ impl Wish<'_> {
             let geometry = Geometry { log_height, model_top, trace_top, io_top, inputs, outputs };
             let layout = Layout::without_groups(relation, &geometry, self.visibility);
             let Ok(schedule) = params.schedule(log_height.into()) else { continue };
-            let cost = predict(&layout, 0, &schedule, params, self.visibility.hiding()).0;
-            out.push(Choice { params: params.clone(), geometry, cost });
+            let hiding = self.visibility.hiding();
+            let cost = predict(&layout, 0, &schedule, hiding).0;
+            let with = |pad_log_inv_rate: u8| {
+                let params = Params { pad_log_inv_rate, ..params.clone() };
+                let (ns, bytes) = if hiding { pad_cost(&params, pads_of(&layout)) } else { (0.0, 0.0) };
+                let cost = Cost { millis: cost.millis + ns / 1e6, bytes: cost.bytes + bytes, ..cost };
+                Choice { params, geometry: geometry.clone(), cost }
+            };
+            // A rate that leaves more words to choose from is worth it only where the pads' height is the same.
+            let given = params.pad_log_inv_rate;
+            let rates = [given, given - 1].into_iter().filter(|r| *r == given || (hiding && *r > 0));
+            out.extend(rates.map(with).min_by(|a, b| self.score(&a.cost).total_cmp(&self.score(&b.cost))));
         }
     }
 
@@ -163,11 +174,12 @@ impl Wish<'_> {
         let mut chosen = self.best(budget)?;
         if budget.is_none() && self.visibility.model_hidden() {
             let limit = self.score(&chosen.cost) * 1.05;
-            let mut proofs = LEAST_BUDGET * 2;
+            let mut proofs = 16;
             while let Some(more) =
                 self.best(Some(proofs)).filter(|m| self.score(&m.cost) <= limit && proofs <= MOST_BUDGET)
             {
-                chosen = Choice { geometry: Geometry { io_top: chosen.geometry.io_top, ..more.geometry }, ..more };
+                let Geometry { io_top, inputs, outputs, .. } = chosen.geometry;
+                chosen = Choice { geometry: Geometry { io_top, inputs, outputs, ..more.geometry }, ..more };
                 proofs *= 2;
             }
         }
@@ -183,6 +195,22 @@ fn blocks(bytes: usize, salted: bool) -> f64 {
 /// Predicted nanoseconds of the proof of work before a drawing of positions.
 fn work(q: Queries) -> f64 {
     f64::from(1u32 << q.grinding_bits.min(31)) * TRIAL * f64::from(u32::from(q.grinding_bits > 0))
+}
+
+/// Pads of a proof over a layout: one for each message of the phases, four for each of the five products of messages.
+fn pads_of(layout: &Layout) -> usize {
+    let heights = layout.heights.iter().copied().max().unwrap_or_default();
+    let columns: usize = layout.trees.iter().map(|t| t.columns + usize::from(t.mask)).sum();
+    3 * layout.nv + 6 + 2 * layout.nk.max(USUAL_NK) + 2 + 2 * heights + columns + 4 * 5
+}
+
+/// Nanoseconds and bytes of the commitment to so many pads and of its opening.
+pub(crate) fn pad_cost(params: &Params, pads: usize) -> (f64, f64) {
+    let log_height = pads::log_height(pads, params);
+    let log_leaves = log_height + usize::from(params.pad_log_inv_rate);
+    let round = params.pad_query_round(log_height);
+    let ns = tree_ns(log_leaves, pads::WIDTH, log_height, true) + work(round);
+    (ns, rows_bytes(log_leaves, round.count, pads::WIDTH) + 24.0 * (1u64 << log_height) as f64)
 }
 
 /// Siblings in the opening of `count` of `2^log_leaves` leaves.
@@ -215,13 +243,7 @@ pub(crate) fn rows_bytes(log_leaves: usize, count: usize, width: usize) -> f64 {
 }
 
 /// What a geometry of a layout costs, altogether and by stage.
-pub(crate) fn predict(
-    layout: &Layout,
-    group: usize,
-    schedule: &Schedule,
-    params: &Params,
-    hiding: bool,
-) -> (Cost, Parts) {
+pub(crate) fn predict(layout: &Layout, group: usize, schedule: &Schedule, hiding: bool) -> (Cost, Parts) {
     let log_height = layout.heights.get(group).copied().unwrap_or_default();
     let main = || layout.trees.iter().filter(|t| t.group == group);
     let (mut model_columns, mut proof_columns) = (0, 0);
@@ -245,9 +267,6 @@ pub(crate) fn predict(
     bytes += 24.0 * columns;
     let ns = &mut parts.opening;
     *ns += cells * FOLD + cells * rows.count as f64 * QUERY + work(rows);
-    if hiding {
-        *ns += work(params.pad_query_round(PAD_LOG_HEIGHT));
-    }
     for level in &schedule.levels {
         let width = level.width();
         let size = level.log_size - level.folds;

@@ -157,7 +157,7 @@ impl Budget {
 }
 
 /// Keeps budgets by commitment.
-pub trait Store {
+pub trait Store: Sync {
     /// Begins the budget of a new commitment.
     ///
     /// # Errors

@@ -4,39 +4,42 @@
 
 use proveil_algebra::{F, canonical, write_base};
 use proveil_protocol::codec::Writer;
-use proveil_protocol::merkle::{Commitment, LEAF_TAIL_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_key, leaf_tail};
+use proveil_protocol::merkle::{Commitment, LEAF_TAIL_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_key};
 use proveil_protocol::transcript::Digest;
 use rayon::prelude::*;
 
 pub(crate) mod lanes;
 
 use crate::codeword::Codeword;
-use lanes::{BLOCK_BYTES, Block, Hasher, LANES};
+use lanes::{BLOCK_BYTES, Block, Chaining, Hasher, LANES};
 
-/// Nodes hashed by one task.
-const TASK: usize = 256;
+/// Groups of nodes hashed by one task.
+const TASK: usize = 16;
 
 /// Elements of a block of the hash.
 const WIDE: usize = BLOCK_BYTES / 8;
 
-/// Bytes that salts are the keyed hash of.
+/// Bytes that salts are the keyed hash of: "salt" and a number.
 const SALT_MESSAGE: usize = 12;
-/// Salts made by one block of the hash.
+/// Salts made by one block of the hash. Block `LANES t + j` makes those of lane `j` of the groups `SALTS t ..`, so that the
+/// hash of a group of numbers is what a group of leaves needs, lane by lane.
 const SALTS: usize = BLOCK_BYTES / SALT_BYTES;
+/// Words of a salt.
+const SALT_WORDS: usize = SALT_BYTES / 4;
 
-fn salt_message(index: u64) -> [u8; SALT_MESSAGE] {
-    let mut message = [0; SALT_MESSAGE];
-    message[..4].copy_from_slice(b"salt");
-    message[4..].copy_from_slice(&index.to_le_bytes());
-    message
+/// A number as the words of a block.
+fn split(x: u64) -> [u32; 2] {
+    [x as u32, (x >> 32) as u32]
 }
 
 /// A Merkle tree over rows that are kept elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct MerkleTree {
     log_leaves: usize,
-    /// Node `i` has children `2 i` and `2 i + 1`; the root is node 1, leaf `j` is node `2^log_leaves + j`.
-    nodes: Vec<Digest>,
+    /// Layers of at least [`LANES`] nodes, leaves first, in groups.
+    layers: Vec<Vec<Chaining>>,
+    /// The root is node 1, node `i` has children `2 i` and `2 i + 1`; the last [`LANES`] nodes, or all leaves.
+    top: Vec<Digest>,
     salts: Salts,
 }
 
@@ -62,7 +65,7 @@ impl Leaves {
         let nonce = seed.map_or([0; 32], |s| *blake3::keyed_hash(&s, b"nonce").as_bytes());
         let key = leaf_key(&nonce);
         let begin = |_| Hasher::keyed(&key, 8 * width + LEAF_TAIL_BYTES);
-        let groups = (0..count.div_ceil(LANES)).map(begin).collect();
+        let groups = (0..count.div_ceil(LANES)).into_par_iter().with_min_len(64).map(begin).collect();
         Self { count, width, salts: Salts { nonce, seed }, groups }
     }
 
@@ -89,34 +92,43 @@ impl Leaves {
 
     /// The tree, when all columns are taken in.
     pub fn finish(mut self) -> MerkleTree {
-        let mut nodes = vec![[0; 32]; 2 * self.count];
-        let (inner, leaves) = nodes.split_at_mut(self.count);
+        let mut leaves = vec![[[0; LANES]; 8]; self.groups.len()];
         let (salts, whole) = (&self.salts, self.width.is_multiple_of(WIDE));
-        let tasks = self.groups.par_chunks_mut(SALTS).with_min_len(2).enumerate();
-        tasks.zip(leaves.par_chunks_mut(SALTS * LANES)).for_each(|((task, hashers), out)| {
+        let tasks = self.groups.par_chunks_mut(SALTS).zip(leaves.par_chunks_mut(SALTS)).with_min_len(2).enumerate();
+        tasks.for_each(|(task, (hashers, out))| {
             if whole {
                 salts.end(task, hashers, |_| [[0; LANES]; 16], 0);
             }
-            for (hasher, out) in hashers.iter().zip(out.chunks_mut(LANES)) {
-                out.copy_from_slice(&hasher.finish()[..out.len()]);
-            }
+            out.iter_mut().zip(hashers).for_each(|(out, hasher)| *out = hasher.finish());
         });
-        hash_inner(inner, leaves);
-        MerkleTree { log_leaves: self.count.ilog2() as usize, nodes, salts: self.salts }
+        MerkleTree::above(leaves, self.count.ilog2() as usize, self.salts)
     }
 }
 
 /// The words of up to [`LANES`] rows of at most eight elements.
 #[inline]
 fn block(rows: &[F], width: usize) -> Block {
-    let mut out = [[0; LANES]; 16];
-    for (lane, row) in rows.chunks_exact(width).enumerate() {
-        for (pair, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(row) {
-            let v = canonical(x);
-            (pair[0][lane], pair[1][lane]) = (v as u32, (v >> 32) as u32);
+    fn fixed<const WIDTH: usize>(rows: &[F]) -> Block {
+        let mut out = [[0; LANES]; 16];
+        let rows = rows.as_chunks::<WIDTH>().0;
+        for (c, pair) in out.as_chunks_mut::<2>().0.iter_mut().enumerate().take(WIDTH) {
+            let [low, high] = pair;
+            for ((row, low), high) in rows.iter().zip(low).zip(high) {
+                [*low, *high] = split(canonical(&row[c]));
+            }
         }
+        out
     }
-    out
+    match width {
+        1 => fixed::<1>(rows),
+        2 => fixed::<2>(rows),
+        3 => fixed::<3>(rows),
+        4 => fixed::<4>(rows),
+        5 => fixed::<5>(rows),
+        6 => fixed::<6>(rows),
+        7 => fixed::<7>(rows),
+        _ => fixed::<WIDE>(rows),
+    }
 }
 
 impl Salts {
@@ -124,53 +136,80 @@ impl Salts {
     /// are taken.
     fn end(&self, task: usize, hashers: &mut [Hasher], last: impl Fn(usize) -> Block, width: usize) {
         const WORDS: usize = LEAF_TAIL_BYTES / 4;
-        let first = task * SALTS;
         let salts = self.of_task(task as u64);
         for (at, hasher) in hashers.iter_mut().enumerate() {
-            let group = first + at;
-            let mut words = [[0; LANES]; 16 + WORDS];
-            words[..2 * width].copy_from_slice(&last(group)[..2 * width]);
+            let group = task * SALTS + at;
+            let mut tail = [[0; LANES]; WORDS];
             for lane in 0..LANES {
-                let tail = leaf_tail((group * LANES + lane) as u64, &salts[at * LANES + lane]);
-                let tail = tail.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
-                words[2 * width..].iter_mut().zip(tail).for_each(|(w, x)| w[lane] = x);
+                [tail[0][lane], tail[1][lane]] = split((group * LANES + lane) as u64);
             }
-            let mut end = [[0; LANES]; 16];
-            end.copy_from_slice(&words[..16]);
+            tail[2..].copy_from_slice(&salts.as_flattened()[SALT_WORDS * at..][..SALT_WORDS]);
+            let mut end = last(group);
+            let fit = WORDS.min(16 - 2 * width);
+            end[2 * width..][..fit].copy_from_slice(&tail[..fit]);
             hasher.absorb(&end);
-            if 2 * width + WORDS > 16 {
+            if fit < WORDS {
                 let mut rest = [[0; LANES]; 16];
-                rest[..WORDS].copy_from_slice(&words[16..]);
+                rest[..WORDS - fit].copy_from_slice(&tail[fit..]);
                 hasher.absorb(&rest);
             }
         }
     }
 
-    /// Salts of the leaves of a task of [`SALTS`] groups.
-    fn of_task(&self, task: u64) -> [[u8; SALT_BYTES]; SALTS * LANES] {
-        let mut salts = [[0; SALT_BYTES]; SALTS * LANES];
-        if let Some(seed) = &self.seed {
-            let mut messages = [0; LANES * SALT_MESSAGE];
-            let each = messages.chunks_exact_mut(SALT_MESSAGE).zip(task * LANES as u64..);
-            each.for_each(|(m, index)| m.copy_from_slice(&salt_message(index)));
-            let blocks = lanes::keyed_block(seed, &messages, SALT_MESSAGE);
-            salts.as_flattened_mut().copy_from_slice(blocks.as_flattened());
+    /// Salts of the leaves of a task: words `SALT_WORDS k ..` are those of its group `k`.
+    fn of_task(&self, task: u64) -> [Chaining; 2] {
+        let Some(seed) = &self.seed else { return [[[0; LANES]; 8]; 2] };
+        let mut message = [[0; LANES]; 16];
+        message[0] = [u32::from_le_bytes(*b"salt"); LANES];
+        for lane in 0..LANES {
+            [message[1][lane], message[2][lane]] = split(task * LANES as u64 + lane as u64);
         }
-        salts
+        lanes::extended(seed, &message, SALT_MESSAGE)
     }
 
     fn one(&self, index: u64) -> [u8; SALT_BYTES] {
+        let (group, lane) = (index / LANES as u64, index % LANES as u64);
         let mut salts = [[0; SALT_BYTES]; SALTS];
         if let Some(seed) = &self.seed {
             let mut hash = blake3::Hasher::new_keyed(seed);
-            hash.update(&salt_message(index / SALTS as u64));
+            hash.update(b"salt").update(&(group / SALTS as u64 * LANES as u64 + lane).to_le_bytes());
             hash.finalize_xof().fill(salts.as_flattened_mut());
         }
-        salts[(index % SALTS as u64) as usize]
+        salts[(group % SALTS as u64) as usize]
     }
 }
 
 impl MerkleTree {
+    /// The tree above groups of leaves.
+    fn above(leaves: Vec<Chaining>, log_leaves: usize, salts: Salts) -> Self {
+        let mut layers = vec![leaves];
+        while let Some(below) = layers.last().filter(|l| l.len() > 1) {
+            let mut above = vec![[[0; LANES]; 8]; below.len() / 2];
+            let pairs = above.par_iter_mut().zip(below.par_chunks_exact(2)).with_min_len(TASK);
+            pairs.for_each(|(out, pair)| *out = lanes::parents(&NODE_KEY, &pair[0], &pair[1]));
+            layers.push(above);
+        }
+        let count = LANES.min(1 << log_leaves);
+        let mut top = vec![[0; 32]; 2 * count];
+        if let Some([last]) = layers.last().map(Vec::as_slice) {
+            top[count..].iter_mut().enumerate().for_each(|(lane, node)| *node = lanes::digest(last, lane));
+        }
+        for i in (1..count).rev() {
+            top[i] = hash_node(&top[2 * i], &top[2 * i + 1]);
+        }
+        Self { log_leaves, layers, top, salts }
+    }
+
+    /// Node `i`, numbered as in the top: leaf `j` is node `2^log_leaves + j`.
+    fn node(&self, i: usize) -> Digest {
+        if let Some(node) = self.top.get(i) {
+            return *node;
+        }
+        let depth = i.ilog2() as usize;
+        let at = i - (1 << depth);
+        lanes::digest(&self.layers[self.log_leaves - depth][at / LANES], at % LANES)
+    }
+
     /// The tree over a codeword.
     pub fn build(rows: &Codeword, log_leaves: usize, seed: Option<Digest>) -> Self {
         let mut leaves = Leaves::new(log_leaves, rows.width(), seed);
@@ -181,7 +220,7 @@ impl MerkleTree {
     /// What the statement or the proof shows of the tree.
     #[must_use]
     pub fn commitment(&self) -> Commitment {
-        Commitment { root: self.nodes[1], nonce: self.salts.nonce }
+        Commitment { root: self.top[1], nonce: self.salts.nonce }
     }
 
     /// Logarithm of the number of rows.
@@ -210,37 +249,12 @@ impl MerkleTree {
             let mut nodes = layer.iter().peekable();
             while let Some(node) = nodes.next() {
                 if nodes.next_if(|next| **next == node ^ 1).is_none() {
-                    writer.bytes("merkle sibling", &self.nodes[node ^ 1]);
+                    writer.bytes("merkle sibling", &self.node(node ^ 1));
                 }
                 parents.push(node >> 1);
             }
             layer = parents;
         }
-    }
-}
-
-/// Fills nodes `1 ..` of a heap from the layer below its last one.
-fn hash_inner(inner: &mut [Digest], leaves: &[Digest]) {
-    let mut size = inner.len() / 2;
-    let mut rest = inner;
-    let mut below = leaves;
-    while size > 0 {
-        let (upper, layer) = rest.split_at_mut(size);
-        layer.par_chunks_mut(TASK).zip(below.par_chunks(2 * TASK)).for_each(|(out, children)| {
-            let groups = out.chunks_mut(LANES).zip(children.chunks(2 * LANES));
-            groups.for_each(|(out, children)| hash_nodes(out, children));
-        });
-        rest = upper;
-        below = layer;
-        size /= 2;
-    }
-}
-
-fn hash_nodes(out: &mut [Digest], children: &[Digest]) {
-    if out.len() == LANES {
-        out.copy_from_slice(&lanes::keyed_hash(&NODE_KEY, children.as_flattened(), 64));
-    } else {
-        out.iter_mut().zip(children.chunks_exact(2)).for_each(|(o, c)| *o = hash_node(&c[0], &c[1]));
     }
 }
 
@@ -279,9 +293,14 @@ mod tests {
 
     #[test]
     fn matches_reference_leaves() {
-        for (log_leaves, width, seed) in
-            [(0, 3, None), (3, 5, Some([4; 32])), (4, 6, None), (5, 131, Some([5; 32])), (8, 8, None), (9, 15, Some([6; 32]))]
-        {
+        for (log_leaves, width, seed) in [
+            (0, 3, None),
+            (3, 5, Some([4; 32])),
+            (4, 6, None),
+            (5, 131, Some([5; 32])),
+            (8, 8, None),
+            (9, 15, Some([6; 32])),
+        ] {
             let rows: Vec<F> = (0..(width as u64) << log_leaves).map(|i| F::from_u64(i * i * 77 + 3)).collect();
             let tree = MerkleTree::build(&Codeword::from_rows(&rows, width), log_leaves, seed);
             for (index, row) in rows.chunks_exact(width).enumerate() {
@@ -289,7 +308,7 @@ mod tests {
                 row.iter().for_each(|x| write_base(*x, &mut bytes));
                 let salt = tree.salts.one(index as u64);
                 let leaf = hash_leaf(&leaf_key(&tree.salts.nonce), index as u64, &salt, &bytes);
-                assert_eq!(tree.nodes[(1 << log_leaves) + index], leaf, "width {width}, leaf {index}");
+                assert_eq!(tree.node((1 << log_leaves) + index), leaf, "width {width}, leaf {index}");
             }
         }
     }

@@ -61,8 +61,10 @@ pub fn table(spans: &Value, plain: &Value) -> String {
     let list = spans.as_array().map_or(&[][..], Vec::as_slice);
     let seconds = |s: &Value| s["seconds"].as_f64().unwrap_or_default();
     let total: f64 = list.iter().filter(|s| s["depth"] == 0).map(seconds).sum();
-    let mut out =
-        format!("    {:<24} {:>10} {:>8} {:>10} {:>10} {:>10}\n", "stage", "ms", "share %", "cpu ms", "peak MiB", "plain ms");
+    let mut out = format!(
+        "    {:<24} {:>10} {:>8} {:>10} {:>10} {:>10}\n",
+        "stage", "ms", "share %", "cpu ms", "peak MiB", "plain ms"
+    );
     let mut rest = plain.as_array().map_or(&[][..], Vec::as_slice);
     for s in list {
         let indent = 2 * s["depth"].as_u64().unwrap_or_default() as usize;
@@ -74,7 +76,8 @@ pub fn table(spans: &Value, plain: &Value) -> String {
         let same = rest.iter().position(|p| p["name"] == s["name"] && p["depth"] == s["depth"]);
         let without = same.map_or("-".into(), |at| format!("{:.3}", seconds(&rest[at]) * 1e3));
         rest = &rest[same.map_or(0, |at| at + 1)..];
-        let _ = writeln!(out, "    {name:<24} {:>10.3} {share:>8.1} {cpu:>10} {peak:>10} {without:>10}", seconds(s) * 1e3);
+        let _ =
+            writeln!(out, "    {name:<24} {:>10.3} {share:>8.1} {cpu:>10} {peak:>10} {without:>10}", seconds(s) * 1e3);
     }
     out
 }

@@ -12,8 +12,9 @@ use proveil_protocol::transcript::Digest;
 /// Messages hashed at a time.
 pub(crate) const LANES: usize = 16;
 
-type Lane = [u32; LANES];
-type Chaining = [Lane; 8];
+pub(crate) type Lane = [u32; LANES];
+/// The eight words of a digest of every message.
+pub(crate) type Chaining = [Lane; 8];
 /// The sixteen words of a block of every message.
 pub(crate) type Block = [Lane; 16];
 
@@ -37,26 +38,37 @@ const PERMUTATION: [usize; 16] = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14,
 /// # Shapes
 /// `messages.len() == LANES * len`, `len > 0`.
 pub(crate) fn hash(messages: &[u8], len: usize) -> [Digest; LANES] {
-    Hasher::new(len, IV, 0).run(bytes_of(messages, len))
+    let mut hasher = Hasher::new(len, IV, 0);
+    let load = bytes_of(messages, len);
+    (0..len.div_ceil(BLOCK_BYTES)).for_each(|block| hasher.absorb(&load(block)));
+    digests(&hasher.finish())
 }
 
-/// The keyed hash of each of [`LANES`] messages of `len` bytes.
-///
-/// # Shapes
-/// As [`hash`].
-pub(super) fn keyed_hash(key: &Digest, messages: &[u8], len: usize) -> [Digest; LANES] {
-    Hasher::keyed(key, len).run(bytes_of(messages, len))
-}
-
-/// The first 64 bytes of the keyed hash of each of [`LANES`] messages of at most one block.
-pub(super) fn keyed_block(key: &Digest, messages: &[u8], len: usize) -> [[u8; BLOCK_BYTES]; LANES] {
-    let value = key_words(key).map(|k| [k; LANES]);
+/// The first 64 bytes of the keyed hash of each of [`LANES`] messages of `len` bytes, at most a block, as two digests.
+pub(super) fn extended(key: &Digest, message: &Block, len: usize) -> [Chaining; 2] {
     let flags = KEYED_HASH | CHUNK_START | CHUNK_END | ROOT;
-    let halves = compress_wide(&value, &bytes_of(messages, len)(0), 0, len as u32, flags);
-    let mut out = [[0; BLOCK_BYTES]; LANES];
-    for (at, half) in halves.iter().enumerate() {
-        out.iter_mut().zip(digests(half)).for_each(|(o, d)| o[32 * at..][..32].copy_from_slice(&d));
+    compress_wide(&key_words(key).map(|k| [k; LANES]), message, 0, len as u32, flags)
+}
+
+/// The nodes above `2 * LANES` nodes, the first half of which are in `first`, under a key.
+pub(super) fn parents(key: &Digest, first: &Chaining, second: &Chaining) -> Chaining {
+    const HALF: usize = LANES / 2;
+    let mut message = [[0; LANES]; 16];
+    let (left, right) = message.split_at_mut(8);
+    for (w, (l, r)) in left.iter_mut().zip(right).enumerate() {
+        for i in 0..HALF {
+            (l[i], r[i]) = (first[w][2 * i], first[w][2 * i + 1]);
+            (l[HALF + i], r[HALF + i]) = (second[w][2 * i], second[w][2 * i + 1]);
+        }
     }
+    let flags = KEYED_HASH | CHUNK_START | CHUNK_END | ROOT;
+    compress(&key_words(key).map(|k| [k; LANES]), &message, 0, BLOCK_BYTES as u32, flags)
+}
+
+/// The digest in one lane.
+pub(super) fn digest(value: &Chaining, lane: usize) -> Digest {
+    let mut out = [0; 32];
+    out.chunks_exact_mut(4).zip(value).for_each(|(bytes, w)| bytes.copy_from_slice(&w[lane].to_le_bytes()));
     out
 }
 
@@ -108,13 +120,6 @@ impl Hasher {
         Self { len, key, flags, blocks: 0, value: key.map(|k| [k; LANES]), stack: Vec::new() }
     }
 
-    fn run(mut self, load: impl Fn(usize) -> Block) -> [Digest; LANES] {
-        for block in 0..self.len.div_ceil(BLOCK_BYTES) {
-            self.absorb(&load(block));
-        }
-        self.finish()
-    }
-
     /// Takes in the next block of every message, the last one padded with zeros.
     pub fn absorb(&mut self, message: &Block) {
         let offset = self.blocks * BLOCK_BYTES;
@@ -151,9 +156,9 @@ impl Hasher {
     }
 
     /// The hashes, once every block is taken in.
-    pub fn finish(&self) -> [Digest; LANES] {
+    pub fn finish(&self) -> Chaining {
         let join = |value, (at, left): (usize, &Chaining)| self.parent(left, &value, if at == 0 { ROOT } else { 0 });
-        digests(&self.stack.iter().enumerate().rev().fold(self.value, join))
+        self.stack.iter().enumerate().rev().fold(self.value, join)
     }
 
     fn initial(&self) -> Chaining {
@@ -169,13 +174,7 @@ impl Hasher {
 }
 
 fn digests(value: &Chaining) -> [Digest; LANES] {
-    let mut out = [[0; 32]; LANES];
-    for (lane, digest) in out.iter_mut().enumerate() {
-        for (bytes, w) in digest.chunks_exact_mut(4).zip(value) {
-            bytes.copy_from_slice(&w[lane].to_le_bytes());
-        }
-    }
-    out
+    std::array::from_fn(|lane| digest(value, lane))
 }
 
 #[inline(always)]
@@ -271,16 +270,34 @@ mod tests {
         let key = *b"0123456789abcdef0123456789abcdef";
         for len in [1, 63, 64, 65, 72, 448, 1023, 1024, 1025, 2048, 2112, 3072, 3136, 5000, 8192, 9000] {
             let messages: Vec<u8> = (0..LANES * len).map(|i| (i * i / 7 + i) as u8).collect();
-            let (plain, keyed) = (hash(&messages, len), keyed_hash(&key, &messages, len));
+            let (plain, load) = (hash(&messages, len), bytes_of(&messages, len));
+            let mut hasher = Hasher::keyed(&key, len);
+            (0..len.div_ceil(BLOCK_BYTES)).for_each(|block| hasher.absorb(&load(block)));
+            let keyed = hasher.finish();
             for (lane, message) in messages.chunks_exact(len).enumerate() {
                 assert_eq!(plain[lane], *blake3::hash(message).as_bytes(), "{len} bytes, lane {lane}");
-                assert_eq!(keyed[lane], *blake3::keyed_hash(&key, message).as_bytes(), "{len} bytes, lane {lane}");
+                let expected = *blake3::keyed_hash(&key, message).as_bytes();
+                assert_eq!(digest(&keyed, lane), expected, "{len} bytes, lane {lane}");
                 if len <= BLOCK_BYTES {
                     let mut wide = [0; BLOCK_BYTES];
                     blake3::Hasher::new_keyed(&key).update(message).finalize_xof().fill(&mut wide);
-                    assert_eq!(keyed_block(&key, &messages, len)[lane], wide, "{len} bytes, lane {lane}");
+                    let got = extended(&key, &load(0), len).map(|half| digest(&half, lane));
+                    assert_eq!(got.as_flattened(), wide, "{len} bytes, lane {lane}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn matches_reference_parents() {
+        let key = *b"0123456789abcdef0123456789abcdef";
+        let word = |i: usize| (i as u32).wrapping_mul(0x9e37_79b9) ^ (i as u32) << 7;
+        let [first, second]: [Chaining; 2] =
+            [0, 500].map(|at| std::array::from_fn(|w| std::array::from_fn(|lane| word(at + 16 * w + lane))));
+        let above = parents(&key, &first, &second);
+        let all: Vec<Digest> = [first, second].iter().flat_map(|v| (0..LANES).map(|lane| digest(v, lane))).collect();
+        for (lane, pair) in all.chunks_exact(2).enumerate() {
+            assert_eq!(digest(&above, lane), *blake3::keyed_hash(&key, pair.as_flattened()).as_bytes(), "{lane}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Proofs are counted before they are released.
 
-use std::cell::{Cell, RefCell};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{self, Budget, BudgetError, CountedError, Store, Use, prove_counted};
@@ -14,8 +15,8 @@ use crate::toy::{self, Outer, World, folding};
 /// A store in memory that can fail after it has counted.
 #[derive(Default)]
 struct Memory {
-    budgets: RefCell<Vec<(Commitment, Budget)>>,
-    crash: Cell<bool>,
+    budgets: Mutex<Vec<(Commitment, Budget)>>,
+    crash: AtomicBool,
 }
 
 impl Memory {
@@ -24,7 +25,7 @@ impl Memory {
         c: &Commitment,
         f: impl FnOnce(&mut Budget) -> Result<T, BudgetError>,
     ) -> Result<T, BudgetError> {
-        let mut all = self.budgets.borrow_mut();
+        let mut all = self.budgets.lock().unwrap();
         match all.iter_mut().find(|(d, _)| c == d) {
             Some((_, b)) => f(b),
             None => Err(BudgetError::Unknown { commitment: budget::hex(c) }),
@@ -34,7 +35,7 @@ impl Memory {
 
 impl Store for Memory {
     fn open(&self, c: &Commitment, b: &Budget) -> Result<(), BudgetError> {
-        self.budgets.borrow_mut().push((*c, *b));
+        self.budgets.lock().unwrap().push((*c, *b));
         Ok(())
     }
 
@@ -44,7 +45,7 @@ impl Store for Memory {
 
     fn spend(&self, c: &Commitment, what: Use) -> Result<Budget, BudgetError> {
         let after = self.change(c, |b| b.spend(c, what).map(|()| *b))?;
-        match self.crash.get() {
+        match self.crash.load(Ordering::Relaxed) {
             true => Err(BudgetError::Io { path: "memory".into(), action: "go on", reason: "crash".into() }),
             false => Ok(after),
         }
@@ -64,10 +65,10 @@ fn rejects_proofs_beyond_the_budget_and_counts_before_release() {
     let limit = store.read(&model).unwrap().left(Use::Proof).min(store.read(&input).unwrap().left(Use::Proof));
     assert!(limit >= 2);
 
-    store.crash.set(true);
+    store.crash.store(true, Ordering::Relaxed);
     assert!(matches!(prove(), Err(CountedError::Budget(BudgetError::Io { .. }))), "nothing is released");
     assert_eq!(store.read(&model).unwrap().used[0], 1, "but counted");
-    store.crash.set(false);
+    store.crash.store(false, Ordering::Relaxed);
 
     for _ in 1..limit {
         let proof = prove().unwrap();
