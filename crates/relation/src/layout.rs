@@ -131,6 +131,23 @@ pub struct TreePlan {
     pub columns: usize,
     /// Whether a mask column (extension) follows the value columns.
     pub mask: bool,
+    /// Whether the values are public: nobody commits to them, the verifier evaluates the column.
+    pub public: bool,
+}
+
+/// The sizes that the phases of a proof depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// log2 of the column height of each geometry.
+    pub heights: Vec<usize>,
+    /// Trees in transcript order.
+    pub trees: Vec<TreePlan>,
+    /// log2 of the addresses in a lane.
+    pub nv: usize,
+    /// Variables that an output address needs.
+    pub out_vars: usize,
+    /// log2 of the index space of phase 2.
+    pub nk: usize,
 }
 
 impl TreePlan {
@@ -216,10 +233,23 @@ impl Layout {
         relation.tensors.len() + relation.tables.len()
     }
 
+    /// The sizes that the phases of a proof depend on.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        let Self { heights, trees, nv, out_vars, nk, .. } = self;
+        Outline { heights: heights.clone(), trees: trees.clone(), nv: *nv, out_vars: *out_vars, nk: *nk }
+    }
+
     /// Lays out a relation.
     #[must_use]
     pub fn new(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Self {
-        let mut layout = Self::without_groups(relation, geometry, visibility);
+        Self::without_groups(relation, geometry, visibility).with_groups(relation)
+    }
+
+    /// Adds products, linear terms and groups to a layout of cells and fractions.
+    #[must_use]
+    pub fn with_groups(self, relation: &Relation) -> Self {
+        let mut layout = self;
         layout.products = terms::products(relation, &layout.blocks, &layout.outputs);
         layout.linears = terms::linears(relation, &layout.blocks, &layout.outputs);
         (layout.groups, layout.nk, layout.linear_at) = groups::plan(&layout.products);
@@ -229,9 +259,20 @@ impl Layout {
     /// The layout of cells and fractions only, for cost estimates.
     #[must_use]
     pub fn without_groups(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Self {
+        Self::place_all(relation, geometry, visibility, false)
+    }
+
+    /// [`Layout::without_groups`], where every public input has a column and a geometry of its own, to which nobody
+    /// commits: a verifier that does not evaluate functionals needs one value of it.
+    #[must_use]
+    pub fn with_public_columns(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Self {
+        Self::place_all(relation, geometry, visibility, true)
+    }
+
+    fn place_all(relation: &Relation, geometry: &Geometry, visibility: &Visibility, public: bool) -> Self {
         let cap = MAX_GRANULE.min(usize::from(geometry.log_height).saturating_sub(3));
         let (blocks, nv, fill) = fraction_blocks(relation, cap);
-        let mut trees = plan_trees(relation, geometry, visibility);
+        let mut trees = plan_trees(relation, geometry, visibility, public);
         let mut heights = vec![usize::from(geometry.log_height)];
         for t in &trees {
             if t.group >= heights.len() {
@@ -274,20 +315,19 @@ fn home_tree(home: &Home, trees: &[TreePlan], visibility: &Visibility) -> Option
         Home::Trace => TreeKind::Trace,
         Home::Output(k) => TreeKind::Output(*k),
         Home::Input(k) => match visibility.input(*k) {
-            IoVisibility::Public => return None,
             IoVisibility::Private => TreeKind::Trace,
-            IoVisibility::Committed => TreeKind::Input(*k),
+            IoVisibility::Public | IoVisibility::Committed => TreeKind::Input(*k),
         },
     };
     trees.iter().position(|t| t.kind == kind)
 }
 
 /// Trees in transcript order: model, committed inputs, committed outputs, masks of their geometries, trace, helpers.
-fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Vec<TreePlan> {
+fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility, public: bool) -> Vec<TreePlan> {
     let zk = visibility.hiding();
     let top = |t: u32| zk.then_some(t as usize);
     let mut out = Vec::new();
-    let plan = |kind, group, top, mask| TreePlan { kind, group, top, columns: 0, mask };
+    let plan = |kind, group, top, mask| TreePlan { kind, group, top, columns: 0, mask, public: false };
     if relation.tensors.iter().any(|t| t.home == Home::Model) {
         let top = visibility.model_hidden().then_some(geometry.model_top as usize);
         out.push(plan(TreeKind::Model, 0, top, false));
@@ -295,20 +335,25 @@ fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility)
     let mut group = 0;
     let mut further = Vec::new();
     for k in 0..relation.inputs.len() as u32 {
-        if visibility.input(k) == IoVisibility::Committed {
+        let seen = visibility.input(k);
+        if seen == IoVisibility::Committed || (public && seen == IoVisibility::Public) {
             group += 1;
-            further.push((TreeKind::Input(k), group));
+            further.push((TreeKind::Input(k), group, seen == IoVisibility::Public));
         }
     }
     for k in 0..relation.outputs.len() as u32 {
         if visibility.output(k) == IoVisibility::Committed {
             group += 1;
-            further.push((TreeKind::Output(k), group));
+            further.push((TreeKind::Output(k), group, false));
         }
     }
-    out.extend(further.iter().map(|(k, g)| plan(*k, *g, Some(geometry.io_top as usize), false)));
+    out.extend(further.iter().map(|(k, g, public)| {
+        let top = (!public).then_some(geometry.io_top as usize);
+        TreePlan { public: *public, ..plan(*k, *g, top, false) }
+    }));
     if zk {
-        out.extend(further.iter().map(|(_, g)| plan(TreeKind::Mask, *g, Some(0), true)));
+        let hidden = further.iter().filter(|(.., public)| !public);
+        out.extend(hidden.map(|(_, g, _)| plan(TreeKind::Mask, *g, Some(0), true)));
     }
     // Commitments that hide without random cells hold one column each, so the mask is a tree of its own.
     let apart = zk && geometry.trace_top == 0;

@@ -5,17 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use proveil_algebra::{PrimeCharacteristicRing, Scalar};
 use proveil_compiler::{Options, lower};
 use proveil_kzg::srs::Srs;
 use proveil_prover::Witness;
 use proveil_prover::coins::Coins;
-use proveil_relation::groups::Side;
 use proveil_relation::key::{IoVisibility, ModelVisibility, Visibility};
-use proveil_relation::layout::Layout;
-use proveil_relation::weights::{Factor, plan_walk, walk_rows};
 use proveil_succinct::prove::{Inputs, key_for, prove};
-use proveil_succinct::verify;
+use proveil_succinct::{verify, verify_short};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("give a package")?;
@@ -50,8 +46,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let proof = prove(&key, &srs, &witness, &given)?;
     let proving = start.elapsed();
     let start = Instant::now();
-    verify(&key, &proof.statement, &proof.bytes)?;
+    verify_short(&key.short, &proof.statement, &proof.bytes)?;
     let verifying = start.elapsed();
+    verify(&key, &proof.statement, &proof.bytes)?;
     let layout = &key.inner.layout;
     println!(
         "{path}: nv {} nk {} heights {:?}, {} pads; key {compile:?}, prove {proving:?}, verify {verifying:?}, {} bytes",
@@ -61,37 +58,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         key.shape().pads,
         proof.bytes.len()
     );
-    println!("entries of the sparse form, products and linear terms: {:?}", entries(layout));
+    let (list, sizes) = (&key.list, key.short.sizes);
+    let (entries, monos, lows) = (list.entries.len(), list.monos.len(), list.lows.len());
+    println!("list: {entries} entries, {monos} monomials, {lows} sums, {sizes:?}; short key {} bytes", key.short.to_bytes().len());
     let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
     proof.leaves.iter().for_each(|l| *labels.entry(&l.label).or_default() += l.len);
     println!("{labels:?}");
     Ok(())
-}
-
-/// How many entries the list of functionals would have: steps of every distinct walk of phase 2's operands, and rows of
-/// every linear term with what it sums over.
-fn entries(layout: &Layout) -> (usize, usize) {
-    let one = |n: usize| vec![Scalar::ONE; n];
-    let mut products = 0;
-    for (i, g) in layout.groups.iter().enumerate() {
-        for side in [Side::Lhs, Side::Rhs].into_iter().filter(|s| g.first[s.index()] == i) {
-            let term = &layout.products[g.term];
-            let (rows, low) = (one(term.dims.rows()), one(term.dims.granule));
-            let mut factors = g.side_factors(side, &term.dims, &rows, &low);
-            for (var, bits) in &g.kappa {
-                factors.push(Factor::Eq { var: *var, pt: one(*bits) });
-            }
-            let access = g.access(side);
-            let dims = &layout.tensors[access.tensor as usize].dims;
-            let extents = g.side_extents(side);
-            let walk = plan_walk(&extents, &factors, access, dims);
-            let strides = vec![0; extents.len()];
-            walk_rows(&extents, &factors, Scalar::ONE, access, dims, &walk, &strides, None, &mut |_| products += 1);
-        }
-    }
-    let linear = layout.linears.iter().map(|t| {
-        let sums: usize = t.linear.sum.iter().map(|n| *n as usize).product();
-        t.dims.rows() * sums
-    });
-    (products, linear.sum())
 }

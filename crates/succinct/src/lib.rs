@@ -5,16 +5,24 @@
 //! claims of `relation` over another field; [`prove`] answers it. What is new is where the columns end: one
 //! combination for each geometry, opened together with the inner claim about the pads.
 //!
-//! The verifier here evaluates the functionals of phase 3 in time linear in granules, as the transparent one does.
-//! Contracts will not; the specification says how their values are proved instead (`spec/succinct.md`, section 6).
+//! What a relation contributes to the claims is proved from a list that the key commits to (`spec/succinct.md`,
+//! sections 6 and 7), so that [`verify_short`] knows sizes and commitments only, as a contract does; [`verify()`] also
+//! computes it from the relation.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+pub mod argument;
+mod functionals;
 mod key;
 #[cfg(feature = "std")]
+pub mod list;
+#[cfg(feature = "std")]
 pub mod prove;
+mod short;
+pub mod tables;
 mod verify;
 
 pub use key::{Key, PROTOCOL, PreparedKey};
-pub use verify::{VerifyError, begin, verify};
+pub use short::{Io, LIST_COLUMNS, ShortKey};
+pub use verify::{VerifyError, begin, verify, verify_short};

@@ -1,6 +1,7 @@
 //! The prover: from a witness to proof bytes, by straightforward code over any number of cells that a contract's proofs
 //! have. Mirrors [`crate::verify()`].
 
+mod argument;
 mod columns;
 mod fractions;
 mod operands;
@@ -25,9 +26,12 @@ use proveil_relation::layout::TreeKind;
 use proveil_verifier::phases::{self, label};
 use proveil_verifier::{PublicValues, StatementError};
 
-use crate::key::{PreparedKey, as_commitment};
+use crate::functionals::Sent;
+use crate::key::{PrepareError, PreparedKey, as_commitment};
+use crate::tables::Challenges;
 use crate::verify::{begin, label as own};
 
+pub use argument::Alter;
 pub use columns::{commit_io, commit_model, key_for};
 
 /// Why no proof was made.
@@ -40,6 +44,9 @@ pub enum ProveError {
     /// The set-up is too small.
     #[error(transparent)]
     Srs(#[from] SrsError),
+    /// The key cannot be prepared.
+    #[error(transparent)]
+    Key(#[from] PrepareError),
     /// A tree has several columns.
     #[error("the tree {tree:?} has {columns} columns: the model is too large for this backend")]
     Columns {
@@ -94,6 +101,10 @@ pub struct Deviation<'a> {
     pub forgive: bool,
     /// Alters the multiplicities: `[table][row]`.
     pub multiplicities: Option<AlterCounts<'a>>,
+    /// Alters functionals, by number.
+    pub functionals: Option<&'a dyn Fn(usize, Scalar) -> Scalar>,
+    /// Alters the evaluation argument.
+    pub list: argument::Alter<'a>,
     /// Replaces the statement before proving.
     pub statement: Option<&'a Statement>,
 }
@@ -141,9 +152,10 @@ pub fn prove_with(
     let mut run = Run::new(key, srs, witness, inputs, &statement, coins, deviation)?;
     run.commit_trace()?;
     let point = run.lookups()?;
-    let (weights, kappa) = run.products(&point);
+    let (weights, kappa) = run.products(&point)?;
     let (tau, alpha) = run.claims(&point, &weights, &kappa)?;
-    run.open(&tau, &alpha)?;
+    let list = run.list()?;
+    run.open(&tau, &alpha, list)?;
     let (bytes, leaves) = run.talk.writer.finish();
     Ok(Proof { statement, bytes, leaves })
 }
@@ -159,6 +171,7 @@ struct Run<'a> {
     key: &'a PreparedKey,
     srs: &'a Srs,
     public: PublicValues<'a>,
+    statement: &'a Statement,
     witness: &'a Witness,
     inputs: &'a Inputs<'a>,
     coins: Coins,
@@ -172,6 +185,9 @@ struct Run<'a> {
     trees: Vec<Option<Committed>>,
     pads: Option<Pads>,
     shape: Arc<Shape>,
+    /// How many functionals are sent, and what they are functions of.
+    functionals: usize,
+    challenges: Challenges,
 }
 
 impl<'a> Run<'a> {
@@ -202,7 +218,7 @@ impl<'a> Run<'a> {
             });
         }
         cells.extend(counts.iter().cloned().map(Cow::Owned));
-        let start = begin(&key.inner.digest, statement);
+        let start = begin(&key.short.id(), &key.short.public_data(statement)?);
         let mut bound = blake3::Hasher::new();
         cells.iter().flat_map(|c| c.iter()).for_each(|v| _ = bound.update(&v.to_le_bytes()));
         let coins =
@@ -211,6 +227,7 @@ impl<'a> Run<'a> {
             key,
             srs,
             public,
+            statement,
             witness,
             inputs,
             coins,
@@ -222,6 +239,8 @@ impl<'a> Run<'a> {
             trees: vec![None; key.inner.layout.trees.len()],
             pads: None,
             shape: Arc::new(key.shape()),
+            functionals: 0,
+            challenges: Challenges::default(),
         })
     }
 
@@ -255,6 +274,12 @@ impl<'a> Run<'a> {
                 TreeKind::Trace => {
                     let cells = columns::column(layout, t, &self.cells);
                     (label::TRACE, columns::commit(self.srs, &cells, self.blind("trace blind"))?)
+                }
+                _ if plan.public => {
+                    let cells = columns::column(layout, t, &self.cells);
+                    let coefficients = cells.iter().map(|v| crate::key::scalar(*v)).collect();
+                    self.trees[t] = Some(Committed { coefficients, ..Committed::default() });
+                    continue;
                 }
                 _ => continue,
             };
@@ -308,8 +333,24 @@ impl<'a> Run<'a> {
         Ok(Point { alpha, beta, rho, delta })
     }
 
+    /// Sends the functionals from the next one up to number `end`.
+    fn send_functionals(&mut self, end: usize) -> Result<(), ProveError> {
+        let values = self.key.list.values(&self.challenges).ok_or(ProveError::Pole)?;
+        for (i, v) in values.into_iter().enumerate().take(end).skip(self.functionals) {
+            let v = self.deviation.functionals.map_or(v, |f| f(i, v));
+            self.talk.clear(own::FUNCTIONAL, v);
+            self.functionals += 1;
+        }
+        Ok(())
+    }
+
     /// Phase 2. Returns the address weights and the point.
-    fn products(&mut self, point: &Point<Scalar>) -> (AddressWeights<Scalar>, Vec<Scalar>) {
+    fn products(&mut self, point: &Point<Scalar>) -> Result<(AddressWeights<Scalar>, Vec<Scalar>), ProveError> {
+        // Functionals sent early do not read the points that are not known yet.
+        let [_, kappa, tau] = self.key.short.sizes.points.map(|n| vec![Scalar::ZERO; n]);
+        let (beta, delta) = (point.beta, point.delta);
+        self.challenges = Challenges { beta, delta, points: [point.rho.clone(), kappa, tau], ..Challenges::default() };
+        self.send_functionals(1)?;
         let (layout, key) = (&self.key.inner.layout, &self.key.inner.key);
         let weights = AddressWeights::new(&key.relation, layout, &key.visibility, point);
         let mut operands = operands::operands(layout, point, &weights, &self.cells);
@@ -319,7 +360,7 @@ impl<'a> Run<'a> {
         operands[1][layout.linear_at] = operands::linear_value(layout, &entries, &self.cells);
         let kappa = rounds::inner_product(&mut self.talk, label::PHASE2, layout.nk, &mut operands);
         label::OPERANDS.into_iter().zip(&operands).for_each(|(l, v)| self.talk.message(l, v[0]));
-        (weights, kappa)
+        Ok((weights, kappa))
     }
 
     /// Phase 3. Returns the common point and the combination's coefficients.
@@ -334,6 +375,9 @@ impl<'a> Run<'a> {
             phases::Claims { key: &self.key.inner, public: &self.public, point, weights: Some(weights), kappa };
         let list = claims.list();
         let gamma: Scalar = self.talk.transcript.challenge(label::GAMMA);
+        self.challenges.gamma = gamma;
+        self.challenges.points[1] = kappa.to_vec();
+        self.send_functionals(2)?;
         let functionals = columns::functionals(layout, &list, gamma);
         let mut pairs = Vec::new();
         for (t, (plan, omega)) in layout.trees.iter().zip(functionals).enumerate() {
@@ -341,8 +385,10 @@ impl<'a> Run<'a> {
             pairs.push((layout.heights[plan.group], omega, cells));
         }
         let tau = rounds::reduce(&mut self.talk, label::PHASE3, &mut pairs);
+        self.challenges.points[2].clone_from(&tau);
+        self.send_functionals(usize::MAX)?;
         for (t, (plan, (_, _, cells))) in layout.trees.iter().zip(&pairs).enumerate() {
-            if plan.columns > 0 {
+            if plan.columns > 0 && !plan.public {
                 self.talk.message(label::COLUMN, cells[0]);
             }
             if plan.mask {
@@ -351,8 +397,14 @@ impl<'a> Run<'a> {
                 self.talk.message(label::MASK_VALUE, x);
             }
         }
-        let alpha = layout.trees.iter().map(|t| self.talk.transcript.challenges(label::ALPHA, t.columns)).collect();
+        let own = layout.trees.iter().map(|t| if t.public { 0 } else { t.columns });
+        let alpha = own.map(|columns| self.talk.transcript.challenges(label::ALPHA, columns)).collect();
         Ok((tau, alpha))
+    }
+
+    /// The evaluation argument: one more claim for the opening, with its polynomial.
+    fn list(&mut self) -> Result<(Evaluation, Vec<Scalar>), ProveError> {
+        argument::prove(&mut self.talk, self.srs, self.key, &self.challenges, &self.deviation.list)
     }
 
     /// A tree by number: made in this proof or given.
@@ -365,14 +417,21 @@ impl<'a> Run<'a> {
             TreeKind::Output(k) => given(&self.inputs.outputs, k),
             _ => self.trees[t].as_ref(),
         };
+        let found = self.trees[t].as_ref().or(found);
         found.ok_or_else(|| ProveError::MissingCommitment { what: format!("{kind:?}") })
     }
 
     /// Combinations, inner claim, opening.
-    fn open(&mut self, tau: &[Scalar], alpha: &[Vec<Scalar>]) -> Result<(), ProveError> {
+    fn open(
+        &mut self,
+        tau: &[Scalar],
+        alpha: &[Vec<Scalar>],
+        list: (Evaluation, Vec<Scalar>),
+    ) -> Result<(), ProveError> {
         let layout = &self.key.inner.layout;
         let (mut claims, mut opened, mut values) = (Claims::default(), Vec::new(), Vec::new());
-        for (group, height) in layout.heights.iter().enumerate() {
+        for group in self.key.short.groups() {
+            let height = &layout.heights[group];
             let mut terms = Vec::new();
             for (t, _) in layout.trees.iter().enumerate().filter(|(_, p)| p.group == group) {
                 let k = alpha[t].first().copied().unwrap_or(Scalar::ONE);
@@ -385,9 +444,11 @@ impl<'a> Run<'a> {
             self.talk.clear(own::BLIND, f.blind);
             let commitment = f.point - proveil_kzg::blinding_base() * f.blind;
             claims.evaluations.push(Evaluation { commitment, point, value });
-            values.push(value);
+            values.push((group, value));
             opened.push(f.coefficients);
         }
+        claims.evaluations.push(list.0);
+        opened.push(list.1);
         if self.pads.is_some() {
             let (inner, v) = self.inner_claim(&values)?;
             claims.inner.push(inner);
@@ -399,13 +460,14 @@ impl<'a> Run<'a> {
     }
 
     /// The inner claim, from the verifier's own equations; with the masked pads.
-    fn inner_claim(&mut self, values: &[Scalar]) -> Result<(Inner, Vec<Scalar>), ProveError> {
+    fn inner_claim(&mut self, values: &[(usize, Scalar)]) -> Result<(Inner, Vec<Scalar>), ProveError> {
         let so_far = self.talk.writer.as_bytes().to_vec();
         let mut ch = Channel::<Scalar>::new(self.start.clone(), &so_far, true);
         ch.commitment(own::PADS_MASK)?;
-        let end = phases::walk(&mut ch, &self.key.inner, &self.public)?;
-        for (group, v) in values.iter().enumerate() {
-            end.tie(&mut ch, group, *v)?;
+        let mut sent = Sent::new(&self.key.short, Some(self.statement), None);
+        let end = phases::walk_with(&mut ch, &self.key.short.outline, &mut sent)?;
+        for (group, v) in values {
+            end.tie(&mut ch, *group, *v)?;
         }
         ch.transcript = self.talk.transcript.clone();
         let Some(pads) = &self.pads else { return Err(ProveError::MissingCommitment { what: "pads".into() }) };

@@ -8,16 +8,39 @@ use proveil_kzg::{Point, PointError, blinding_base};
 use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::codec::DecodeError;
 use proveil_protocol::merkle::Commitment;
-use proveil_protocol::transcript::{Digest, Hash, Transcript};
-use proveil_relation::key::Statement;
+use proveil_protocol::transcript::{Digest, Hash, Transcript, keccak256};
+use proveil_relation::key::{IoValue, Statement};
 use proveil_relation::layout::TreeKind;
-use proveil_verifier::phases::{self, End};
-use proveil_verifier::{PublicValues, StatementError, bind};
+use proveil_verifier::phases::{self, Computed, End};
+use proveil_verifier::{PublicValues, StatementError};
 
-use crate::key::{PROTOCOL, PreparedKey};
+use crate::argument;
+use crate::functionals::Sent;
+use crate::key::{PROTOCOL, PreparedKey, as_commitment};
+use crate::short::ShortKey;
 
 /// Names of messages beyond those of the phases.
 pub(crate) mod label {
+    /// What the relation contributes to the claims.
+    pub const FUNCTIONAL: &str = "functional";
+    /// Weight of functionals.
+    pub const CHI: &str = "functionals";
+    /// Values read from tables.
+    pub const READS: &str = "list values";
+    /// Fingerprint of the list.
+    pub const LIST_FINGERPRINT: &str = "list fingerprint";
+    /// Sums of fractions.
+    pub const FRACTIONS: &str = "list fractions";
+    /// Point of the equations of fractions.
+    pub const LIST_POINT: &str = "list point";
+    /// Weight of the equations of fractions.
+    pub const LIST_WEIGHT: &str = "list weight";
+    /// Rounds of the evaluation argument.
+    pub const LIST_ROUND: &str = "list round";
+    /// Columns at its point.
+    pub const LIST_VALUE: &str = "list column";
+    /// Weight of columns in the opening.
+    pub const LIST_COMBINATION: &str = "list combination";
     /// The mask of the pads.
     pub const PADS_MASK: &str = "pads mask";
     /// Value of a combination at the common point.
@@ -52,6 +75,14 @@ pub enum VerifyError {
         /// What is wrong.
         source: PointError,
     },
+    /// A commitment of the evaluation argument is no point.
+    #[error("{what}: {source}")]
+    Point {
+        /// Which message.
+        what: &'static str,
+        /// What is wrong.
+        source: PointError,
+    },
     /// A tree has several columns, which one commitment cannot hold; a mistake of whoever made the key.
     #[error("the tree {tree:?} has {columns} columns: the model is too large for this backend")]
     Columns {
@@ -59,6 +90,12 @@ pub enum VerifyError {
         tree: TreeKind,
         /// How many.
         columns: usize,
+    },
+    /// Key and statement lack a commitment that the key's sizes speak of; a mistake of whoever made the key.
+    #[error("the commitment of {tree:?} is neither in the key nor in the statement")]
+    Missing {
+        /// Which tree.
+        tree: TreeKind,
     },
     /// The commitments do not have the values that the phases end in.
     #[error("opening: {0}")]
@@ -71,35 +108,58 @@ impl From<DecodeError> for VerifyError {
     }
 }
 
-/// Starts the transcript: protocol, key digest, statement.
+/// Starts the transcript: protocol, key, public data of the statement.
 #[must_use]
-pub fn begin(digest: &Digest, statement: &Statement) -> Transcript {
+pub fn begin(id: &Digest, public_data: &[u8]) -> Transcript {
     let mut t = Transcript::with_hash(Hash::Keccak, PROTOCOL);
-    bind(&mut t, digest, statement);
+    t.absorb_words("verifying key", id);
+    t.absorb_words("statement", &keccak256(&[public_data]));
     t
 }
 
-/// Accepts exactly the proofs of `statement` under `key`.
+/// Accepts exactly the proofs of `statement` under `key`; what its list says of the relation is also computed from the
+/// relation, so that a key whose list is another one's is refused.
 ///
 /// # Errors
 /// [`VerifyError`] with the failed check.
 pub fn verify(key: &PreparedKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
     let public = PublicValues::new(&key.inner, statement)?;
-    let hiding = key.inner.key.visibility.hiding();
-    let mut ch = Channel::<Scalar>::new(begin(&key.inner.digest, statement), proof, hiding);
-    let mask = if hiding { Some(ch.commitment(label::PADS_MASK)?) } else { None };
-    let end = phases::walk(&mut ch, &key.inner, &public)?;
+    let reference = Computed::new(&key.inner, &public);
+    run(&key.short, statement, proof, Some(reference))
+}
+
+/// Accepts exactly the proofs of `statement` under the key: what a contract does.
+///
+/// # Errors
+/// [`VerifyError`] with the failed check.
+pub fn verify_short(key: &ShortKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
+    run(key, statement, proof, None)
+}
+
+fn run(
+    key: &ShortKey,
+    statement: &Statement,
+    proof: &[u8],
+    reference: Option<Computed<'_, Scalar>>,
+) -> Result<(), VerifyError> {
+    let data = key.public_data(statement)?;
+    let mut ch = Channel::<Scalar>::new(begin(&key.id(), &data), proof, key.hiding);
+    let mask = if key.hiding { Some(ch.commitment(label::PADS_MASK)?) } else { None };
+    let mut sent = Sent::new(key, Some(statement), reference);
+    let end = phases::walk_with(&mut ch, &key.outline, &mut sent)?;
+    let list = argument::verify(&mut ch, key, &sent.challenges, &sent.values)?;
     let mut claims = Claims::default();
-    for group in 0..key.inner.layout.heights.len() {
+    for group in key.groups() {
         let value = ch.clear(label::COMBINATION)?;
         // Without zero knowledge too: inputs and outputs committed on their own have blinds.
         let blind = ch.clear(label::BLIND)?;
         end.tie(&mut ch, group, value)?;
-        let commitment = combination(key, &public, &end, group)? - blinding_base() * blind;
-        let height = key.inner.layout.heights.get(group).copied().unwrap_or(0);
+        let commitment = combination(key, statement, &end, group)? - blinding_base() * blind;
+        let height = key.outline.heights.get(group).copied().unwrap_or(0);
         let point = end.tau.get(..height).unwrap_or_default().to_vec();
         claims.evaluations.push(Evaluation { commitment, point, value });
     }
+    claims.evaluations.push(list);
     if let (Some(mask), Some(pads)) = (mask, ch.pads()) {
         claims.inner.push(inner_claim(&mut ch, &mask, &pads)?);
     }
@@ -130,18 +190,23 @@ fn point(tree: TreeKind, c: &Commitment) -> Result<Point, VerifyError> {
 }
 
 /// The commitment to the combination of all columns of a geometry.
-fn combination(
-    key: &PreparedKey,
-    public: &PublicValues<'_>,
-    end: &End<Scalar>,
-    group: usize,
-) -> Result<Point, VerifyError> {
+fn combination(key: &ShortKey, statement: &Statement, end: &End<Scalar>, group: usize) -> Result<Point, VerifyError> {
     let (mut points, mut scalars) = (Vec::new(), Vec::new());
-    for (i, plan) in key.inner.layout.trees.iter().enumerate().filter(|(_, t)| t.group == group) {
+    for (i, plan) in key.outline.trees.iter().enumerate().filter(|(_, t)| t.group == group) {
         if plan.columns > 1 {
             return Err(VerifyError::Columns { tree: plan.kind, columns: plan.columns });
         }
-        let Some(c) = end.commitment(public, plan.kind, i) else { continue };
+        let io = |list: &[IoValue], k: u32| match list.get(k as usize) {
+            Some(IoValue::Committed(root, nonce)) => Some(Commitment { root: *root, nonce: *nonce }),
+            _ => None,
+        };
+        let commitment = match plan.kind {
+            TreeKind::Model => key.model.as_ref().map(as_commitment),
+            TreeKind::Input(k) => io(&statement.inputs, k),
+            TreeKind::Output(k) => io(&statement.outputs, k),
+            TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => end.commitments.get(i).copied().flatten(),
+        };
+        let c = commitment.ok_or(VerifyError::Missing { tree: plan.kind })?;
         points.push(point(plan.kind, &c)?);
         // A mask has coefficient 1; every other tree is one column.
         let alpha = end.alpha.get(i).and_then(|a| a.first()).copied();

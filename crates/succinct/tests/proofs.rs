@@ -21,7 +21,7 @@ use support::{Case, change_output, relations, settings};
 
 fn srs() -> &'static Srs {
     static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
-    SRS.get_or_init(|| Srs::dev(11).unwrap())
+    SRS.get_or_init(|| Srs::dev(13).unwrap())
 }
 
 #[derive(Clone, Copy)]
@@ -313,6 +313,10 @@ fn accepts_proofs_without_common_messages() {
     for (l, m) in a.leaves.iter().zip(&b.leaves) {
         assert_eq!((&l.label, l.offset, l.len), (&m.label, m.offset, m.len));
         let at = l.offset..l.offset + l.len;
+        // Values read by the list are public functions of challenges, some of none.
+        if l.label == "list values" {
+            continue;
+        }
         assert_ne!(a.bytes[at.clone()], b.bytes[at], "{}", l.label);
     }
     println!("{} bytes", a.bytes.len());
@@ -347,7 +351,7 @@ fn rejects_keys_that_make_no_sense() {
         relation: s.case.relation.clone(),
         visibility: s.key.inner.key.visibility.clone(),
         model: s.model.as_ref().map(|m| m.point),
-        srs: s.key.srs,
+        srs: s.key.short.srs,
         meta: vec![],
     };
     let limits = Limits::default();

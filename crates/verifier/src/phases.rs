@@ -7,9 +7,12 @@ use proveil_algebra::{Challenge, eq_index, eval_mle};
 use proveil_protocol::channel::{Channel, Message, ProofError, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::sumcheck;
-use proveil_relation::claims::{self, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicParts};
+use proveil_relation::claims::{
+    self, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicCells, PublicParts,
+};
 use proveil_relation::groups::Side;
-use proveil_relation::layout::{Layout, TreeKind};
+use proveil_relation::layout::{Dims, Layout, Outline, TreeKind};
+use proveil_relation::weights::eq_segment;
 
 use crate::{PreparedKey, PublicValues};
 
@@ -100,7 +103,33 @@ impl<E: Challenge> End<E> {
     }
 }
 
-/// Runs all phases up to the combination challenge.
+/// What a relation contributes to the claims of the phases: computed from it ([`Computed`]), or read from a proof that
+/// proves it.
+pub trait Functionals<E: Challenge> {
+    /// What the claim of phase 2 contains besides the two denominators: less ids, constants and public rows, and public
+    /// outputs.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn products(&mut self, ch: &mut Channel<'_, E>, point: &Point<E>) -> Result<E, ProofError>;
+
+    /// The parts of the claims of phase 3 that no column holds, weighted by powers of `gamma`.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn claims(&mut self, ch: &mut Channel<'_, E>, kappa: &[E], gamma: E) -> Result<E, ProofError>;
+
+    /// The weight of every column at the common point, by tree, zeros behind lower columns included.
+    ///
+    /// # Errors
+    /// Those of reading.
+    fn columns(&mut self, ch: &mut Channel<'_, E>, tau: &[E]) -> Result<Vec<Vec<E>>, ProofError>;
+
+    /// The value of the column of a tree that is public.
+    fn public_column(&mut self, tree: usize, tau: &[E]) -> E;
+}
+
+/// Runs all phases up to the combination challenge, the functionals computed from the key.
 ///
 /// # Errors
 /// `Decode`, and on the plain channel `Check`.
@@ -109,28 +138,39 @@ pub fn walk<E: Challenge>(
     key: &PreparedKey,
     public: &PublicValues<'_>,
 ) -> Result<End<E>, ProofError> {
-    let layout = &key.layout;
-    let mut commitments = vec![None; layout.trees.len()];
-    read_commitments(ch, layout, &mut commitments, &[TreeKind::Mask, TreeKind::Trace])?;
+    walk_with(ch, &key.layout.outline(), &mut Computed::new(key, public))
+}
+
+/// [`walk`] with functionals from elsewhere.
+///
+/// # Errors
+/// As [`walk`].
+pub fn walk_with<E: Challenge>(
+    ch: &mut Channel<'_, E>,
+    outline: &Outline,
+    functionals: &mut impl Functionals<E>,
+) -> Result<End<E>, ProofError> {
+    let mut commitments = vec![None; outline.trees.len()];
+    read_commitments(ch, outline, &mut commitments, &[TreeKind::Mask, TreeKind::Trace])?;
     ch.pads_commitment()?;
     let (alpha, beta) = (ch.challenge(label::FINGERPRINT), ch.challenge(label::FINGERPRINT));
-    read_commitments(ch, layout, &mut commitments, &[TreeKind::Helper])?;
+    read_commitments(ch, outline, &mut commitments, &[TreeKind::Helper])?;
 
-    let (rho, values) = lookups(ch, layout)?;
+    let (rho, values) = lookups(ch, outline)?;
     let delta = ch.challenge(label::DELTA);
     let point = Point { alpha, beta, rho, delta };
-    let (kappa, weights, operands) = products(ch, key, public, &point, &values)?;
-    let claims = Claims { key, public, point: &point, weights: weights.as_ref(), kappa: &kappa };
-    let (tau, evaluations) = reduce(ch, &claims, &targets(&values, &operands))?;
-    let alpha = layout.trees.iter().map(|t| ch.challenges(label::ALPHA, t.columns)).collect();
-    let groups = layout.trees.iter().map(|t| t.group).collect();
+    let (kappa, operands) = products(ch, outline, functionals, &point, &values)?;
+    let (tau, evaluations) = reduce(ch, outline, functionals, &kappa, &targets(&values, &operands))?;
+    let own = outline.trees.iter().map(|t| if t.public { 0 } else { t.columns });
+    let alpha = own.map(|columns| ch.challenges(label::ALPHA, columns)).collect();
+    let groups = outline.trees.iter().map(|t| t.group).collect();
     Ok(End { commitments, tau, alpha, evaluations, groups })
 }
 
 /// Phase 0: reads the roots of the given kinds of trees.
 fn read_commitments<E: Challenge>(
     ch: &mut Channel<'_, E>,
-    layout: &Layout,
+    layout: &Outline,
     commitments: &mut [Option<Commitment>],
     kinds: &[TreeKind],
 ) -> Result<(), ProofError> {
@@ -146,7 +186,7 @@ fn read_commitments<E: Challenge>(
 }
 
 /// Phase 1: `sum eq(rho0, x) (h D0 D1 - N0 D1 - N1 D0) = 0`; returns the point (extended for wide outputs).
-fn lookups<E: Challenge>(ch: &mut Channel<'_, E>, layout: &Layout) -> Result<(Vec<E>, LookupValues<E>), ProofError> {
+fn lookups<E: Challenge>(ch: &mut Channel<'_, E>, layout: &Outline) -> Result<(Vec<E>, LookupValues<E>), ProofError> {
     let rho0 = ch.challenges(label::ZEROCHECK, layout.nv);
     let end = sumcheck::verify(ch, label::PHASE1, layout.nv, 3, Some(&rho0), Value::known(E::ZERO))?;
     let [h, d0, d1, n0, n1, dd] = label::VALUES;
@@ -161,42 +201,35 @@ fn lookups<E: Challenge>(ch: &mut Channel<'_, E>, layout: &Layout) -> Result<(Ve
     Ok((rho, LookupValues { messages: m }))
 }
 
-type Products<E> = (Vec<E>, Option<AddressWeights<E>>, [Message<E>; 2]);
-
 /// Phase 2: all products of all layers, and the outputs.
 fn products<E: Challenge>(
     ch: &mut Channel<'_, E>,
-    key: &PreparedKey,
-    public: &PublicValues<'_>,
+    outline: &Outline,
+    functionals: &mut impl Functionals<E>,
     point: &Point<E>,
     values: &LookupValues<E>,
-) -> Result<Products<E>, ProofError> {
-    let (layout, relation) = (&key.layout, &key.key.relation);
+) -> Result<(Vec<E>, [Message<E>; 2]), ProofError> {
     let [_, d0, d1, ..] = &values.messages;
     let mut claim = Value::known(point.alpha * (E::ONE + point.delta));
     claim.add_scaled(&d0.value(), -E::ONE);
     claim.add_scaled(&d1.value(), -point.delta);
-    let weights = (!ch.is_dry()).then(|| AddressWeights::new(relation, layout, &key.key.visibility, point));
-    if let Some(w) = &weights {
-        claim.c -= claims::phase2_public(relation, layout, point, w);
-        for (o, w) in w.outputs.iter().enumerate() {
-            if let (Some(w), Some(values)) = (w, public.output(o)) {
-                claim.c += output_at(layout, o, w, values);
-            }
-        }
-    }
-    let end = sumcheck::verify(ch, label::PHASE2, layout.nk, 2, None, claim)?;
+    claim.c += functionals.products(ch, point)?;
+    let end = sumcheck::verify(ch, label::PHASE2, outline.nk, 2, None, claim)?;
     let [a, b] = label::OPERANDS;
     let operands = [ch.message(a)?, ch.message(b)?];
     let [a, b] = &operands;
     let product = ch.product(a, b);
     ch.zero(product - end.value, "products")?;
-    Ok((end.point, weights, operands))
+    Ok((end.point, operands))
 }
 
 /// The weighted sum of a public output's values.
 pub fn output_at<E: Challenge>(layout: &Layout, o: usize, w: &claims::SpaceWeights<E>, values: &[i64]) -> E {
-    let Some(dims) = layout.outputs.get(o) else { return E::ZERO };
+    layout.outputs.get(o).map_or(E::ZERO, |dims| lines_at(dims, w, values))
+}
+
+/// The weighted sum of a space's values.
+fn lines_at<E: Challenge>(dims: &Dims, w: &claims::SpaceWeights<E>, values: &[i64]) -> E {
     let chunks = dims.chunks().max(1);
     let mut acc = E::ZERO;
     for (i, line) in values.chunks(dims.last.max(1)).enumerate() {
@@ -252,41 +285,115 @@ impl<E: Challenge> Claims<'_, E> {
     }
 }
 
-type Reduced<E> = (Vec<E>, Vec<Vec<Message<E>>>);
+/// The functionals computed from relation and layout, in time linear in granules; nothing is read.
+pub struct Computed<'a, E> {
+    key: &'a PreparedKey,
+    public: &'a PublicValues<'a>,
+    /// Point and weights, once they are known and unless the run is dry.
+    point: Option<(Point<E>, AddressWeights<E>)>,
+    kappa: Vec<E>,
+    gamma: E,
+}
 
-/// Phase 3: every claim to one point.
+impl<'a, E: Challenge> Computed<'a, E> {
+    /// Of a key and a statement's public data.
+    #[must_use]
+    pub fn new(key: &'a PreparedKey, public: &'a PublicValues<'a>) -> Self {
+        Self { key, public, point: None, kappa: Vec::new(), gamma: E::ZERO }
+    }
+
+    fn list(&self) -> Option<Claims<'_, E>> {
+        let (point, weights) = self.point.as_ref()?;
+        Some(Claims { key: self.key, public: self.public, point, weights: Some(weights), kappa: &self.kappa })
+    }
+}
+
+impl<E: Challenge> Functionals<E> for Computed<'_, E> {
+    fn products(&mut self, ch: &mut Channel<'_, E>, point: &Point<E>) -> Result<E, ProofError> {
+        if ch.is_dry() {
+            return Ok(E::ZERO);
+        }
+        let (layout, relation) = (&self.key.layout, &self.key.key.relation);
+        let weights = AddressWeights::new(relation, layout, &self.key.key.visibility, point);
+        let mut out = -claims::phase2_public(relation, layout, point, &weights);
+        for (o, w) in weights.outputs.iter().enumerate() {
+            if let (Some(w), Some(values)) = (w, self.public.output(o)) {
+                out += output_at(layout, o, w, values);
+            }
+        }
+        self.point = Some((point.clone(), weights));
+        Ok(out)
+    }
+
+    fn claims(&mut self, _: &mut Channel<'_, E>, kappa: &[E], gamma: E) -> Result<E, ProofError> {
+        (self.kappa, self.gamma) = (kappa.to_vec(), gamma);
+        let mut public = PublicParts::new(&self.key.layout, self.public);
+        self.list().iter().for_each(|c| c.give(&mut public));
+        Ok(public.values.iter().rev().fold(E::ZERO, |a, v| a * gamma + *v))
+    }
+
+    fn columns(&mut self, _: &mut Channel<'_, E>, tau: &[E]) -> Result<Vec<Vec<E>>, ProofError> {
+        let layout = &self.key.layout;
+        let mut omega = AtPoint::new(layout, tau, self.gamma);
+        self.list().iter().for_each(|c| c.give(&mut omega));
+        let mut omega = omega.finish();
+        for (w, plan) in omega.iter_mut().zip(&layout.trees) {
+            let height = layout.heights.get(plan.group).copied().unwrap_or(0);
+            let above = tau.get(height..).unwrap_or_default().iter().fold(E::ONE, |a, x| a * (E::ONE - *x));
+            w.iter_mut().for_each(|w| *w *= above);
+        }
+        Ok(omega)
+    }
+
+    fn public_column(&mut self, tree: usize, tau: &[E]) -> E {
+        let (layout, relation) = (&self.key.layout, &self.key.key.relation);
+        let own = relation.tensors.iter().zip(&layout.tensors).enumerate().filter(|(_, (_, p))| p.tree == Some(tree));
+        own.fold(E::ZERO, |a, (t, (_, placed))| {
+            let height = layout.trees.get(tree).and_then(|p| layout.heights.get(p.group)).copied().unwrap_or(0);
+            let point = tau.get(..height).unwrap_or_default();
+            a + padded_at(&placed.dims, point, PublicCells::cells(self.public, t).unwrap_or_default())
+        })
+    }
+}
+
+/// `sum eq(point, place) value` over values whose lines are padded to whole granules, the first at place 0.
+fn padded_at<E: Challenge>(dims: &Dims, point: &[E], values: &[i64]) -> E {
+    let (low, high) = point.split_at(dims.granule.min(point.len()));
+    let w = claims::SpaceWeights { rows: eq_segment(high, 0, dims.rows()), low: low.to_vec() };
+    lines_at(dims, &w, values)
+}
+
+/// Phase 3: every claim to one point; that and the columns there, by tree.
 fn reduce<E: Challenge>(
     ch: &mut Channel<'_, E>,
-    claims: &Claims<'_, E>,
+    outline: &Outline,
+    functionals: &mut impl Functionals<E>,
+    kappa: &[E],
     targets: &[Value<E>],
-) -> Result<Reduced<E>, ProofError> {
-    let layout = &claims.key.layout;
+) -> Result<(Vec<E>, Vec<Vec<Message<E>>>), ProofError> {
     let gamma = ch.challenge(label::GAMMA);
-    let mut public = PublicParts::new(layout, claims.public);
-    claims.give(&mut public);
-    let mut total = Value::known(E::ZERO);
+    let mut total = Value::known(-functionals.claims(ch, kappa, gamma)?);
     let mut power = E::ONE;
-    for (i, t) in targets.iter().enumerate() {
+    for t in targets {
         total.add_scaled(t, power);
-        total.c -= power * public.values.get(i).copied().unwrap_or(E::ZERO);
         power *= gamma;
     }
-    let rounds = layout.heights.iter().copied().max().unwrap_or(0);
+    let rounds = outline.heights.iter().copied().max().unwrap_or(0);
     let end = sumcheck::verify(ch, label::PHASE3, rounds, 2, None, total)?;
-    let mut omega = AtPoint::new(layout, &end.point, gamma);
-    claims.give(&mut omega);
-    let omega = omega.finish();
+    let omega = functionals.columns(ch, &end.point)?;
     let mut sum = end.value * -E::ONE;
-    let mut evaluations = Vec::with_capacity(layout.trees.len());
-    for (t, plan) in layout.trees.iter().enumerate() {
-        let height = layout.heights.get(plan.group).copied().unwrap_or(0);
-        let above = end.point.get(height..).unwrap_or_default().iter().fold(E::ONE, |a, x| a * (E::ONE - *x));
+    let mut evaluations = Vec::with_capacity(outline.trees.len());
+    for (t, plan) in outline.trees.iter().enumerate() {
+        let weight = |c: usize| omega.get(t).and_then(|w| w.get(c)).copied().unwrap_or(E::ZERO);
         let mut list = Vec::with_capacity(plan.columns + 1);
-        for c in 0..plan.columns {
-            let m = ch.message(label::COLUMN)?;
-            let w = omega.get(t).and_then(|w| w.get(c)).copied().unwrap_or(E::ZERO);
-            sum.add_scaled(&m.value(), w * above);
-            list.push(m);
+        if plan.public {
+            sum.c += weight(0) * functionals.public_column(t, &end.point);
+        } else {
+            for c in 0..plan.columns {
+                let m = ch.message(label::COLUMN)?;
+                sum.add_scaled(&m.value(), weight(c));
+                list.push(m);
+            }
         }
         if plan.mask {
             list.push(ch.message(label::MASK_VALUE)?);

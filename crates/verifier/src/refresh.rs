@@ -118,7 +118,7 @@ impl Sizes {
     /// Coefficients of old columns, new columns and mask in the combination.
     #[must_use]
     pub fn coefficients(&self, alpha: &[E]) -> Vec<E> {
-        let mask = TreePlan { kind: TreeKind::Mask, group: 0, top: Some(0), columns: 0, mask: true };
+        let mask = TreePlan { kind: TreeKind::Mask, group: 0, top: Some(0), columns: 0, mask: true, public: false };
         alpha.iter().copied().chain(tree_coefficients(&mask, &[])).collect()
     }
 

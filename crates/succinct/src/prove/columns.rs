@@ -12,7 +12,7 @@ use proveil_relation::layout::{Layout, TreeKind};
 use rayon::prelude::*;
 
 use super::ProveError;
-use crate::key::{Key, PreparedKey, geometry};
+use crate::key::{Key, PreparedKey, geometry, layout};
 
 /// Uniform scalars for one purpose; 512 bits each are reduced.
 pub fn scalars(coins: &Coins, label: &str, n: usize) -> Vec<Scalar> {
@@ -87,7 +87,7 @@ fn commit_tree(
 
 /// The layout of a relation under this backend, before there is a key.
 fn layout_of(relation: &Relation, visibility: &Visibility) -> Layout {
-    Layout::new(relation, &geometry(relation, visibility), visibility)
+    layout(relation, &geometry(relation, visibility), visibility)
 }
 
 /// Commits the model tensors of a relation; a public model without a blind, so that anyone can do it again.
@@ -134,7 +134,7 @@ pub fn key_for(
     let model = commit_model(&relation, &visibility, srs, tensors, coins)?;
     let point = model.as_ref().map(|m| m.point);
     let key = Key { relation, visibility, model: point, srs: srs.key(), meta: Vec::new() };
-    Ok((PreparedKey::new(key), model))
+    Ok((PreparedKey::new(key, srs)?, model))
 }
 
 /// `sum_j gamma^j omega_j` spread over the column of each tree; nothing for trees without a column.

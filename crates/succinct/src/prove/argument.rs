@@ -1,0 +1,179 @@
+//! The prover's half of the evaluation argument.
+
+use proveil_algebra::{PrimeCharacteristicRing, Scalar, eq_table};
+use proveil_kzg::commit::Committed;
+use proveil_kzg::mercury::Evaluation;
+use proveil_kzg::srs::Srs;
+use proveil_prover::talk::Talk;
+use p3_field::batch_multiplicative_inverse;
+use rayon::prelude::*;
+
+use super::{ProveError, as_commitment};
+use crate::argument::{COLUMNS, DEGREE, Fingerprint, Row};
+use crate::key::{PreparedKey, scalar};
+use crate::tables::{Challenges, TABLES, Tables};
+use crate::verify::label;
+
+/// How a cheating prover of the list deviates.
+#[derive(Clone, Copy, Default)]
+pub struct Alter<'a> {
+    /// Alters the columns of the list that it works with: weights, indices, multiplicities.
+    pub columns: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
+    /// Alters the values read, by table.
+    pub reads: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
+    /// Alters the sums of fractions.
+    pub fractions: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
+    /// Alters messages by label and place.
+    pub message: Option<&'a dyn Fn(&str, usize, Scalar) -> Scalar>,
+}
+
+/// Number of vectors that the sumcheck folds.
+const VECTORS: usize = 14;
+/// Fewest pairs that are worth a task.
+const TASK: usize = 1 << 9;
+
+fn row(v: &[Scalar; VECTORS]) -> Row {
+    let [w, e0, e1, e2, e3, d0, d1, d2, d3, row, count, a, b, eq] = *v;
+    Row { product: [w, e0, e1, e2, e3], reads: [d0, d1, d2, d3], row, count, fractions: [a, b], eq }
+}
+
+/// Proves that the functionals sent are those of the list; returns the claim about the combination of all columns at the point
+/// where the argument ends, and the combination.
+pub fn prove(
+    talk: &mut Talk<'_, Scalar>,
+    srs: &Srs,
+    key: &PreparedKey,
+    challenges: &Challenges,
+    alter: &Alter<'_>,
+) -> Result<(Evaluation, Vec<Scalar>), ProveError> {
+    let chi: Scalar = talk.transcript.challenge(label::CHI);
+    let challenges = Challenges { chi, ..challenges.clone() };
+    let short = &key.short;
+    let tables = Tables::new(&short.sizes, &short.monos, &short.lows, &challenges).ok_or(ProveError::Pole)?;
+    let mut own: Vec<Vec<Scalar>> = key.columns.iter().map(|c| c.coefficients.clone()).collect();
+    if let Some(f) = alter.columns {
+        f(&mut own);
+    }
+    let (mut reads, mut table) = read(key, &tables);
+    if let Some(f) = alter.reads {
+        f(&mut reads);
+    }
+    let mut committed = key.columns.clone();
+    for e in &reads {
+        committed.push(send(talk, srs, label::READS, e)?);
+    }
+    let mut challenge = |name| talk.transcript.challenge::<Scalar>(name);
+    let f = Fingerprint { x: challenge(label::LIST_FINGERPRINT), y: challenge(label::LIST_FINGERPRINT) };
+    let denominators: Vec<Vec<Scalar>> = reads.iter().zip(&own[1..]).map(|(e, a)| form(&f, a, e)).collect();
+    table.resize(own[0].len(), Scalar::ZERO);
+    let rows: Vec<Scalar> =
+        table.iter().enumerate().map(|(i, t)| f.denominator(scalar(i as i64), *t)).collect();
+    let mut fractions = fractions(&denominators, &rows, &own[1 + TABLES])?;
+    if let Some(f) = alter.fractions {
+        f(&mut fractions);
+    }
+    for h in &fractions {
+        committed.push(send(talk, srs, label::FRACTIONS, h)?);
+    }
+    let s: Vec<Scalar> = talk.transcript.challenges(label::LIST_POINT, short.sizes.domain);
+    let omega: Scalar = talk.transcript.challenge(label::LIST_WEIGHT);
+    let [weights, _, _, _, _, counts] = own.try_into().unwrap_or_default();
+    let vectors: Vec<Vec<Scalar>> =
+        [vec![weights], reads, denominators, vec![rows, counts], fractions, vec![eq_table(&s)]].concat();
+    let (sigma, ends) = rounds(talk, vectors, omega, alter);
+    let [w, e0, e1, e2, e3, d0, d1, d2, d3, _, count, a, b, _] = ends;
+    // Indices from the denominators, which are linear in them.
+    let [a0, a1, a2, a3] = [(d0, e0), (d1, e1), (d2, e2), (d3, e3)].map(|(d, e)| f.denominator(d, e));
+    let at: [Scalar; COLUMNS] = [w, a0, a1, a2, a3, count, e0, e1, e2, e3, a, b];
+    for (i, v) in at.iter().enumerate() {
+        talk.clear(label::LIST_VALUE, alter.message.map_or(*v, |f| f(label::LIST_VALUE, i, *v)));
+    }
+    let xi: Scalar = talk.transcript.challenge(label::LIST_COMBINATION);
+    let terms: Vec<(Scalar, &Committed)> = xi.powers().take(COLUMNS).zip(&committed).collect();
+    let sum = Committed::combine(&terms);
+    let value = terms.iter().zip(&at).fold(Scalar::ZERO, |a, ((p, _), v)| a + *p * *v);
+    Ok((Evaluation { commitment: sum.point, point: sigma, value }, sum.coefficients))
+}
+
+/// The values that entries read, by table, and all tables' rows.
+fn read(key: &PreparedKey, tables: &Tables) -> (Vec<Vec<Scalar>>, Vec<Scalar>) {
+    let sizes = &key.short.sizes;
+    let (mask, n) = ((1 << sizes.piece) - 1, 1usize << sizes.domain);
+    let (mut out, mut all) = (Vec::new(), Vec::new());
+    for j in 0..TABLES {
+        let rows = tables.rows(j);
+        let mut values: Vec<Scalar> = key.list.entries.iter().map(|e| rows[e.rows[j] as usize & mask]).collect();
+        values.resize(n, rows[0]);
+        out.push(values);
+        all.extend(rows);
+    }
+    (out, all)
+}
+
+fn form(f: &Fingerprint, index: &[Scalar], value: &[Scalar]) -> Vec<Scalar> {
+    index.par_iter().zip(value).map(|(a, e)| f.denominator(*a, *e)).collect()
+}
+
+/// `A = 1/D_0 + 1/D_1 + 1/D_2` and `B = 1/D_3 - m/D_T`.
+fn fractions(reads: &[Vec<Scalar>], rows: &[Scalar], counts: &[Scalar]) -> Result<Vec<Vec<Scalar>>, ProveError> {
+    if reads.iter().flatten().chain(rows).any(|d| *d == Scalar::ZERO) {
+        return Err(ProveError::Pole);
+    }
+    let inverse: Vec<Vec<Scalar>> = reads.par_iter().map(|d| batch_multiplicative_inverse(d)).collect();
+    let row = batch_multiplicative_inverse(rows);
+    let a = (0..rows.len()).map(|i| inverse[0][i] + inverse[1][i] + inverse[2][i]).collect();
+    let b = (0..rows.len()).map(|i| inverse[3][i] - counts[i] * row[i]).collect();
+    Ok(vec![a, b])
+}
+
+fn send(
+    talk: &mut Talk<'_, Scalar>,
+    srs: &Srs,
+    label: &'static str,
+    cells: &[Scalar],
+) -> Result<Committed, ProveError> {
+    let c = Committed::new(srs, cells.to_vec(), Scalar::ZERO)?;
+    talk.commitment(label, &as_commitment(&c.point));
+    Ok(c)
+}
+
+/// The sumcheck; returns the point and what every vector ends as.
+fn rounds(
+    talk: &mut Talk<'_, Scalar>,
+    mut vectors: Vec<Vec<Scalar>>,
+    omega: Scalar,
+    alter: &Alter<'_>,
+) -> (Vec<Scalar>, [Scalar; VECTORS]) {
+    let mut point = Vec::new();
+    while vectors[0].len() > 1 {
+        let mut message = message(&vectors, omega);
+        if let Some(f) = alter.message {
+            message[0] = f(label::LIST_ROUND, point.len(), message[0]);
+        }
+        message.iter().for_each(|x| talk.clear(label::LIST_ROUND, *x));
+        let r: Scalar = talk.transcript.challenge(label::LIST_ROUND);
+        vectors.par_iter_mut().for_each(|v| {
+            *v = v.par_chunks(2).with_min_len(TASK).map(|p| p[0] + r * (p[1] - p[0])).collect();
+        });
+        point.push(r);
+    }
+    (point, core::array::from_fn(|i| vectors[i][0]))
+}
+
+/// A round's message: values at 0, 2, 3, 4, 5.
+fn message(vectors: &[Vec<Scalar>], omega: Scalar) -> [Scalar; DEGREE] {
+    let add = |a: [Scalar; DEGREE], b: [Scalar; DEGREE]| core::array::from_fn(|i| a[i] + b[i]);
+    let own = |x: usize| {
+        let mut at: [Scalar; VECTORS] = core::array::from_fn(|k| vectors[k][2 * x]);
+        let step: [Scalar; VECTORS] = core::array::from_fn(|k| vectors[k][2 * x + 1] - at[k]);
+        let mut out = [row(&at).summand(omega); DEGREE];
+        at.iter_mut().zip(step).for_each(|(a, s)| *a += s);
+        for o in &mut out[1..] {
+            at.iter_mut().zip(step).for_each(|(a, s)| *a += s);
+            *o = row(&at).summand(omega);
+        }
+        out
+    };
+    let pairs = (0..vectors[0].len() / 2).into_par_iter().with_min_len(TASK);
+    pairs.map(own).reduce(|| [Scalar::ZERO; DEGREE], add)
+}
