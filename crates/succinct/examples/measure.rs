@@ -60,7 +60,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let (list, sizes) = (&key.list, key.short.sizes);
     let (entries, monos, lows) = (list.entries.len(), list.monos.len(), list.lows.len());
-    println!("list: {entries} entries, {monos} monomials, {lows} sums, {sizes:?}; short key {} bytes", key.short.to_bytes().len());
+    println!(
+        "list: {entries} entries, {monos} monomials, {lows} sums, {sizes:?}; short key {} bytes",
+        key.short.to_bytes().len()
+    );
     let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
     proof.leaves.iter().for_each(|l| *labels.entry(&l.label).or_default() += l.len);
     println!("{labels:?}");

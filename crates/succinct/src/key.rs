@@ -195,9 +195,10 @@ fn ios(relation: &Relation, layout: &Layout, visibility: &Visibility) -> [Vec<Io
         lo,
         range: hi.wrapping_sub(lo) as u64,
     };
-    let inputs = relation.inputs.iter().zip(0..).filter_map(|(i, k)| {
-        Some(of(&layout.tensors.get(i.tensor as usize)?.dims, visibility.input(k), i.lo, i.hi))
-    });
+    let inputs =
+        relation.inputs.iter().zip(0..).filter_map(|(i, k)| {
+            Some(of(&layout.tensors.get(i.tensor as usize)?.dims, visibility.input(k), i.lo, i.hi))
+        });
     let outputs = relation.outputs.iter().zip(&layout.outputs).zip(0..);
     [inputs.collect(), outputs.map(|((o, dims), k)| of(dims, visibility.output(k), o.lo, o.hi)).collect()]
 }

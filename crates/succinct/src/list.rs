@@ -107,7 +107,8 @@ impl List {
     /// The values `V_s` at challenges, whose `chi` counts for nothing; `None` where an inverse does not exist.
     #[must_use]
     pub fn values(&self, challenges: &Challenges) -> Option<Vec<Scalar>> {
-        let tables = Tables::new(&self.sizes, &self.monos, &self.lows, &Challenges { chi: Scalar::ONE, ..challenges.clone() })?;
+        let tables =
+            Tables::new(&self.sizes, &self.monos, &self.lows, &Challenges { chi: Scalar::ONE, ..challenges.clone() })?;
         let rows: Vec<Vec<Scalar>> = (0..TABLES).map(|j| tables.rows(j)).collect();
         let mut out = vec![Scalar::ZERO; self.outputs];
         let (monos, rest) = ((1 << self.sizes.mono_bits) - 1, (1 << self.sizes.piece) - 1);

@@ -102,7 +102,7 @@ pub struct Deviation<'a> {
     /// Alters the multiplicities: `[table][row]`.
     pub multiplicities: Option<AlterCounts<'a>>,
     /// Alters functionals, by number.
-    pub functionals: Option<&'a dyn Fn(usize, Scalar) -> Scalar>,
+    pub functionals: Option<&'a dyn Fn(usize, Scalar, &Challenges) -> Scalar>,
     /// Alters the evaluation argument.
     pub list: argument::Alter<'a>,
     /// Replaces the statement before proving.
@@ -337,7 +337,7 @@ impl<'a> Run<'a> {
     fn send_functionals(&mut self, end: usize) -> Result<(), ProveError> {
         let values = self.key.list.values(&self.challenges).ok_or(ProveError::Pole)?;
         for (i, v) in values.into_iter().enumerate().take(end).skip(self.functionals) {
-            let v = self.deviation.functionals.map_or(v, |f| f(i, v));
+            let v = self.deviation.functionals.map_or(v, |f| f(i, v, &self.challenges));
             self.talk.clear(own::FUNCTIONAL, v);
             self.functionals += 1;
         }

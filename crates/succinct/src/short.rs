@@ -119,7 +119,12 @@ impl Io {
     }
 
     /// Checks a value of a statement and appends its public data.
-    fn append(&self, (what, index): (&'static str, usize), v: &IoValue, out: &mut Vec<u8>) -> Result<(), StatementError> {
+    fn append(
+        &self,
+        (what, index): (&'static str, usize),
+        v: &IoValue,
+        out: &mut Vec<u8>,
+    ) -> Result<(), StatementError> {
         match (v, self.visibility) {
             (IoValue::Private, IoVisibility::Private) | (IoValue::Committed(..), IoVisibility::Committed) => Ok(()),
             (IoValue::Public(values), IoVisibility::Public) => {
@@ -237,7 +242,8 @@ impl ShortKey {
         let mut r = Reader::new(bytes);
         let invalid = |what, offset| DecodeError::Invalid { what, offset };
         let head: [u8; 32] = r.take("short key", 32)?.try_into().unwrap_or_default();
-        let [a, b, c, d, flags, nv, rho, kappa, tau, piece, domain, mono_bits, low_bits, trees, inputs, outputs, ..] = head;
+        let [a, b, c, d, flags, nv, rho, kappa, tau, piece, domain, mono_bits, low_bits, trees, inputs, outputs, ..] =
+            head;
         if [a, b, c, d] != MAGIC {
             return Err(invalid("short key", 0));
         }
@@ -286,7 +292,11 @@ impl ShortKey {
         let srs = SrsKey { tau: tau_point, insecure: flags & 2 != 0 };
         let hiding = flags & 1 != 0;
         let key = Self { hiding, srs, outline, sizes, monos, lows, digest, list, model, inputs, outputs };
-        if key.makes_sense() && key.to_bytes() == bytes { Ok(key) } else { Err(invalid("short key (not canonical)", 0)) }
+        if key.makes_sense() && key.to_bytes() == bytes {
+            Ok(key)
+        } else {
+            Err(invalid("short key (not canonical)", 0))
+        }
     }
 
     /// Whether sizes bound all work and fit each other.

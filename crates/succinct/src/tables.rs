@@ -108,8 +108,7 @@ impl Kind {
     /// The kind of a number.
     #[must_use]
     pub fn of(n: u8) -> Option<Self> {
-        let all =
-            [Self::Addresses, Self::Ramp, Self::Cells, Self::AddressesCells, Self::IndicesCells, Self::All];
+        let all = [Self::Addresses, Self::Ramp, Self::Cells, Self::AddressesCells, Self::IndicesCells, Self::All];
         all.get(usize::from(n)).copied()
     }
 
@@ -285,9 +284,8 @@ impl Tables {
         let (s, rest) = sigma.split_at(self.sizes.piece.min(sigma.len()));
         let (number, above) = rest.split_at(2.min(rest.len()));
         let above = above.iter().fold(Scalar::ONE, |a, x| a * (Scalar::ONE - *x));
-        let sum = (0..TABLES).fold(Scalar::ZERO, |a, j| {
-            a + proveil_algebra::eq_index(number, j as u64) * self.evaluate(j, s)
-        });
+        let sum = (0..TABLES)
+            .fold(Scalar::ZERO, |a, j| a + proveil_algebra::eq_index(number, j as u64) * self.evaluate(j, s));
         above * sum
     }
 }

@@ -5,12 +5,12 @@
 mod support;
 
 use proveil_algebra::{PrimeCharacteristicRing, Scalar};
-use proveil_kzg::{Point as Curve};
+use proveil_kzg::Point as Curve;
 use proveil_kzg::srs::Srs;
+use proveil_relation::Relation;
 use proveil_relation::claims::{self, AddressWeights, AtPoint, Point, PublicCells, PublicParts};
 use proveil_relation::decl::Home;
 use proveil_relation::key::{IoVisibility, ModelVisibility, Visibility};
-use proveil_relation::Relation;
 use proveil_succinct::tables::Challenges;
 use proveil_succinct::{Key, PreparedKey};
 use proveil_verifier::PublicValues;
@@ -78,7 +78,8 @@ fn key(relation: &Relation, zero_knowledge: bool, input: IoVisibility, output: I
         inputs: vec![input; relation.inputs.len()],
         outputs: vec![output; relation.outputs.len()],
     };
-    let key = Key { relation: relation.clone(), visibility, model: Some(Curve::generator()), srs: srs().key(), meta: vec![] };
+    let key =
+        Key { relation: relation.clone(), visibility, model: Some(Curve::generator()), srs: srs().key(), meta: vec![] };
     PreparedKey::new(key, srs()).unwrap()
 }
 

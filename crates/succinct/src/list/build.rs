@@ -136,12 +136,7 @@ fn address(dims: &Dims, rows: &[Address], cell: usize) -> Address {
 }
 
 impl<'a> Builder<'a> {
-    fn new(
-        relation: &'a Relation,
-        layout: &'a Layout,
-        visibility: &'a Visibility,
-        variables: usize,
-    ) -> Self {
+    fn new(relation: &'a Relation, layout: &'a Layout, visibility: &'a Visibility, variables: usize) -> Self {
         let mut places = Vec::new();
         for placed in &layout.tensors {
             let mut own = vec![0; if placed.tree.is_some() { placed.dims.outer * placed.dims.last } else { 0 }];

@@ -1,11 +1,11 @@
 //! The prover's half of the evaluation argument.
 
+use p3_field::batch_multiplicative_inverse;
 use proveil_algebra::{PrimeCharacteristicRing, Scalar, eq_table};
 use proveil_kzg::commit::Committed;
 use proveil_kzg::mercury::Evaluation;
 use proveil_kzg::srs::Srs;
 use proveil_prover::talk::Talk;
-use p3_field::batch_multiplicative_inverse;
 use rayon::prelude::*;
 
 use super::{ProveError, as_commitment};
@@ -19,8 +19,8 @@ use crate::verify::label;
 pub struct Alter<'a> {
     /// Alters the columns of the list that it works with: weights, indices, multiplicities.
     pub columns: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
-    /// Alters the values read, by table.
-    pub reads: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
+    /// Alters the values read, by table, given all rows.
+    pub reads: Option<&'a dyn Fn(&mut [Vec<Scalar>], &[Scalar])>,
     /// Alters the sums of fractions.
     pub fractions: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
     /// Alters messages by label and place.
@@ -56,7 +56,7 @@ pub fn prove(
     }
     let (mut reads, mut table) = read(key, &tables);
     if let Some(f) = alter.reads {
-        f(&mut reads);
+        f(&mut reads, &table);
     }
     let mut committed = key.columns.clone();
     for e in &reads {
@@ -66,8 +66,7 @@ pub fn prove(
     let f = Fingerprint { x: challenge(label::LIST_FINGERPRINT), y: challenge(label::LIST_FINGERPRINT) };
     let denominators: Vec<Vec<Scalar>> = reads.iter().zip(&own[1..]).map(|(e, a)| form(&f, a, e)).collect();
     table.resize(own[0].len(), Scalar::ZERO);
-    let rows: Vec<Scalar> =
-        table.iter().enumerate().map(|(i, t)| f.denominator(scalar(i as i64), *t)).collect();
+    let rows: Vec<Scalar> = table.iter().enumerate().map(|(i, t)| f.denominator(scalar(i as i64), *t)).collect();
     let mut fractions = fractions(&denominators, &rows, &own[1 + TABLES])?;
     if let Some(f) = alter.fractions {
         f(&mut fractions);
