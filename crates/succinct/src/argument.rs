@@ -43,7 +43,6 @@ pub struct Row {
 
 impl Row {
     /// The summand.
-    #[must_use]
     pub fn summand(&self, omega: Scalar) -> Scalar {
         let [a, b] = self.fractions;
         let [d0, d1, d2, d3] = self.reads;
@@ -66,7 +65,6 @@ pub struct Fingerprint {
 
 impl Fingerprint {
     /// `x - index - y value`.
-    #[must_use]
     pub fn denominator(&self, index: Scalar, value: Scalar) -> Scalar {
         self.x - index - self.y * value
     }

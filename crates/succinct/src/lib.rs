@@ -18,11 +18,17 @@ mod key;
 #[cfg(feature = "std")]
 pub mod list;
 #[cfg(feature = "std")]
+mod prepared;
+#[cfg(feature = "std")]
 pub mod prove;
 mod short;
 pub mod tables;
 mod verify;
 
-pub use key::{Key, PROTOCOL, PreparedKey};
+pub use key::{Key, PROTOCOL};
+#[cfg(feature = "std")]
+pub use prepared::{PrepareError, PreparedKey};
 pub use short::{Io, LIST_COLUMNS, ShortKey};
-pub use verify::{VerifyError, begin, verify, verify_short};
+#[cfg(feature = "std")]
+pub use verify::verify;
+pub use verify::{VerifyError, begin, verify_short};

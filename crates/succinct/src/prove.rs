@@ -27,7 +27,8 @@ use proveil_verifier::phases::{self, label};
 use proveil_verifier::{PublicValues, StatementError};
 
 use crate::functionals::Sent;
-use crate::key::{PrepareError, PreparedKey, as_commitment};
+use crate::key::as_commitment;
+use crate::prepared::{PrepareError, PreparedKey};
 use crate::tables::Challenges;
 use crate::verify::{begin, label as own};
 
@@ -88,6 +89,9 @@ pub struct Inputs<'a> {
     pub context: Vec<u8>,
 }
 
+/// Alters a functional, given its number and the challenges so far.
+pub type AlterFunctional<'a> = &'a dyn Fn(usize, Scalar, &Challenges) -> Scalar;
+
 /// Test hooks: how a cheating prover deviates. The honest prover uses the default.
 #[derive(Clone, Copy, Default)]
 pub struct Deviation<'a> {
@@ -102,7 +106,7 @@ pub struct Deviation<'a> {
     /// Alters the multiplicities: `[table][row]`.
     pub multiplicities: Option<AlterCounts<'a>>,
     /// Alters functionals, by number.
-    pub functionals: Option<&'a dyn Fn(usize, Scalar, &Challenges) -> Scalar>,
+    pub functionals: Option<AlterFunctional<'a>>,
     /// Alters the evaluation argument.
     pub list: argument::Alter<'a>,
     /// Replaces the statement before proving.
@@ -277,7 +281,7 @@ impl<'a> Run<'a> {
                 }
                 _ if plan.public => {
                     let cells = columns::column(layout, t, &self.cells);
-                    let coefficients = cells.iter().map(|v| crate::key::scalar(*v)).collect();
+                    let coefficients = cells.iter().map(|v| crate::prepared::scalar(*v)).collect();
                     self.trees[t] = Some(Committed { coefficients, ..Committed::default() });
                     continue;
                 }

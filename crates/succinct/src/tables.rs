@@ -279,7 +279,6 @@ impl Tables {
     }
 
     /// The extension of all tables, one behind the other and zeros behind them.
-    #[must_use]
     pub fn extension(&self, sigma: &[Scalar]) -> Scalar {
         let (s, rest) = sigma.split_at(self.sizes.piece.min(sigma.len()));
         let (number, above) = rest.split_at(2.min(rest.len()));
@@ -297,7 +296,6 @@ fn small(values: &[Scalar], s: &[Scalar]) -> Scalar {
 }
 
 /// A signed integer as a scalar.
-#[must_use]
 pub fn integer(v: i64) -> Scalar {
     <Scalar as Challenge>::from_int(v)
 }

@@ -11,12 +11,12 @@ use proveil_protocol::merkle::Commitment;
 use proveil_protocol::transcript::{Digest, Hash, Transcript, keccak256};
 use proveil_relation::key::{IoValue, Statement};
 use proveil_relation::layout::TreeKind;
+use proveil_verifier::StatementError;
 use proveil_verifier::phases::{self, Computed, End};
-use proveil_verifier::{PublicValues, StatementError};
 
 use crate::argument;
 use crate::functionals::Sent;
-use crate::key::{PROTOCOL, PreparedKey, as_commitment};
+use crate::key::{PROTOCOL, as_commitment};
 use crate::short::ShortKey;
 
 /// Names of messages beyond those of the phases.
@@ -122,8 +122,9 @@ pub fn begin(id: &Digest, public_data: &[u8]) -> Transcript {
 ///
 /// # Errors
 /// [`VerifyError`] with the failed check.
-pub fn verify(key: &PreparedKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
-    let public = PublicValues::new(&key.inner, statement)?;
+#[cfg(feature = "std")]
+pub fn verify(key: &crate::PreparedKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
+    let public = proveil_verifier::PublicValues::new(&key.inner, statement)?;
     let reference = Computed::new(&key.inner, &public);
     run(&key.short, statement, proof, Some(reference))
 }

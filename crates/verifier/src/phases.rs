@@ -363,6 +363,8 @@ fn padded_at<E: Challenge>(dims: &Dims, point: &[E], values: &[i64]) -> E {
     lines_at(dims, &w, values)
 }
 
+type Reduced<E> = (Vec<E>, Vec<Vec<Message<E>>>);
+
 /// Phase 3: every claim to one point; that and the columns there, by tree.
 fn reduce<E: Challenge>(
     ch: &mut Channel<'_, E>,
@@ -370,7 +372,7 @@ fn reduce<E: Challenge>(
     functionals: &mut impl Functionals<E>,
     kappa: &[E],
     targets: &[Value<E>],
-) -> Result<(Vec<E>, Vec<Vec<Message<E>>>), ProofError> {
+) -> Result<Reduced<E>, ProofError> {
     let gamma = ch.challenge(label::GAMMA);
     let mut total = Value::known(-functionals.claims(ch, kappa, gamma)?);
     let mut power = E::ONE;

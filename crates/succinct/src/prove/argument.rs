@@ -10,21 +10,28 @@ use rayon::prelude::*;
 
 use super::{ProveError, as_commitment};
 use crate::argument::{COLUMNS, DEGREE, Fingerprint, Row};
-use crate::key::{PreparedKey, scalar};
+use crate::prepared::{PreparedKey, scalar};
 use crate::tables::{Challenges, TABLES, Tables};
 use crate::verify::label;
+
+/// Alters columns.
+pub type AlterColumns<'a> = &'a dyn Fn(&mut [Vec<Scalar>]);
+/// Alters columns, given all rows of the tables.
+pub type AlterReads<'a> = &'a dyn Fn(&mut [Vec<Scalar>], &[Scalar]);
+/// Alters messages by label and place.
+pub type AlterMessage<'a> = &'a dyn Fn(&str, usize, Scalar) -> Scalar;
 
 /// How a cheating prover of the list deviates.
 #[derive(Clone, Copy, Default)]
 pub struct Alter<'a> {
     /// Alters the columns of the list that it works with: weights, indices, multiplicities.
-    pub columns: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
+    pub columns: Option<AlterColumns<'a>>,
     /// Alters the values read, by table, given all rows.
-    pub reads: Option<&'a dyn Fn(&mut [Vec<Scalar>], &[Scalar])>,
+    pub reads: Option<AlterReads<'a>>,
     /// Alters the sums of fractions.
-    pub fractions: Option<&'a dyn Fn(&mut [Vec<Scalar>])>,
+    pub fractions: Option<AlterColumns<'a>>,
     /// Alters messages by label and place.
-    pub message: Option<&'a dyn Fn(&str, usize, Scalar) -> Scalar>,
+    pub message: Option<AlterMessage<'a>>,
 }
 
 /// Number of vectors that the sumcheck folds.

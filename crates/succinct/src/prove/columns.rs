@@ -12,7 +12,8 @@ use proveil_relation::layout::{Layout, TreeKind};
 use rayon::prelude::*;
 
 use super::ProveError;
-use crate::key::{Key, PreparedKey, geometry, layout};
+use crate::key::{Key, geometry};
+use crate::prepared::{PreparedKey, layout};
 
 /// Uniform scalars for one purpose; 512 bits each are reduced.
 pub fn scalars(coins: &Coins, label: &str, n: usize) -> Vec<Scalar> {
@@ -58,7 +59,7 @@ pub fn helper(layout: &Layout, tree: usize, tensor: usize, cells: &[Scalar]) -> 
 /// Commits an integer column.
 pub fn commit(srs: &Srs, cells: &[i64], blind: Scalar) -> Result<Committed, SrsError> {
     let point = blinded(commit_ints(srs, cells)?, blind);
-    Ok(Committed { coefficients: cells.par_iter().map(|v| crate::key::scalar(*v)).collect(), blind, point })
+    Ok(Committed { coefficients: cells.par_iter().map(|v| crate::prepared::scalar(*v)).collect(), blind, point })
 }
 
 /// Coins of one commitment: no two columns share a blind.

@@ -8,7 +8,7 @@ use proveil_relation::claims::table_id;
 use proveil_relation::layout::{Block, Layout};
 
 use super::ProveError;
-use crate::key::scalar;
+use crate::prepared::scalar;
 
 /// Tuples of look-ups and committed rows of tables: the witness's integers, or what a test gives.
 pub struct Tuples<'a> {

@@ -9,7 +9,7 @@ use proveil_relation::layout::{Dims, Layout};
 use proveil_relation::weights::{Entry, Factor, plan_walk, walk_rows};
 use rayon::prelude::*;
 
-use crate::key::scalar;
+use crate::prepared::scalar;
 
 /// One operand of one group, added to its part of the index space.
 fn operand(

@@ -1,0 +1,156 @@
+//! Keys with what follows from them: layout, list of functionals, short key.
+
+use proveil_algebra::Scalar;
+use proveil_kzg::Point;
+use proveil_kzg::commit::Committed;
+use proveil_kzg::srs::{Srs, SrsError};
+use proveil_protocol::channel::Shape;
+use proveil_protocol::params::Params;
+use proveil_protocol::transcript::{Hash, Transcript};
+use proveil_relation::decl::Relation;
+use proveil_relation::key::{Geometry, VerifyingKey, Visibility};
+use proveil_relation::layout::{Dims, Layout};
+
+use crate::key::{Key, PROTOCOL, as_commitment, geometry};
+use crate::list::{self, List, ListError};
+use crate::short::{Io, LIST_COLUMNS, ShortKey};
+
+/// A key with what follows from it, computed once.
+#[derive(Clone, Debug)]
+pub struct PreparedKey {
+    /// Layout, digest and declarations as the phases read them. Its parameters are those of the other opening, which
+    /// is not run.
+    pub inner: proveil_verifier::PreparedKey,
+    /// What contracts know of it.
+    pub short: ShortKey,
+    /// The list of functionals.
+    pub list: List,
+    /// Its columns, in the order of the short key.
+    pub columns: Vec<Committed>,
+}
+
+/// Why a key cannot be prepared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The relation has no list.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// The set-up is too small for the list.
+    #[error(transparent)]
+    Srs(#[from] SrsError),
+    /// The key is of another set-up.
+    #[error("the key was made with another set-up: use the powers that belong to it")]
+    OtherSetup,
+    /// The model's commitment is missing or is no point.
+    #[error("the key's model commitment is no point of the curve")]
+    Model,
+    /// A count that a short key has no room for.
+    #[error("{what}: {value} is more than the backend for contracts takes ({most})")]
+    TooLarge {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        value: usize,
+        /// The most.
+        most: usize,
+    },
+}
+
+/// The layout of a relation under this backend.
+pub(crate) fn layout(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Layout {
+    Layout::with_public_columns(relation, geometry, visibility).with_groups(relation)
+}
+
+/// Inputs and outputs as statements show them.
+fn ios(relation: &Relation, layout: &Layout, visibility: &Visibility) -> [Vec<Io>; 2] {
+    let of = |dims: &Dims, visibility, lo: i64, hi: i64| Io {
+        visibility,
+        lines: dims.outer as u32,
+        cells: dims.last as u32,
+        padded: dims.padded_last() as u32,
+        lo,
+        range: hi.wrapping_sub(lo) as u64,
+    };
+    let inputs =
+        relation.inputs.iter().zip(0..).filter_map(|(i, k)| {
+            Some(of(&layout.tensors.get(i.tensor as usize)?.dims, visibility.input(k), i.lo, i.hi))
+        });
+    let outputs = relation.outputs.iter().zip(&layout.outputs).zip(0..);
+    [inputs.collect(), outputs.map(|((o, dims), k)| of(dims, visibility.output(k), o.lo, o.hi)).collect()]
+}
+
+impl PreparedKey {
+    /// Derives geometry, layout, list and digest of a key that was checked, and commits to the list.
+    ///
+    /// # Errors
+    /// See [`PrepareError`].
+    pub fn new(key: Key, setup: &Srs) -> Result<Self, PrepareError> {
+        let Key { relation, visibility, model, srs, meta } = key;
+        if setup.key() != srs {
+            return Err(PrepareError::OtherSetup);
+        }
+        let geometry = geometry(&relation, &visibility);
+        let point = model;
+        let model = model.as_ref().map(as_commitment);
+        let params = Params::standard(100);
+        let key = VerifyingKey { params, geometry, visibility, relation, model, meta };
+        let layout = layout(&key.relation, &key.geometry, &key.visibility);
+        let mut t = Transcript::with_hash(Hash::Keccak, PROTOCOL);
+        t.absorb("verifying key", &key.encode());
+        t.absorb("set-up", &srs.tau.to_bytes());
+        t.absorb("set-up is insecure", &[u8::from(srs.insecure)]);
+        let digest = t.state();
+        let list = list::build(&key.relation, &layout, &key.visibility)?;
+        let columns = list.commit(setup)?;
+        let mut points = [Point::INFINITY; LIST_COLUMNS];
+        points.iter_mut().zip(&columns).for_each(|(p, c)| *p = c.point);
+        let [inputs, outputs] = ios(&key.relation, &layout, &key.visibility);
+        let mut outline = layout.outline();
+        // One number says how long the point of phase 1 is.
+        outline.out_vars = outline.out_vars.max(outline.nv);
+        outline.trees.iter_mut().for_each(|t| t.top = None);
+        let short = ShortKey {
+            hiding: key.visibility.hiding(),
+            srs,
+            outline,
+            sizes: list.sizes,
+            monos: list.monos.clone(),
+            lows: list.lows.clone(),
+            digest,
+            list: points,
+            model: point,
+            inputs,
+            outputs,
+        };
+        let counts = [
+            ("inputs", short.inputs.len(), 255),
+            ("outputs", short.outputs.len(), 200),
+            ("pads", short.shape().pads, 65_535),
+            ("columns of a tuple", key.relation.tables.iter().map(|t| t.width()).max().unwrap_or(0), 255),
+        ];
+        if let Some((what, value, most)) = counts.into_iter().find(|(_, value, most)| value > most) {
+            return Err(PrepareError::TooLarge { what, value, most });
+        }
+        let inner = proveil_verifier::PreparedKey { key, layout, digest, epoch: None };
+        Ok(Self { inner, short, list, columns })
+    }
+
+    /// Variables of the longest column: powers of tau that proofs need, as a power of two.
+    #[must_use]
+    pub fn log_size(&self) -> usize {
+        let pads = proveil_algebra::log2_ceil(self.shape().pads);
+        self.inner.layout.heights.iter().copied().chain([pads, self.short.sizes.domain]).max().unwrap_or(0)
+    }
+
+    /// Shape of every proof under this key: pads, messages, products.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.short.shape()
+    }
+}
+
+/// A signed integer as a scalar.
+pub(crate) fn scalar(v: i64) -> Scalar {
+    crate::tables::integer(v)
+}
