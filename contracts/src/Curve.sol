@@ -35,6 +35,22 @@ library Curve {
         _mulAdd(s, k);
     }
 
+    /// Adds the point in two words of calldata once.
+    function addCalldata(uint256 s, uint256 offset) internal view {
+        assembly ("memory-safe") {
+            calldatacopy(add(s, 0x40), offset, 0x40)
+        }
+        _add(s);
+    }
+
+    /// Adds `k` times the point in two words of memory.
+    function addMemory(uint256 s, uint256 pos, uint256 k) internal view {
+        assembly ("memory-safe") {
+            mcopy(add(s, 0x40), pos, 0x40)
+        }
+        _mulAdd(s, k);
+    }
+
     /// Adds the point `(x, y)` `k` times.
     function add(uint256 s, uint256 x, uint256 y, uint256 k) internal view {
         assembly ("memory-safe") {
@@ -44,12 +60,9 @@ library Curve {
         _mulAdd(s, k);
     }
 
-    /// Adds the point `(x, y)` once.
-    function add(uint256 s, uint256 x, uint256 y) internal view {
+    function _add(uint256 s) private view {
         bool ok;
         assembly ("memory-safe") {
-            mstore(add(s, 0x40), x)
-            mstore(add(s, 0x60), y)
             ok := staticcall(gas(), 0x06, s, 0x80, s, 0x40)
             ok := and(eq(returndatasize(), 0x40), ok)
         }

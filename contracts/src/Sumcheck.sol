@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Field} from "./Field.sol";
-import {Transcript} from "./Transcript.sol";
 
 /// @title Sumcheck rounds
 /// @notice A round's polynomial of degree 2 or 3 is sent as its values at 0, 2 (and 3); its value at 1 follows from the
@@ -10,33 +9,91 @@ import {Transcript} from "./Transcript.sol";
 /// that is left.
 /// @dev `point` is the memory address of `rounds` words that take the challenges.
 library Sumcheck {
-    /// The scalars' modulus, as in {Field}, for assembly.
-    uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
     uint256 private constant HALF = 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001;
+    uint256 private constant INV120 = 0x12f4163142de1a76bd85d7099d63ba136b7abafa40bdf6c16dc991405799999a;
     uint256 private constant SIXTH = 0x285396b510feb022c442e4c2c1411ef84c2b4191bac53323b891a1fb48000001;
 
-    /// Degree 2: two words a round. `s(0) + s(1)` is the claim.
-    function degree2(uint256 offset, uint256 t, uint256 rounds, uint256 claim, uint256 point)
+    /// Degree 2: two words a round. `s(0) + s(1)` is the claim. The first draw hashes `pending` bytes of messages before
+    /// the rounds as well.
+    function degree2(uint256 offset, uint256 t, uint256 pending, uint256 rounds, uint256 claim, uint256 point)
         internal
         pure
         returns (uint256, uint256)
     {
-        Field.canonical(offset, 2 * rounds);
-        for (uint256 i = 0; i < rounds; ++i) {
-            uint256 x;
-            (x, t) = Transcript.draw(t, 64);
-            assembly ("memory-safe") {
-                mstore(add(point, shl(5, i)), x)
+        uint256 order = Field.modulus();
+        bool ok = true;
+        assembly ("memory-safe") {
+            let size := add(pending, 64)
+            for { let end := add(point, shl(5, rounds)) } lt(point, end) { point := add(point, 32) } {
+                // As in {Transcript.draw}.
+                let x := keccak256(sub(t, 32), add(size, 32))
+                t := add(t, size)
+                mstore(sub(t, 32), x)
+                size := 64
+                x := mod(x, order)
+                mstore(point, x)
                 let s0 := calldataload(offset)
                 let s2 := calldataload(add(offset, 32))
-                let s1 := addmod(claim, sub(R, s0), R)
+                ok := and(ok, and(lt(s0, order), lt(s2, order)))
+                let s1 := addmod(claim, sub(order, s0), order)
                 // s = s0 + x (d + (x - 1) e), d = s1 - s0, e = (s2 - 2 s1 + s0) / 2
-                let d := addmod(s1, sub(R, s0), R)
-                let e := mulmod(add(add(s2, s0), shl(1, sub(R, s1))), HALF, R)
-                claim := addmod(s0, mulmod(x, add(d, mulmod(add(x, sub(R, 1)), e, R)), R), R)
+                let e := mulmod(add(add(s2, s0), shl(1, sub(order, s1))), HALF, order)
+                let d := add(add(s1, sub(order, s0)), mulmod(add(x, sub(order, 1)), e, order))
+                claim := addmod(s0, mulmod(x, d, order), order)
                 offset := add(offset, 64)
             }
         }
+        if (!ok) revert Field.NonCanonicalScalar();
+        return (claim, t);
+    }
+
+    /// Degree 5: five words a round, values at 0, 2, 3, 4, 5. `s(0) + s(1)` is the claim.
+    /// @dev 120 s(x) = 5 (L1 s1 - L4 s4) + 10 (L3 s3 - L2 s2) + L5 s5 - L0 s0, `L_i` the product of all other `x - j`.
+    function degree5(uint256 offset, uint256 t, uint256 rounds, uint256 claim, uint256 point)
+        internal
+        pure
+        returns (uint256, uint256)
+    {
+        uint256 order = Field.modulus();
+        bool ok = true;
+        assembly ("memory-safe") {
+            for { let end := add(point, shl(5, rounds)) } lt(point, end) { point := add(point, 32) } {
+                let x := keccak256(sub(t, 32), 192)
+                t := add(t, 160)
+                mstore(sub(t, 32), x)
+                x := mod(x, order)
+                mstore(point, x)
+                // Products of pairs: x (x - 1), (x - 2) (x - 3), (x - 4) (x - 5).
+                let p01 := mulmod(x, add(x, sub(order, 1)), order)
+                let p23 := mulmod(add(x, sub(order, 2)), add(x, sub(order, 3)), order)
+                let p45 := mulmod(add(x, sub(order, 4)), add(x, sub(order, 5)), order)
+                let s := calldataload(offset)
+                ok := and(ok, lt(s, order))
+                let s1 := addmod(claim, sub(order, s), order)
+                // 5 x s1 - (x - 1) s0, times (x - 2) .. (x - 5)
+                let a := add(mulmod(mul(x, 5), s1, order), mulmod(add(x, sub(order, 1)), sub(order, s), order))
+                claim := mulmod(a, mulmod(p23, p45, order), order)
+                // (x - 2) s3 - (x - 3) s2, times 10 x (x - 1) (x - 4) (x - 5)
+                s := calldataload(add(offset, 32))
+                ok := and(ok, lt(s, order))
+                a := mulmod(add(x, sub(order, 3)), sub(order, s), order)
+                s := calldataload(add(offset, 64))
+                ok := and(ok, lt(s, order))
+                a := add(a, mulmod(add(x, sub(order, 2)), s, order))
+                claim := add(claim, mulmod(mulmod(a, 10, order), mulmod(p01, p45, order), order))
+                // (x - 4) s5 - 5 (x - 5) s4, times x .. (x - 3)
+                s := calldataload(add(offset, 96))
+                ok := and(ok, lt(s, order))
+                a := mulmod(mulmod(add(x, sub(order, 5)), 5, order), sub(order, s), order)
+                s := calldataload(add(offset, 128))
+                ok := and(ok, lt(s, order))
+                a := add(a, mulmod(add(x, sub(order, 4)), s, order))
+                claim := add(claim, mulmod(a, mulmod(p01, p23, order), order))
+                claim := mulmod(claim, INV120, order)
+                offset := add(offset, 160)
+            }
+        }
+        if (!ok) revert Field.NonCanonicalScalar();
         return (claim, t);
     }
 
@@ -51,32 +108,34 @@ library Sumcheck {
         uint256 inverses,
         uint256 point
     ) internal pure returns (uint256, uint256) {
-        Field.canonical(offset, 3 * rounds);
-        for (uint256 i = 0; i < rounds; ++i) {
-            uint256 x;
-            (x, t) = Transcript.draw(t, 96);
-            assembly ("memory-safe") {
-                let word := shl(5, i)
-                mstore(add(point, word), x)
+        uint256 order = Field.modulus();
+        bool ok = true;
+        assembly ("memory-safe") {
+            for { let end := add(point, shl(5, rounds)) } lt(point, end) { point := add(point, 32) } {
+                let x := keccak256(sub(t, 32), 128)
+                t := add(t, 96)
+                mstore(sub(t, 32), x)
+                x := mod(x, order)
+                mstore(point, x)
                 let s0 := calldataload(offset)
                 let s2 := calldataload(add(offset, 32))
                 let s3 := calldataload(add(offset, 64))
-                let w := mload(add(weights, word))
-                let s1 := add(claim, sub(R, mulmod(s0, add(1, sub(R, w)), R)))
-                s1 := mulmod(s1, mload(add(inverses, word)), R)
+                ok := and(ok, and(lt(s0, order), and(lt(s2, order), lt(s3, order))))
+                let s1 := add(claim, sub(order, mulmod(s0, add(1, sub(order, mload(weights))), order)))
+                s1 := mulmod(s1, mload(inverses), order)
                 // Newton: s = s0 + x (d1 + (x - 1) (d2 + (x - 2) d3)).
-                let d1 := addmod(s1, sub(R, s0), R)
-                let twice := add(add(s2, s0), shl(1, sub(R, s1)))
-                let d2 := mulmod(twice, HALF, R)
+                let d2 := mulmod(add(add(s2, s0), shl(1, sub(order, s1))), HALF, order)
                 // Third difference: s3 - 3 s2 + 3 s1 - s0.
-                let third := add(add(s3, sub(R, s0)), mulmod(3, add(s1, sub(R, s2)), R))
-                let d3 := mulmod(third, SIXTH, R)
-                let inner := add(d2, mulmod(add(x, sub(R, 2)), d3, R))
-                inner := add(d1, mulmod(add(x, sub(R, 1)), inner, R))
-                claim := addmod(s0, mulmod(x, inner, R), R)
+                let third := add(add(s3, sub(order, s0)), mulmod(3, add(s1, sub(order, s2)), order))
+                let inner := add(d2, mulmod(add(x, sub(order, 2)), mulmod(third, SIXTH, order), order))
+                inner := add(add(s1, sub(order, s0)), mulmod(add(x, sub(order, 1)), inner, order))
+                claim := addmod(s0, mulmod(x, inner, order), order)
                 offset := add(offset, 96)
+                weights := add(weights, 32)
+                inverses := add(inverses, 32)
             }
         }
+        if (!ok) revert Field.NonCanonicalScalar();
         return (claim, t);
     }
 
@@ -89,18 +148,19 @@ library Sumcheck {
         pure
         returns (uint256)
     {
+        uint256 order = Field.modulus();
         assembly ("memory-safe") {
             for { let i := rounds } i {} {
                 i := sub(i, 1)
                 let x := mload(add(point, shl(5, i)))
                 // L0 = (x - 1) (x - 2) / 2, L1 = x (2 - x), L2 = x (x - 1) / 2.
-                let y := mulmod(add(x, sub(R, 1)), HALF, R)
-                let l0 := mulmod(y, add(x, sub(R, 2)), R)
-                let l1 := mulmod(x, add(2, sub(R, x)), R)
+                let y := mulmod(add(x, sub(order, 1)), HALF, order)
+                let l0 := mulmod(y, add(x, sub(order, 2)), order)
+                let l1 := mulmod(x, add(2, sub(order, x)), order)
                 let p := add(out, shl(6, i))
-                mstore(p, mulmod(scale, add(l0, sub(R, l1)), R))
-                mstore(add(p, 32), mulmod(scale, mulmod(x, y, R), R))
-                scale := mulmod(scale, l1, R)
+                mstore(p, mulmod(scale, add(l0, sub(order, l1)), order))
+                mstore(add(p, 32), mulmod(scale, mulmod(x, y, order), order))
+                scale := mulmod(scale, l1, order)
             }
         }
         return scale;
@@ -116,25 +176,26 @@ library Sumcheck {
         uint256 scale,
         uint256 out
     ) internal pure returns (uint256) {
+        uint256 order = Field.modulus();
         assembly ("memory-safe") {
             for { let i := rounds } i {} {
                 i := sub(i, 1)
                 let word := shl(5, i)
                 let x := mload(add(point, word))
-                let x1 := add(x, sub(R, 1))
-                let x2 := add(x, sub(R, 2))
-                let x3 := add(x, sub(R, 3))
+                let x1 := add(x, sub(order, 1))
+                let x2 := add(x, sub(order, 2))
+                let x3 := add(x, sub(order, 3))
                 // L0 = -(x-1)(x-2)(x-3)/6, L1 = x(x-2)(x-3)/2, L2 = -x(x-1)(x-3)/2, L3 = x(x-1)(x-2)/6.
-                let low := mulmod(x, x1, R)
-                let high := mulmod(x2, x3, R)
-                let l1 := mulmod(mulmod(x, HALF, R), high, R)
-                l1 := mulmod(l1, mload(add(inverses, word)), R)
+                let low := mulmod(x, x1, order)
+                let high := mulmod(x2, x3, order)
+                let l1 := mulmod(mulmod(x, HALF, order), high, order)
+                l1 := mulmod(l1, mload(add(inverses, word)), order)
                 let p := add(out, mul(96, i))
-                let first := add(mulmod(l1, add(1, sub(R, mload(add(weights, word)))), R), mulmod(mulmod(x1, SIXTH, R), high, R))
-                mstore(p, mulmod(sub(shl(1, R), first), scale, R))
-                mstore(add(p, 32), mulmod(sub(R, mulmod(mulmod(low, HALF, R), x3, R)), scale, R))
-                mstore(add(p, 64), mulmod(mulmod(mulmod(low, SIXTH, R), x2, R), scale, R))
-                scale := mulmod(scale, l1, R)
+                let first := add(mulmod(l1, add(1, sub(order, mload(add(weights, word)))), order), mulmod(mulmod(x1, SIXTH, order), high, order))
+                mstore(p, mulmod(sub(shl(1, order), first), scale, order))
+                mstore(add(p, 32), mulmod(sub(order, mulmod(mulmod(low, HALF, order), x3, order)), scale, order))
+                mstore(add(p, 64), mulmod(mulmod(mulmod(low, SIXTH, order), x2, order), scale, order))
+                scale := mulmod(scale, l1, order)
             }
         }
         return scale;

@@ -20,6 +20,24 @@ library Transcript {
         }
     }
 
+    /// Copies `proof` behind the first state and three words that are hashed first: what a proof is bound to.
+    function begin(bytes32 protocol, bytes32 model, bytes32 statement, bytes calldata proof)
+        internal
+        pure
+        returns (uint256 t)
+    {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, 0)
+            mstore(add(m, 32), protocol)
+            mstore(add(m, 64), model)
+            mstore(add(m, 96), statement)
+            t := add(m, 32)
+            calldatacopy(add(m, 128), proof.offset, proof.length)
+            mstore(0x40, and(add(add(m, proof.length), 191), not(31)))
+        }
+    }
+
     /// Hashes the next `bytes_` bytes of messages; returns the challenge and the transcript behind them.
     function draw(uint256 t, uint256 bytes_) internal pure returns (uint256 challenge, uint256 next) {
         uint256 modulus = Field.R;

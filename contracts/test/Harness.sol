@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Curve} from "../src/Curve.sol";
+import {Field} from "../src/Field.sol";
 import {Mercury} from "../src/Mercury.sol";
 import {Prefix} from "../src/Prefix.sol";
 import {Sumcheck} from "../src/Sumcheck.sol";
@@ -11,29 +13,70 @@ contract Harness {
     /// There are bytes behind the last message, or too few.
     error ProofLength();
 
+    /// The value of a committed polynomial at a point.
+    struct Evaluation {
+        uint256 x;
+        uint256 y;
+        uint256[] point;
+        uint256 value;
+    }
+
+    /// The inner product of a committed polynomial with a vector.
+    struct Inner {
+        uint256 x;
+        uint256 y;
+        uint256[] weights;
+        uint256 value;
+    }
+
     /// Reverts unless the opening shows all claims; returns the state of the transcript behind it.
     function open(
         bytes calldata proof,
         uint256 state,
-        Mercury.Evaluation[] memory claims,
-        Mercury.Inner[] memory inner,
+        Evaluation[] memory claims,
+        Inner[] memory inner,
         uint256[4] memory tau
     ) external view returns (uint256 end) {
+        Field.begin();
         if (proof.length != Mercury.size(claims.length, inner.length)) revert ProofLength();
+        Mercury.Evaluation[] memory e = new Mercury.Evaluation[](claims.length);
+        Mercury.Inner[] memory p = new Mercury.Inner[](inner.length);
         uint256 longest = 0;
         for (uint256 i = 0; i < claims.length; ++i) {
-            if (claims[i].point.length > longest) longest = claims[i].point.length;
+            uint256[] memory list = claims[i].point;
+            e[i] = Mercury.Evaluation(_words(list), list.length, claims[i].value);
+            if (list.length > longest) longest = list.length;
         }
-        uint256 t = Transcript.begin(state, proof);
+        for (uint256 i = 0; i < inner.length; ++i) {
+            p[i] = Mercury.Inner(_words(inner[i].weights), inner[i].weights.length, inner[i].value);
+        }
         uint256 offset;
         uint256 key;
         assembly ("memory-safe") {
             offset := proof.offset
             key := tau
         }
-        t = Mercury.verify(offset, t, (longest + 1) / 2, claims, inner, key);
+        Mercury.Run memory r;
+        (r, end) = Mercury.begin(offset, Transcript.begin(state, proof), 0, (longest + 1) / 2, e, p);
+        uint256 k = 1;
+        for (uint256 i = 0; i < claims.length; ++i) {
+            Curve.add(r.left, claims[i].x, claims[i].y, k);
+            k = mulmod(k, r.gamma, Field.R);
+        }
+        k = r.inner0;
+        for (uint256 i = 0; i < inner.length; ++i) {
+            Curve.add(r.left, inner[i].x, inner[i].y, k);
+            k = mulmod(k, r.eta, Field.R);
+        }
+        Mercury.finish(r, key);
         assembly ("memory-safe") {
-            end := mload(sub(t, 32))
+            end := mload(sub(end, 32))
+        }
+    }
+
+    function _words(uint256[] memory list) private pure returns (uint256 pos) {
+        assembly ("memory-safe") {
+            pos := add(list, 32)
         }
     }
 
@@ -46,6 +89,7 @@ contract Harness {
         uint256[] memory inverses,
         uint256 count
     ) external pure returns (uint256 left, uint256[] memory point) {
+        Field.begin();
         uint256 t = Transcript.begin(state, proof);
         point = new uint256[](count);
         uint256 offset;
@@ -58,7 +102,7 @@ contract Harness {
             w := add(weights, 32)
             inv := add(inverses, 32)
         }
-        if (weights.length == 0) (left,) = Sumcheck.degree2(offset, t, count, claim, words);
+        if (weights.length == 0) (left,) = Sumcheck.degree2(offset, t, 0, count, claim, words);
         else (left,) = Sumcheck.weighted3(offset, t, count, claim, w, inv, words);
     }
 
@@ -69,6 +113,7 @@ contract Harness {
         uint256[] memory inverses,
         uint256 scale
     ) external pure returns (uint256[] memory list) {
+        Field.begin();
         uint256 count = point.length;
         bool weighted = weights.length != 0;
         list = new uint256[]((weighted ? 3 : 2) * count + 1);
@@ -93,6 +138,7 @@ contract Harness {
         pure
         returns (uint256 sum, uint256 products)
     {
+        Field.begin();
         uint256 a;
         uint256 b;
         assembly ("memory-safe") {

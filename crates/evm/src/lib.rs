@@ -7,6 +7,7 @@
 
 pub mod abi;
 pub mod artifact;
+pub mod export;
 
 pub use abi::Abi;
 pub use artifact::{Artifact, ArtifactError};

@@ -70,7 +70,12 @@ impl Machine {
 
     /// Deploys a contract without arguments; returns its address and the gas.
     pub fn deploy(&mut self, artifact: &Artifact) -> (Address, u64) {
-        let (outcome, at) = self.transact(TxKind::Create, artifact.bytecode.clone());
+        self.deploy_code(&artifact.bytecode)
+    }
+
+    /// Deploys by the given code; returns the address and the gas.
+    pub fn deploy_code(&mut self, code: &[u8]) -> (Address, u64) {
+        let (outcome, at) = self.transact(TxKind::Create, code.to_vec());
         (at.unwrap_or_else(|| panic!("{outcome:?}")), outcome.gas)
     }
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Curve} from "./Curve.sol";
+import {Evaluation} from "./Evaluation.sol";
+import {Field} from "./Field.sol";
+import {InnerClaim} from "./InnerClaim.sol";
+import {Key} from "./Key.sol";
+import {Mercury} from "./Mercury.sol";
+import {Phases} from "./Phases.sol";
+import {PublicData} from "./PublicData.sol";
+import {Transcript} from "./Transcript.sol";
+
+/// @title A whole proof
+/// @notice Walks the windows of the specification (`spec/succinct.md`, section 8): phases, evaluation argument, inner
+/// claim, opening. The opening's pairing equation is what holds or does not: it says that commitments have the values
+/// that everything before came down to.
+library Proof {
+    uint256 private constant R = Field.R;
+
+    /// What a transcript absorbs first: keccak256 of the label `protocol`, behind its length, and `proveil/succinct/1`.
+    bytes32 internal constant PROTOCOL = 0x4e0856a500392fee9e19c7061bff9bc6ba89b721ee2333e931e631b39058861c;
+    /// The base of blinds.
+    uint256 private constant H_X = 0x0b1f440e0c7f7afb30750b2cabb1cc6d3f8b0554148d34ac34888ad543ee861f;
+    uint256 private constant H_Y = 0x2a2bcd39fbff785158a6613373f5e4e3987f2d686958a0b22aa238d1dc151182;
+
+    /// There are bytes missing, or too many.
+    error ProofLength();
+
+    /// What is checked.
+    struct Statement {
+        bytes32 model;
+        bytes32 digest;
+        PublicData.Place place;
+    }
+
+    /// Bytes of messages of every proof under a key.
+    function size(Key.Parsed memory k) internal pure returns (uint256) {
+        unchecked {
+            // Rounds, values at points, functionals, columns and masks; the argument; combinations, reveals, inner claim.
+            uint256 words = 3 * k.nv + 6 + 2 * k.nk + 2 + 2 * k.l + 2 + k.columns + k.committed + k.masks;
+            words += 5 * k.d + 12 + 2 * k.geometries + 12;
+            return 64 * (10 + k.masks) + 32 * words + Mercury.size(k.geometries + 1, 1);
+        }
+    }
+
+    /// Reverts unless the messages prove the statement.
+    function check(Key.Parsed memory k, Statement memory s, bytes calldata messages) internal view {
+        if (messages.length != size(k)) revert ProofLength();
+        Phases.Run memory r;
+        uint256 pos;
+        assembly ("memory-safe") {
+            pos := messages.offset
+        }
+        Phases.begin(r, k, pos, Transcript.begin(PROTOCOL, s.model, s.digest, messages), 96);
+        Phases.lookups(r, k);
+        Phases.products(r, k, s.place);
+        Phases.claims(r, k);
+        Evaluation.Claim memory e = Evaluation.check(r, k);
+        InnerClaim.Claim memory v = InnerClaim.make(r, k, s.place);
+        _open(r, k, s, v, e);
+    }
+
+    /// The opening of the combination of each geometry, of the argument's columns, and of the masked pads.
+    function _open(
+        Phases.Run memory r,
+        Key.Parsed memory k,
+        Statement memory s,
+        InnerClaim.Claim memory v,
+        Evaluation.Claim memory e
+    ) private view {
+        unchecked {
+            uint256 order = Field.modulus();
+            uint256 n = k.geometries;
+            Mercury.Evaluation[] memory claims = new Mercury.Evaluation[](n + 1);
+            for (uint256 i = 0; i < k.trees; ++i) {
+                Key.Tree memory t = k.forest[i];
+                if (!t.isPublic) claims[t.slot] = Mercury.Evaluation(r.tau, t.height, Phases.word(v.combined + 64 * t.slot));
+            }
+            claims[n] = Mercury.Evaluation(e.sigma, k.d, e.value);
+            Mercury.Inner[] memory inner = new Mercury.Inner[](1);
+            inner[0] = Mercury.Inner(v.c, InnerClaim.pads(k), v.value);
+            uint256 longest = k.d;
+            for (uint256 i = 0; i < n; ++i) {
+                if (claims[i].length > longest) longest = claims[i].length;
+            }
+            (Mercury.Run memory m,) = Mercury.begin(r.pos, r.t, r.pending, (longest + 1) / 2, claims, inner);
+            (uint256 blind, uint256 weight) = _columns(r, k, s, v, m);
+            Evaluation.open(e, k, m.left, weight);
+            Curve.addCalldata(m.left, r.first, m.inner0);
+            Curve.addCalldata(m.left, r.first + 64 * (2 + k.masks), mulmod(m.inner0, v.epsilon, order));
+            blind = addmod(blind, mulmod(m.inner0, Phases.word(v.blind), order), order);
+            Curve.add(m.left, H_X, H_Y, order - blind);
+            Mercury.finish(m, k.tau);
+        }
+    }
+
+    /// Adds every column's commitment; returns the multiple of the blinding base that is to be taken off, and the factor
+    /// of the next evaluation.
+    function _columns(
+        Phases.Run memory r,
+        Key.Parsed memory k,
+        Statement memory s,
+        InnerClaim.Claim memory v,
+        Mercury.Run memory m
+    ) private view returns (uint256 blind, uint256 next) {
+        unchecked {
+            uint256 order = Field.modulus();
+            uint256 weights = Phases.words(k.geometries);
+            uint256 w = 1;
+            for (uint256 g = 0; g < k.geometries; ++g) {
+                Phases.store(weights + 32 * g, w);
+                blind = addmod(blind, mulmod(w, Phases.word(v.combined + 64 * g + 32), order), order);
+                w = mulmod(w, m.gamma, order);
+            }
+            next = w;
+            uint256 mask = r.first + 64;
+            uint256 column = r.combination;
+            for (uint256 i = 0; i < k.trees; ++i) {
+                Key.Tree memory t = k.forest[i];
+                w = Phases.load(weights + 32 * t.slot);
+                if (t.kind == Key.MASK) {
+                    if (w == 1) Curve.addCalldata(m.left, mask);
+                    else Curve.addCalldata(m.left, mask, w);
+                    mask += 64;
+                }
+                if (t.columns == 0 || t.isPublic) continue;
+                w = mulmod(w, Phases.load(column), order);
+                column += 32;
+                if (t.kind == Key.MODEL) {
+                    Curve.addMemory(m.left, k.model, w);
+                } else {
+                    uint256 pos = r.helper;
+                    if (t.kind == Key.TRACE) pos = r.first + 64 * (1 + k.masks);
+                    else if (t.kind == Key.INPUT) pos = PublicData.point(k, s.place, t.number);
+                    else if (t.kind == Key.OUTPUT) pos = PublicData.point(k, s.place, k.inputs + t.number);
+                    Curve.addCalldata(m.left, pos, w);
+                }
+            }
+        }
+    }
+}

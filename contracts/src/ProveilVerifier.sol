@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Field} from "./Field.sol";
+import {IProveilVerifier} from "./IProveilVerifier.sol";
+import {Key} from "./Key.sol";
+import {Proof} from "./Proof.sol";
+import {PublicData} from "./PublicData.sol";
+
+/// @title The verifier
+/// @notice Checks zero-knowledge proofs that a committed model computes public data. It has no owner, no storage and no
+/// way to be changed; what differs between models is in their keys.
+///
+/// A proof is one byte string: {SELECTOR}; the account whose code holds the model's key, 20 bytes; the public data; the
+/// messages. The key account need not be trusted: the key's hash is the model id. Public data are in the proof because
+/// the verifier evaluates them; the caller names them by their hash.
+contract ProveilVerifier is IProveilVerifier {
+    /// @inheritdoc IProveilVerifier
+    bytes4 public constant SELECTOR = bytes4(Proof.PROTOCOL);
+
+    /// @inheritdoc IProveilVerifier
+    function verify(bytes calldata proof, bytes32 modelId, bytes32 publicDigest) external view {
+        unchecked {
+            if (proof.length < 24 || bytes4(proof[:4]) != SELECTOR) revert WrongSelector();
+            Field.begin();
+            Key.Parsed memory k = Key.load(address(bytes20(proof[4:24])), modelId);
+            Proof.Statement memory s;
+            s.model = modelId;
+            s.digest = publicDigest;
+            uint256 from;
+            assembly ("memory-safe") {
+                from := add(proof.offset, 24)
+            }
+            s.place = PublicData.place(k, from);
+            if (proof.length < 24 + s.place.size) revert Proof.ProofLength();
+            if (keccak256(proof[24:24 + s.place.size]) != publicDigest) revert WrongPublicData();
+            Proof.check(k, s, proof[24 + s.place.size:]);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Whole proofs in a real machine.
+#![forbid(unsafe_code)]
+
+mod machine;
+mod numbers;
+#[path = "../../prover/tests/support/mod.rs"]
+mod support;
+
+use machine::Machine;
+use proveil_evm::abi::{Abi, encode};
+use proveil_evm::{Artifact, export};
+use proveil_kzg::commit::Committed;
+use proveil_kzg::srs::Srs;
+use proveil_protocol::transcript::{Digest, keccak256};
+use proveil_prover::coins::Coins;
+use proveil_relation::key::{IoVisibility, ModelVisibility, Statement, Visibility};
+use proveil_relation::layout::TreeKind;
+use proveil_succinct::prove::{Deviation, Inputs, Proof, commit_io, key_for, prove_with};
+use proveil_succinct::{PreparedKey, ShortKey, verify_short};
+use revm::primitives::Address;
+use support::{Case, relations};
+
+fn srs() -> &'static Srs {
+    static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
+    SRS.get_or_init(|| Srs::dev(13).unwrap())
+}
+
+struct Setup {
+    key: PreparedKey,
+    case: Case,
+    model: Option<Committed>,
+    inputs: Vec<Option<Committed>>,
+    outputs: Vec<Option<Committed>>,
+}
+
+fn setup(case: &Case, model: ModelVisibility, input: IoVisibility, output: IoVisibility) -> Setup {
+    let relation = case.relation.clone();
+    let visibility = Visibility {
+        zero_knowledge: true,
+        model,
+        inputs: vec![input; relation.inputs.len()],
+        outputs: vec![output; relation.outputs.len()],
+    };
+    let (inputs, outputs) = (relation.inputs.len() as u32, relation.outputs.len() as u32);
+    let coins = Coins::from_seed([7; 32], &[]);
+    let tensors = case.witness().tensors;
+    let (key, model) = key_for(relation, visibility, srs(), &tensors, &coins).unwrap();
+    let io = |k: TreeKind| commit_io(&key, srs(), k, &tensors, &coins).ok();
+    let inputs = (0..inputs).map(|k| io(TreeKind::Input(k))).collect();
+    let outputs = (0..outputs).map(|k| io(TreeKind::Output(k))).collect();
+    Setup { key, case: case.clone(), model, inputs, outputs }
+}
+
+impl Setup {
+    fn prove(&self) -> Proof {
+        let inputs = Inputs {
+            model: self.model.as_ref(),
+            inputs: self.inputs.iter().map(Option::as_ref).collect(),
+            outputs: self.outputs.iter().map(Option::as_ref).collect(),
+            context: b"test".to_vec(),
+        };
+        let coins = Coins::from_seed([9; 32], &[]);
+        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, Deviation::default()).unwrap()
+    }
+}
+
+fn artifact() -> Artifact {
+    Artifact::parse(include_str!("../../../contracts/out/ProveilVerifier.json")).unwrap()
+}
+
+/// The verifier in a machine, with keys.
+struct Deployed {
+    machine: Machine,
+    at: Address,
+    artifact: Artifact,
+}
+
+impl Deployed {
+    fn new() -> Self {
+        let (artifact, mut machine) = (artifact(), Machine::new());
+        let (at, _) = machine.deploy(&artifact);
+        Self { machine, at, artifact }
+    }
+
+    fn key(&mut self, key: &ShortKey) -> Address {
+        self.machine.deploy_code(&export::key_account(&key.to_bytes())).0
+    }
+
+    fn data(&self, id: Digest, public: Digest, proof: Vec<u8>) -> Vec<u8> {
+        let arguments = [Abi::Bytes(proof), Abi::Word(id), Abi::Word(public)];
+        [&self.artifact.function("verify").unwrap()[..], &encode(&arguments)].concat()
+    }
+
+    fn call(&mut self, id: Digest, public: Digest, proof: Vec<u8>) -> (Result<(), String>, u64) {
+        let data = self.data(id, public, proof);
+        let outcome = self.machine.call(self.at, data);
+        let name = |b: Vec<u8>| self.artifact.error(&b).unwrap_or("no custom error").to_owned();
+        (outcome.result.map(|b| assert!(b.is_empty())).map_err(name), outcome.gas)
+    }
+
+    /// A proof's messages under a key and a statement.
+    fn verify(
+        &mut self,
+        key: &ShortKey,
+        account: Address,
+        statement: &Statement,
+        messages: &[u8],
+    ) -> (Result<(), String>, u64) {
+        let public = key.public_data(statement).unwrap();
+        let proof = export::proof(account.into_array(), &public, messages);
+        self.call(key.id(), keccak256(&[&public]), proof)
+    }
+}
+
+#[test]
+fn accepts_every_relation_in_every_mode() {
+    use IoVisibility::{Committed, Private, Public};
+    let mut d = Deployed::new();
+    for (name, case) in relations::all() {
+        for (input, output) in [(Public, Public), (Private, Public), (Committed, Committed), (Public, Private)] {
+            for model in [ModelVisibility::Public, ModelVisibility::Private] {
+                let s = setup(&case, model, input, output);
+                let proof = s.prove();
+                let account = d.key(&s.key.short);
+                let (result, gas) = d.verify(&s.key.short, account, &proof.statement, &proof.bytes);
+                println!("{name}: {} bytes, {gas} gas", proof.bytes.len());
+                assert_eq!(result, Ok(()), "{name} {model:?} {input:?} {output:?}");
+            }
+        }
+    }
+}
+
+fn private() -> Setup {
+    setup(&relations::dense(), ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public)
+}
+
+/// What the other verifier says of messages.
+fn other(s: &Setup, statement: &Statement, messages: &[u8]) -> bool {
+    verify_short(&s.key.short, statement, messages).is_ok()
+}
+
+/// Errors that messages of the right length are refused with.
+const REFUSALS: [&str; 4] = ["NonCanonicalScalar", "InvalidPoint", "FunctionalsRejected", "OpeningRejected"];
+
+#[test]
+fn rejects_every_changed_word_as_the_other_verifier_does() {
+    let mut d = Deployed::new();
+    let s = private();
+    let p = s.prove();
+    let account = d.key(&s.key.short);
+    for i in 0..p.bytes.len() / 32 {
+        let mut messages = p.bytes.clone();
+        let at = 32 * i + (7 * i) % 32;
+        messages[at] ^= 1 << (i % 8);
+        assert!(!other(&s, &p.statement, &messages), "byte {at}");
+        let (result, _) = d.verify(&s.key.short, account, &p.statement, &messages);
+        let e = result.expect_err("accepted");
+        assert!(REFUSALS.contains(&&*e), "byte {at}: {e}");
+    }
+}
+
+#[test]
+fn rejects_other_encodings_with_the_error_of_the_check() {
+    let mut d = Deployed::new();
+    let s = private();
+    let p = s.prove();
+    let account = d.key(&s.key.short);
+    for l in &p.leaves {
+        let mut expect = |change: &dyn Fn(&mut [u8]), expected: &[&str]| {
+            let mut messages = p.bytes.clone();
+            change(&mut messages[l.offset..l.offset + l.len]);
+            assert!(!other(&s, &p.statement, &messages), "{}", l.label);
+            let e = d.verify(&s.key.short, account, &p.statement, &messages).0.expect_err("accepted");
+            assert!(expected.contains(&&*e), "{}: {e}", l.label);
+        };
+        if l.len == 32 {
+            expect(&|b| b.fill(255), &["NonCanonicalScalar"]);
+            expect(&|b| numbers::add(b, &numbers::SCALARS), &["NonCanonicalScalar"]);
+        } else {
+            // What follows from other challenges may be refused first.
+            expect(&|b| b[..32].fill(255), &["InvalidPoint", "FunctionalsRejected"]);
+            expect(&|b| numbers::add(&mut b[..32], &numbers::COORDINATES), &["InvalidPoint", "FunctionalsRejected"]);
+            expect(&|b| b[63] ^= 1, &["InvalidPoint", "FunctionalsRejected"]);
+            expect(&|b| b.fill(0), &["OpeningRejected", "FunctionalsRejected"]);
+        }
+    }
+}
+
+#[test]
+fn rejects_other_lengths_keys_and_statements() {
+    let mut d = Deployed::new();
+    let s = private();
+    let p = s.prove();
+    let account = d.key(&s.key.short);
+    let (id, public) = (s.key.short.id(), s.key.short.public_data(&p.statement).unwrap());
+    let digest = keccak256(&[&public]);
+    let whole = export::proof(account.into_array(), &public, &p.bytes);
+    assert_eq!(d.call(id, digest, whole.clone()).0, Ok(()));
+    for n in [0, 3, 23, 24, 24 + public.len() - 1, whole.len() - 1] {
+        let e = d.call(id, digest, whole[..n].to_vec()).0.expect_err("accepted");
+        assert!(["WrongSelector", "ProofLength"].contains(&&*e), "{n} bytes: {e}");
+    }
+    assert_eq!(d.call(id, digest, [&whole[..], &[0]].concat()).0, Err("ProofLength".into()));
+    let changed = |at: usize| {
+        let mut w = whole.clone();
+        w[at] ^= 1;
+        w
+    };
+    assert_eq!(d.call(id, digest, changed(0)).0, Err("WrongSelector".into()));
+    assert_eq!(d.call(id, digest, changed(5)).0, Err("WrongKey".into()));
+    assert_eq!(d.call(id, digest, changed(24)).0, Err("WrongPublicData".into()));
+    assert_eq!(d.call([1; 32], digest, whole.clone()).0, Err("WrongKey".into()));
+    assert_eq!(d.call(id, [1; 32], whole.clone()).0, Err("WrongPublicData".into()));
+    // Other public data, honestly named: another context, another value.
+    for at in [24, 24 + public.len() - 1] {
+        let w = changed(at);
+        let named = keccak256(&[&w[24..24 + public.len()]]);
+        let e = d.call(id, named, w).0.expect_err("accepted");
+        assert!(REFUSALS.contains(&&*e) || e == "ValueOutOfRange", "{e}");
+    }
+    // A proof of another key, of the same key and another statement.
+    let t = setup(&relations::deep(2), ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public);
+    let (q, there) = (t.prove(), d.key(&t.key.short));
+    assert!(d.verify(&t.key.short, there, &q.statement, &p.bytes).0.is_err());
+    assert_eq!(d.verify(&t.key.short, there, &q.statement, &q.bytes).0, Ok(()));
+}
+
+/// Values outside the declared range coincide with others modulo the number of points, so they are refused.
+#[test]
+fn rejects_public_values_outside_their_range() {
+    let mut d = Deployed::new();
+    let s = private();
+    let p = s.prove();
+    let account = d.key(&s.key.short);
+    let mut public = s.key.short.public_data(&p.statement).unwrap();
+    public[32..].fill(255);
+    let whole = export::proof(account.into_array(), &public, &p.bytes);
+    let e = d.call(s.key.short.id(), keccak256(&[&public]), whole).0.unwrap_err();
+    assert_eq!(e, "ValueOutOfRange");
+}
+
+/// Proofs without zero knowledge show what their keys do not say is public.
+#[test]
+fn rejects_keys_whose_proofs_do_not_hide() {
+    let mut d = Deployed::new();
+    let s = private();
+    let p = s.prove();
+    let key = ShortKey { hiding: false, ..s.key.short.clone() };
+    let account = d.key(&key);
+    let public = s.key.short.public_data(&p.statement).unwrap();
+    let whole = export::proof(account.into_array(), &public, &p.bytes);
+    assert_eq!(d.call(key.id(), keccak256(&[&public]), whole).0, Err("KeyNotHiding".into()));
+}
