@@ -4,7 +4,7 @@ use proveil_algebra::{E, Planes, PrimeCharacteristicRing, eq_table};
 use proveil_relation::layout::{Layout, MAX_GRANULE};
 use rayon::prelude::*;
 
-use super::pieces::{Piece, runs};
+use super::pieces::Piece;
 use super::{Cells, add};
 use crate::limbs::{dot, narrow, planes};
 use crate::packed;
@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
         let mut out = Self { lines, first };
         for p in pieces {
             let placed = &layout.tensors[p.tensor];
-            for run in runs(placed, p.granule) {
+            for run in p.runs(placed) {
                 let line = out.at(placed.tree.unwrap_or_default(), run.column);
                 line.enters = line.enters.min(p.granule);
             }
@@ -76,7 +76,7 @@ impl<'a> Lines<'a> {
     pub(super) fn weigh(&mut self, layout: &Layout, p: &Piece) {
         let placed = &layout.tensors[p.tensor];
         let low = p.low.first().copied().unwrap_or(E::ZERO);
-        for run in runs(placed, p.granule) {
+        for run in p.runs(placed) {
             let line = self.at(placed.tree.unwrap_or_default(), run.column);
             if line.omega.is_empty() {
                 line.omega = vec![E::ZERO; line.cells.len()];

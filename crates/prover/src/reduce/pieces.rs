@@ -23,7 +23,9 @@ pub(super) struct Piece {
     pub tensor: usize,
     /// Cells of a granule, as a power of two.
     pub granule: usize,
-    /// Weight of each granule.
+    /// First granule with a weight.
+    first: usize,
+    /// Weight of each granule from the first one on.
     pub rows: Vec<E>,
     /// Weights inside a granule, at the bound variables.
     pub low: Vec<E>,
@@ -32,6 +34,17 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// Where the granules of the piece lie; rows are counted from its first one.
+    pub(super) fn runs(&self, placed: &Placed) -> impl Iterator<Item = Run> {
+        let (fine, granule) = (placed.dims.granule - self.granule, self.granule);
+        let (first, end) = (self.first, self.first + self.rows.len());
+        placed.segments.iter().filter_map(move |s| {
+            let (from, to) = ((s.row << fine).max(first), ((s.row + s.rows) << fine).min(end));
+            let at = (s.start >> granule) + from.saturating_sub(s.row << fine);
+            (from < to).then(|| Run { column: s.column, at, row: from - first, rows: to - from })
+        })
+    }
+
     pub(super) fn round(&self) -> [E; 2] {
         packed::round_with_two(&self.low, &self.sums)
     }
@@ -49,21 +62,10 @@ pub(super) struct Run {
     pub column: usize,
     /// First granule in the column.
     pub at: usize,
-    /// First granule of the tensor.
+    /// First granule of the piece.
     pub row: usize,
     /// Number of granules.
     pub rows: usize,
-}
-
-/// Where the granules of a piece lie.
-pub(super) fn runs(placed: &Placed, granule: usize) -> impl Iterator<Item = Run> {
-    let fine = placed.dims.granule - granule;
-    placed.segments.iter().map(move |s| Run {
-        column: s.column,
-        at: s.start >> granule,
-        row: s.row << fine,
-        rows: s.rows << fine,
-    })
 }
 
 /// Entries of one tensor and granule, each with the weight of its claim.
@@ -78,25 +80,32 @@ pub(super) fn pieces(layout: &Layout, weighted: &[(E, &Claim<E>)], columns: &[Ve
         }
     }
     let places: Vec<_> = places.into_iter().collect();
-    let of = |((tensor, _), entries): ((usize, _), _)| merge(layout.tensors[tensor].dims.padded_cells(), entries);
-    let mut out: Vec<Piece> = places.into_par_iter().flat_map_iter(of).collect();
+    let mut out: Vec<Piece> = places.into_par_iter().flat_map_iter(|(_, entries)| merge(entries)).collect();
     sum(layout, columns, &mut out);
     out
 }
 
-/// Joins entries of one tensor of `size` padded cells and of one granule that have the same weights inside a granule.
-fn merge(size: usize, entries: Weighted<'_>) -> Vec<Piece> {
-    let mut out: Vec<Piece> = Vec::new();
+/// Joins entries of one tensor and one granule that have the same weights inside a granule. A piece is as long as its
+/// entries reach: many speak of a few rows of a long table.
+fn merge(entries: Weighted<'_>) -> Vec<Piece> {
+    let mut same: Vec<Weighted<'_>> = Vec::new();
     for (weight, e) in entries {
-        let at = out.iter().position(|p| p.low == e.low).unwrap_or_else(|| {
-            let (rows, low) = (vec![E::ZERO; size >> e.granule], e.low.clone());
-            out.push(Piece { tensor: e.tensor, granule: e.granule, rows, low, sums: Vec::new() });
-            out.len() - 1
-        });
-        let own = &mut out[at].rows[e.first..e.first + e.rows.len()];
-        proveil_algebra::add_scaled(own, &e.rows, weight);
+        match same.iter_mut().find(|list| list.first().is_some_and(|(_, p)| p.low == e.low)) {
+            Some(list) => list.push((weight, e)),
+            None => same.push(vec![(weight, e)]),
+        }
     }
-    out
+    let join = |list: Weighted<'_>| {
+        let (_, e) = list.first()?;
+        let first = list.iter().map(|(_, e)| e.first).min()?;
+        let end = list.iter().map(|(_, e)| e.first + e.rows.len()).max()?;
+        let mut rows = vec![E::ZERO; end - first];
+        for (weight, e) in &list {
+            proveil_algebra::add_scaled(&mut rows[e.first - first..][..e.rows.len()], &e.rows, *weight);
+        }
+        Some(Piece { tensor: e.tensor, granule: e.granule, first, rows, low: e.low.clone(), sums: Vec::new() })
+    };
+    same.into_iter().filter_map(join).collect()
 }
 
 /// Fills the sums of all pieces that have low variables.
@@ -104,7 +113,7 @@ fn sum(layout: &Layout, columns: &[Vec<Cells<'_>>], pieces: &mut [Piece]) {
     let mut tasks = Vec::new();
     for (i, p) in pieces.iter().enumerate().filter(|(_, p)| p.granule > 0) {
         let step = (TASK >> p.granule).max(1);
-        for run in runs(&layout.tensors[p.tensor], p.granule) {
+        for run in p.runs(&layout.tensors[p.tensor]) {
             for from in (0..run.rows).step_by(step) {
                 let rows = step.min(run.rows - from);
                 tasks.push((i, Run { at: run.at + from, row: run.row + from, rows, ..run }));
