@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, eq_index, eval_mle};
+use proveil_algebra::{Challenge, Planes, eq_index, eq_table};
 use proveil_protocol::channel::{Channel, Message, ProofError, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::sumcheck;
@@ -231,11 +231,13 @@ pub fn output_at<E: Challenge>(layout: &Layout, o: usize, w: &claims::SpaceWeigh
 /// The weighted sum of a space's values.
 fn lines_at<E: Challenge>(dims: &Dims, w: &claims::SpaceWeights<E>, values: &[i64]) -> E {
     let chunks = dims.chunks().max(1);
-    let mut acc = E::ZERO;
+    let low = Planes::new(&eq_table(&w.low));
+    let (mut acc, mut cells) = (E::ZERO, Vec::new());
     for (i, line) in values.chunks(dims.last.max(1)).enumerate() {
         for (c, row) in line.chunks(1 << dims.granule).enumerate() {
-            let cells: Vec<E> = row.iter().map(|v| E::from_int(*v)).collect();
-            acc += w.rows.get(i * chunks + c).copied().unwrap_or(E::ZERO) * eval_mle(&cells, &w.low);
+            cells.clear();
+            cells.extend(row.iter().map(|v| E::base_from_int(*v)));
+            acc += w.rows.get(i * chunks + c).copied().unwrap_or(E::ZERO) * low.dot(0, &cells);
         }
     }
     acc

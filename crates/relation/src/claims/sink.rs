@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, dot, eq_points, eq_table};
+use proveil_algebra::{Challenge, Planes, dot, eq_points, eq_table};
 
 use crate::layout::{Dims, Layout};
 use crate::weights::{Entry, Low, Rows, Sink, eq_segment_into};
@@ -111,10 +111,13 @@ impl<E: Challenge> ClaimSink<E> for List<'_, E> {
 
 /// `sum weight * cell` over row-major cells.
 fn dot_public<E: Challenge>(dims: &Dims, granule: usize, first: usize, rows: &[E], low: &[E], cells: &[i64]) -> E {
-    let mut acc = E::ZERO;
+    let low = Planes::new(low);
+    let (mut acc, mut base) = (E::ZERO, Vec::new());
     for (r, weight) in rows.iter().enumerate().filter(|(_, w)| !w.is_zero()) {
         let row = cells.get(dims.row_cells(first + r, granule)).unwrap_or_default();
-        acc += *weight * row.iter().zip(low).fold(E::ZERO, |a, (v, w)| a + *w * E::base_from_int(*v));
+        base.clear();
+        base.extend(row.iter().map(|v| E::base_from_int(*v)));
+        acc += *weight * low.dot(0, &base);
     }
     acc
 }
