@@ -63,6 +63,16 @@ pub fn commit(srs: &Srs, coefficients: &[Scalar]) -> Result<Point, SrsError> {
     Ok(Point(msm::affine_sum(bases, &scalars)))
 }
 
+/// [`commit`] for public columns in which many cells are equal: time says which.
+///
+/// # Errors
+/// `TooSmall`.
+pub fn commit_repeated(srs: &Srs, coefficients: &[Scalar]) -> Result<Point, SrsError> {
+    let bases = srs.powers(coefficients.len())?;
+    let scalars: Vec<Signed> = coefficients.par_iter().map(|x| Signed::of_scalar(to_fr(x))).collect();
+    Ok(Point(msm::repeated_sum(bases, &scalars)))
+}
+
 /// The commitment to integers, without a blind.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use ark_bn254::{Fq, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, PrimeField, batch_inversion};
 use rayon::prelude::*;
+use std::collections::HashMap;
 
 /// A scalar as sign and magnitude.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,28 @@ pub fn sum(points: &[G1Affine], scalars: &[Signed]) -> G1Projective {
         (0..width).for_each(|_| _ = acc.double_in_place());
         acc + p
     })
+}
+
+/// [`affine_sum`] where many scalars are equal: points with the same scalar are added first.
+pub fn repeated_sum(points: &[G1Affine], scalars: &[Signed]) -> G1Affine {
+    let n = points.len().min(scalars.len());
+    let (points, scalars) = (&points[..n], &scalars[..n]);
+    let mut numbers: HashMap<[u64; 4], i32> = HashMap::new();
+    let mut different = Vec::new();
+    let mut number = |s: &Signed| {
+        let next = different.len() as i32 + 1;
+        let own = *numbers.entry(s.magnitude.0).or_insert(next);
+        if own == next {
+            different.push(Signed { negative: false, ..*s });
+        }
+        if s.negative { -own } else { own }
+    };
+    let digits: Vec<i32> = scalars.iter().map(|s| if s.magnitude.is_zero() { 0 } else { number(s) }).collect();
+    if different.len() * 2 > n {
+        return affine_sum(points, scalars);
+    }
+    let width = different.len().next_power_of_two().trailing_zeros() as usize + 1;
+    affine_sum(&buckets(points, &digits, width), &different)
 }
 
 /// The cheapest width of digits, in bits: an addition in a bucket against the two that a bucket costs at the end, each
@@ -225,6 +248,7 @@ mod tests {
     fn compare(points: &[G1Affine], scalars: &[Fr]) {
         let signed: Vec<Signed> = scalars.iter().map(|s| Signed::of_scalar(*s)).collect();
         assert_eq!(sum(points, &signed), naive(points, scalars));
+        assert_eq!(repeated_sum(points, &signed), naive(points, scalars));
     }
 
     fn points(n: u64) -> Vec<G1Affine> {

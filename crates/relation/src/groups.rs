@@ -13,6 +13,15 @@ use crate::layout::Dims;
 use crate::terms::{ProductTerm, Source};
 use crate::weights::Factor;
 
+/// Which axes are cut where a term's weights do not split between its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    /// The shortest: fewest groups. Groups that differ by outer weights only cost nothing in walks over granules.
+    Shortest,
+    /// Those of one operand, the one that leaves fewest cells read by all groups: a list has an entry for each.
+    Cheapest,
+}
+
 /// An operand of a contraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
@@ -193,7 +202,7 @@ fn shift(access: &Access, v: usize, by: usize, drop: bool) -> Access {
 }
 
 /// Turns product term number `term` into groups (without offsets).
-pub fn split(term: usize, dims: &Dims, p: &Product) -> Vec<Group> {
+pub fn split(term: usize, dims: &Dims, p: &Product, cuts: Cuts) -> Vec<Group> {
     let space = dims.shape.len();
     let extents: Vec<usize> = dims.shape.iter().copied().chain(p.sum.iter().map(|n| *n as usize)).collect();
     let base = Group {
@@ -212,12 +221,12 @@ pub fn split(term: usize, dims: &Dims, p: &Product) -> Vec<Group> {
         joint: [None; 2],
     };
     let mut out = Vec::new();
-    assign(base, dims, &mut out);
-    out.iter_mut().for_each(number_kappa);
+    assign(base, dims, cuts, &mut out);
+    out.iter_mut().for_each(|g| number_kappa(g, cuts));
     out
 }
 
-fn assign(mut g: Group, dims: &Dims, out: &mut Vec<Group>) {
+fn assign(mut g: Group, dims: &Dims, cuts: Cuts, out: &mut Vec<Group>) {
     let last = g.space.saturating_sub(1);
     let live = |v: &usize| g.extents.get(*v).is_some_and(|n| *n > 1);
     let only = |a: &Access, b: &Access| {
@@ -255,6 +264,11 @@ fn assign(mut g: Group, dims: &Dims, out: &mut Vec<Group>) {
         }
         return;
     }
+    let (l, r) = match cuts {
+        Cuts::Shortest => (l, r),
+        Cuts::Cheapest if cheaper_left(&g, dims, &l, &r) => (l, Vec::new()),
+        Cuts::Cheapest => (Vec::new(), r),
+    };
     let Some(v) = shortest(&l, &r, last, &g.extents) else { return };
     for i in 0..g.extents.get(v).copied().unwrap_or(1) {
         let mut c = g.clone();
@@ -264,11 +278,32 @@ fn assign(mut g: Group, dims: &Dims, out: &mut Vec<Group>) {
         if let Some(n) = c.extents.get_mut(v) {
             *n = 1;
         }
-        assign(c, dims, out);
+        assign(c, dims, cuts, out);
     }
 }
 
-/// Number of groups that [`split`] makes of a term, without making them.
+/// Most pieces that a term is cut into for the sake of fewer cells.
+const MOST_CUTS: u128 = 1 << 12;
+
+/// Whether all groups read fewer cells when the left operand's own axes are cut than when the right one's are: cutting
+/// one operand's axes repeats the other for every index.
+fn cheaper_left(g: &Group, dims: &Dims, l: &[usize], r: &[usize]) -> bool {
+    let last = g.space.saturating_sub(1);
+    let length = |v: usize| g.extents.get(v).copied().unwrap_or(1) as u128;
+    let own = |axes: &[usize]| axes.iter().filter(|v| **v != last).fold(1, |n: u128, v| n.saturating_mul(length(*v)));
+    // An operand without the last axis is read again for every granule of it.
+    let cells = |a: &Access| {
+        let read = (0..g.extents.len()).filter(|v| a.uses(*v)).fold(1, |n: u128, v| n.saturating_mul(length(v)));
+        read.saturating_mul(if a.uses(last) { 1 } else { dims.chunks() as u128 })
+    };
+    let (left, right) = (cells(&g.lhs), cells(&g.rhs));
+    if own(l).max(own(r)) > MOST_CUTS {
+        return own(l) <= own(r);
+    }
+    right.saturating_mul(own(l)).saturating_add(left) <= left.saturating_mul(own(r)).saturating_add(right)
+}
+
+/// Number of groups that [`split`] with the shortest cuts makes of a term, without making them.
 #[must_use]
 pub fn count(dims: &Dims, p: &Product) -> u64 {
     let last = dims.shape.len().saturating_sub(1);
@@ -299,8 +334,18 @@ fn shortest(l: &[usize], r: &[usize], last: usize, extents: &[usize]) -> Option<
     candidates.min_by_key(|v| extents.get(*v).copied().unwrap_or(1))
 }
 
-/// The index space of a group: variables that both operands use, the weights' last axis lowest.
-fn number_kappa(g: &mut Group) {
+/// How far apart an operand reads when a variable steps: the axis, from the last one on, and the coefficient there.
+fn stride(a: &Access, v: usize) -> (usize, u64) {
+    let of = |(axis, form): (usize, &Affine)| {
+        let c = form.terms.iter().find(|t| t.0 as usize == v)?.1;
+        Some((axis, c.unsigned_abs()))
+    };
+    a.axes.iter().rev().enumerate().find_map(of).unwrap_or((usize::MAX, 0))
+}
+
+/// The index space of a group: variables that both operands use, the weights' last axis lowest; for fewest entries of a
+/// list in the order in which the operand that reads more cells has them.
+fn number_kappa(g: &mut Group, cuts: Cuts) {
     let last_var = |a: &Access| match a.axes.last().map(|f| f.terms.as_slice()) {
         Some([(v, 1)]) => Some(*v as usize),
         _ => None,
@@ -312,13 +357,18 @@ fn number_kappa(g: &mut Group) {
     order.retain(|v| both.contains(v));
     order.dedup();
     order.extend(both.iter().rev().copied().filter(|v| !order.contains(v)).collect::<Vec<_>>());
+    if cuts == Cuts::Cheapest {
+        let cells = |s: Side| g.side_extents(s).iter().fold(1, |n: u128, x| n.saturating_mul(*x as u128));
+        let own = g.access(if cells(Side::Lhs) >= cells(Side::Rhs) { Side::Lhs } else { Side::Rhs });
+        order.sort_by_key(|v| stride(own, *v));
+    }
     g.kappa = order.iter().map(|v| (*v, log2_ceil(g.extents.get(*v).copied().unwrap_or(1)))).collect();
 }
 
 /// All groups with their places: (groups, log2 of the index space, place of the linear entry).
-pub fn plan(terms: &[ProductTerm]) -> (Vec<Group>, usize, usize) {
+pub fn plan(terms: &[ProductTerm], cuts: Cuts) -> (Vec<Group>, usize, usize) {
     let all = terms.iter().enumerate();
-    let mut groups: Vec<Group> = all.flat_map(|(i, t)| split(i, &t.dims, &t.product)).collect();
+    let mut groups: Vec<Group> = all.flat_map(|(i, t)| split(i, &t.dims, &t.product, cuts)).collect();
     let mut order: Vec<usize> = (0..groups.len()).collect();
     order.sort_by_key(|i| (core::cmp::Reverse(groups.get(*i).map_or(0, Group::bits)), *i));
     let mut at = 0;

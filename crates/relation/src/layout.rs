@@ -14,7 +14,7 @@ use core::ops::Range;
 use proveil_algebra::log2_ceil;
 
 use crate::decl::{Home, Relation};
-use crate::groups::{self, Group};
+use crate::groups::{self, Cuts, Group};
 use crate::key::{Geometry, IoVisibility, Visibility};
 use crate::terms::{self, LinearTerm, ProductTerm};
 
@@ -243,16 +243,16 @@ impl Layout {
     /// Lays out a relation.
     #[must_use]
     pub fn new(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Self {
-        Self::without_groups(relation, geometry, visibility).with_groups(relation)
+        Self::without_groups(relation, geometry, visibility).with_groups(relation, Cuts::Shortest)
     }
 
     /// Adds products, linear terms and groups to a layout of cells and fractions.
     #[must_use]
-    pub fn with_groups(self, relation: &Relation) -> Self {
+    pub fn with_groups(self, relation: &Relation, cuts: Cuts) -> Self {
         let mut layout = self;
         layout.products = terms::products(relation, &layout.blocks, &layout.outputs);
         layout.linears = terms::linears(relation, &layout.blocks, &layout.outputs);
-        (layout.groups, layout.nk, layout.linear_at) = groups::plan(&layout.products);
+        (layout.groups, layout.nk, layout.linear_at) = groups::plan(&layout.products, cuts);
         layout
     }
 

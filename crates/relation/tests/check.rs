@@ -316,7 +316,7 @@ fn rejects_damaged_key_bytes_without_panicking() {
 
 #[test]
 fn matches_reference_number_of_groups() {
-    use proveil_relation::groups::{count, split};
+    use proveil_relation::groups::{Cuts, count, split};
     use proveil_relation::layout::Dims;
     let mut seen = std::collections::BTreeSet::new();
     // Every way in which two operands may use three axes, over spaces with and without axes of length 1.
@@ -329,7 +329,7 @@ fn matches_reference_number_of_groups() {
                 Access { tensor: 0, axes, guards: vec![] }
             };
             let p = Product { coef: Coef::int(1), sum: vec![2], lhs: operand(uses & 7), rhs: operand(uses >> 3) };
-            let made = split(0, &dims, &p).len() as u64;
+            let made = split(0, &dims, &p, Cuts::Shortest).len() as u64;
             assert_eq!(count(&dims, &p), made, "{shape:?} {uses:b}");
             seen.insert(made);
         }

@@ -8,6 +8,7 @@ use proveil_protocol::channel::Shape;
 use proveil_protocol::params::Params;
 use proveil_protocol::transcript::{Hash, Transcript};
 use proveil_relation::decl::Relation;
+use proveil_relation::groups::Cuts;
 use proveil_relation::key::{Geometry, VerifyingKey, Visibility};
 use proveil_relation::layout::{Dims, Layout};
 
@@ -59,7 +60,7 @@ pub enum PrepareError {
 
 /// The layout of a relation under this backend.
 pub(crate) fn layout(relation: &Relation, geometry: &Geometry, visibility: &Visibility) -> Layout {
-    Layout::with_public_columns(relation, geometry, visibility).with_groups(relation)
+    Layout::with_public_columns(relation, geometry, visibility).with_groups(relation, Cuts::Cheapest)
 }
 
 /// Inputs and outputs as statements show them.

@@ -2,7 +2,7 @@
 
 use p3_field::batch_multiplicative_inverse;
 use proveil_algebra::{PrimeCharacteristicRing, Scalar, eq_table};
-use proveil_kzg::commit::Committed;
+use proveil_kzg::commit::{Committed, commit_repeated};
 use proveil_kzg::mercury::Evaluation;
 use proveil_kzg::srs::Srs;
 use proveil_prover::talk::Talk;
@@ -138,7 +138,8 @@ fn send(
     label: &'static str,
     cells: &[Scalar],
 ) -> Result<Committed, ProveError> {
-    let c = Committed::new(srs, cells.to_vec(), Scalar::ZERO)?;
+    let point = commit_repeated(srs, cells)?;
+    let c = Committed { coefficients: cells.to_vec(), blind: Scalar::ZERO, point };
     talk.commitment(label, &as_commitment(&c.point));
     Ok(c)
 }
