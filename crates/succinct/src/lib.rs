@@ -31,4 +31,4 @@ pub use prepared::{PrepareError, PreparedKey};
 pub use short::{Io, LIST_COLUMNS, ShortKey};
 #[cfg(feature = "std")]
 pub use verify::verify;
-pub use verify::{VerifyError, begin, verify_short};
+pub use verify::{VerifyError, begin, verify_short, verify_short_with};

@@ -16,6 +16,7 @@ use proveil_kzg::mercury::{self, Claims, Evaluation, Inner};
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_protocol::channel::{Channel, ProofError, Shape, Value};
 use proveil_protocol::codec::Leaf;
+use proveil_protocol::transcript::Transcript;
 use proveil_prover::coins::Coins;
 use proveil_prover::talk::{Cheat, Talk};
 use proveil_prover::{AlterCounts, Witness, lookups};
@@ -32,7 +33,7 @@ use crate::prepared::{PrepareError, PreparedKey};
 use crate::tables::Challenges;
 use crate::verify::{begin, label as own};
 
-pub use argument::Alter;
+pub use argument::{Alter, AlterColumns, AlterMessage, AlterReads};
 pub use columns::{commit_io, commit_model, key_for};
 
 /// Why no proof was made.
@@ -109,6 +110,8 @@ pub struct Deviation<'a> {
     pub functionals: Option<AlterFunctional<'a>>,
     /// Alters the evaluation argument.
     pub list: argument::Alter<'a>,
+    /// Replaces the transcript, which is bound to key and statement.
+    pub transcript: Option<&'a Transcript>,
     /// Replaces the statement before proving.
     pub statement: Option<&'a Statement>,
 }
@@ -180,7 +183,7 @@ struct Run<'a> {
     inputs: &'a Inputs<'a>,
     coins: Coins,
     deviation: Deviation<'a>,
-    start: proveil_protocol::transcript::Transcript,
+    start: Transcript,
     talk: Talk<'a, Scalar>,
     /// Cells by layout tensor: relation tensors, then multiplicities.
     cells: Vec<Cow<'a, [i64]>>,
@@ -222,7 +225,8 @@ impl<'a> Run<'a> {
             });
         }
         cells.extend(counts.iter().cloned().map(Cow::Owned));
-        let start = begin(&key.short.id(), &key.short.public_data(statement)?);
+        let real = begin(&key.short.id(), &key.short.public_data(statement)?);
+        let start = deviation.transcript.cloned().unwrap_or(real);
         let mut bound = blake3::Hasher::new();
         cells.iter().flat_map(|c| c.iter()).for_each(|v| _ = bound.update(&v.to_le_bytes()));
         let coins =

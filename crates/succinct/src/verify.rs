@@ -126,7 +126,8 @@ pub fn begin(id: &Digest, public_data: &[u8]) -> Transcript {
 pub fn verify(key: &crate::PreparedKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
     let public = proveil_verifier::PublicValues::new(&key.inner, statement)?;
     let reference = Computed::new(&key.inner, &public);
-    run(&key.short, statement, proof, Some(reference))
+    let transcript = begin(&key.short.id(), &key.short.public_data(statement)?);
+    run(&key.short, statement, proof, Some(reference), transcript)
 }
 
 /// Accepts exactly the proofs of `statement` under the key: what a contract does.
@@ -134,7 +135,22 @@ pub fn verify(key: &crate::PreparedKey, statement: &Statement, proof: &[u8]) -> 
 /// # Errors
 /// [`VerifyError`] with the failed check.
 pub fn verify_short(key: &ShortKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
-    run(key, statement, proof, None)
+    let transcript = begin(&key.id(), &key.public_data(statement)?);
+    run(key, statement, proof, None, transcript)
+}
+
+/// [`verify_short`] on a transcript that is already bound to key and statement (tests pass scripted ones).
+///
+/// # Errors
+/// As [`verify_short`].
+pub fn verify_short_with(
+    key: &ShortKey,
+    statement: &Statement,
+    proof: &[u8],
+    transcript: Transcript,
+) -> Result<(), VerifyError> {
+    key.public_data(statement)?;
+    run(key, statement, proof, None, transcript)
 }
 
 fn run(
@@ -142,9 +158,9 @@ fn run(
     statement: &Statement,
     proof: &[u8],
     reference: Option<Computed<'_, Scalar>>,
+    transcript: Transcript,
 ) -> Result<(), VerifyError> {
-    let data = key.public_data(statement)?;
-    let mut ch = Channel::<Scalar>::new(begin(&key.id(), &data), proof, key.hiding);
+    let mut ch = Channel::<Scalar>::new(transcript, proof, key.hiding);
     let mask = if key.hiding { Some(ch.commitment(label::PADS_MASK)?) } else { None };
     let mut sent = Sent::new(key, Some(statement), reference);
     let end = phases::walk_with(&mut ch, &key.outline, &mut sent)?;
