@@ -89,9 +89,26 @@ library Field {
         uint256 order = modulus();
         assembly ("memory-safe") {
             // Sums stay below three times the modulus, which multiplication reduces.
-            for { let p := add(c, shl(5, count)) } gt(p, c) {} {
+            let p := add(c, shl(5, count))
+            // The ones above a multiple of four, then four at a time.
+            for { let end := add(c, shl(7, shr(2, count))) } gt(p, end) {} {
                 p := sub(p, 32)
                 let k := mload(p)
+                atX := add(mulmod(atX, x, order), k)
+                atY := add(mulmod(atY, y, order), k)
+            }
+            for {} gt(p, c) {} {
+                let k := mload(sub(p, 32))
+                atX := add(mulmod(atX, x, order), k)
+                atY := add(mulmod(atY, y, order), k)
+                k := mload(sub(p, 64))
+                atX := add(mulmod(atX, x, order), k)
+                atY := add(mulmod(atY, y, order), k)
+                k := mload(sub(p, 96))
+                atX := add(mulmod(atX, x, order), k)
+                atY := add(mulmod(atY, y, order), k)
+                p := sub(p, 128)
+                k := mload(p)
                 atX := add(mulmod(atX, x, order), k)
                 atY := add(mulmod(atY, y, order), k)
             }

@@ -107,7 +107,7 @@ library InnerClaim {
         uint256 six = r.six;
         uint256 second = r.left1;
         uint256 target;
-        Sumcheck.coefficients3(r.rho, r.rho0, r.inverses, k.nv, z, v.c);
+        Sumcheck.coefficients3(r.rho, r.inverses, k.nv, z, v.c);
         assembly ("memory-safe") {
             let h := calldataload(six)
             let d0 := calldataload(add(six, 0x20))
@@ -197,13 +197,13 @@ library InnerClaim {
             uint256 combination = r.combination;
             uint256 known = 0;
             for (uint256 i = 0; i < k.trees; ++i) {
-                Key.Tree memory t = k.forest[i];
-                uint256 w = Phases.load(weights + 32 * t.slot);
-                if (t.columns != 0) {
+                uint256 t = Key.tree(k, i);
+                uint256 w = Phases.load(weights + 32 * Key.slot(t));
+                if (Key.hasColumn(t)) {
                     uint256 x = mulmod(claims, Phases.load(value), order);
                     value += 32;
-                    if (t.isPublic) {
-                        uint256 column = PublicData.input(k, p, t.number, r.tau, t.height);
+                    if (Key.isPublic(t)) {
+                        uint256 column = PublicData.input(k, p, Key.ioNumber(t), r.tau, Key.height(t));
                         known = addmod(known, mulmod(x, column, order), order);
                     } else {
                         x = addmod(x, mulmod(w, Phases.load(combination), order), order);
@@ -214,7 +214,7 @@ library InnerClaim {
                         sent += 32;
                     }
                 }
-                if (t.mask) {
+                if (Key.isMask(t)) {
                     Phases.store(c, order - w);
                     known = addmod(known, mulmod(w, Phases.word(sent), order), order);
                     c += 32;

@@ -58,8 +58,8 @@ library Key {
         uint256 io;
         uint256 monomial;
         uint256 low;
-        /// Memory address of the trees, one {Tree} behind the other.
-        Tree[] forest;
+        /// Memory address of the trees, a word each.
+        uint256 forest;
     }
 
     /// Loads the key from the code of `account` and checks that it is the one `modelId` names.
@@ -130,54 +130,91 @@ library Key {
     }
 
     /// Unpacks the trees and counts geometries, masks and columns; says whether there is a tree of the model. Geometries
-    /// that hold public columns only are not opened; the others are numbered anew.
+    /// that hold public columns only are not opened; the others are numbered anew, in order.
     function _trees(Parsed memory k) private pure returns (bool model) {
         unchecked {
-            Tree[] memory list = new Tree[](k.trees);
-            for (uint256 i = 0; i < list.length; ++i) {
-                Tree memory t = list[i];
-                uint256 word;
-                uint256 pos = k.tree + 8 * i;
-                assembly ("memory-safe") {
-                    word := mload(pos)
-                }
-                t.kind = _byte(word, 0);
-                t.number = _byte(word, 1);
-                t.geometry = _byte(word, 2);
-                t.height = _byte(word, 3);
-                t.columns = _byte(word, 4) & 1;
-                t.mask = _byte(word, 5) != 0;
-                t.isPublic = _byte(word, 6) != 0;
-                if (t.kind == MODEL) model = true;
-                if (t.mask) ++k.masks;
-                k.columns += t.columns;
-                if (!t.isPublic) k.committed += t.columns;
-            }
-            // Every geometry that has a mask is opened, and no other: masks are in the order of geometries.
-            for (uint256 g = 0; g < 256 && k.geometries < k.masks; ++g) {
-                bool found = false;
-                for (uint256 i = 0; i < list.length; ++i) {
-                    if (list[i].geometry == g && !list[i].isPublic) {
-                        found = true;
-                        list[i].slot = k.geometries;
+            uint256 count = k.trees;
+            uint256 from = k.tree;
+            uint256 to;
+            uint256 masks;
+            uint256 columns;
+            uint256 committed;
+            uint256 seen;
+            assembly ("memory-safe") {
+                to := mload(0x40)
+                mstore(0x40, add(to, shl(5, count)))
+                let p := to
+                for { let end := add(from, shl(3, count)) } lt(from, end) { from := add(from, 8) } {
+                    let word := mload(from)
+                    let own := iszero(byte(6, word))
+                    let column := and(byte(4, word), 1)
+                    if iszero(byte(0, word)) { model := 1 }
+                    if byte(5, word) { masks := add(masks, 1) }
+                    columns := add(columns, column)
+                    if own {
+                        committed := add(committed, column)
+                        seen := or(seen, shl(byte(2, word), 1))
                     }
+                    mstore(p, word)
+                    p := add(p, 32)
                 }
-                if (found) ++k.geometries;
+                // The number of a geometry is how many lower ones there are: it takes the place of the eighth byte.
+                for { let end := p p := to } lt(p, end) { p := add(p, 32) } {
+                    let word := mload(p)
+                    let rest := and(seen, sub(shl(byte(2, word), 1), 1))
+                    let lower := 0
+                    for {} rest { rest := and(rest, sub(rest, 1)) } { lower := add(lower, 1) }
+                    mstore(p, or(and(word, shl(200, 0xffffffffffffff)), shl(192, lower)))
+                }
             }
-            k.forest = list;
+            k.forest = to;
+            k.masks = masks;
+            k.columns = columns;
+            k.committed = committed;
+            for (; seen != 0; seen &= seen - 1) ++k.geometries;
         }
     }
 
-    /// One tree of commitments, or a public column.
-    struct Tree {
-        uint256 kind;
-        uint256 number;
-        uint256 geometry;
-        uint256 height;
-        uint256 columns;
-        bool mask;
-        bool isPublic;
-        /// Number among the geometries that are opened.
-        uint256 slot;
+    /// Tree number `i`: a word whose bytes {kind} and its neighbours read.
+    function tree(Parsed memory k, uint256 i) internal pure returns (uint256 word) {
+        uint256 forest = k.forest;
+        assembly ("memory-safe") {
+            word := mload(add(forest, shl(5, i)))
+        }
+    }
+
+    /// One of the kinds.
+    function kind(uint256 word) internal pure returns (uint256) {
+        return word >> 248;
+    }
+
+    /// Number of the input or output.
+    function ioNumber(uint256 word) internal pure returns (uint256) {
+        return (word >> 240) & 0xff;
+    }
+
+    /// Variables of the column.
+    function height(uint256 word) internal pure returns (uint256) {
+        return (word >> 224) & 0xff;
+    }
+
+    /// Whether there is a column.
+    function hasColumn(uint256 word) internal pure returns (bool) {
+        return (word >> 216) & 1 != 0;
+    }
+
+    /// Whether it is a mask.
+    function isMask(uint256 word) internal pure returns (bool) {
+        return (word >> 208) & 0xff != 0;
+    }
+
+    /// Whether its column is public.
+    function isPublic(uint256 word) internal pure returns (bool) {
+        return (word >> 200) & 0xff != 0;
+    }
+
+    /// Number among the geometries that are opened.
+    function slot(uint256 word) internal pure returns (uint256) {
+        return (word >> 192) & 0xff;
     }
 }

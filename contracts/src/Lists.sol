@@ -102,8 +102,8 @@ library Lists {
             p.gamma = _powers(r.gamma, 6);
             p.delta = _powers(r.delta, 2 + k.outputs);
             p.beta = _powers(r.beta, BETAS);
-            uint256 monomials = _fold(_monomials(p, k), k.m, sigma);
-            return mulmod(monomials, _fold(_lows(p, r, k), k.y, sigma + 32 * k.m), R);
+            uint256 monomials = _fold(_monomials(p, k), k.monomials, k.m, sigma);
+            return mulmod(monomials, _fold(_lows(p, r, k), k.lows, k.y, sigma + 32 * k.m), R);
         }
     }
 
@@ -169,144 +169,196 @@ library Lists {
         }
     }
 
-    /// Values of all monomials, `2^m` words of memory: a row has exponents of `chi`, `gamma`, `delta`, `beta`, the address
-    /// bits that are read, and which other points are not.
+    /// Values of all monomials, in memory: a row has exponents of `chi`, `gamma`, `delta`, `beta`, the address bits that
+    /// are read, and which other points are not.
     function _monomials(Parts memory p, Key.Parsed memory k) private pure returns (uint256 table) {
-        uint256 order = Field.modulus();
         unchecked {
-            table = _zeros(k.m);
+            uint256 order = Field.modulus();
             if (k.monomials > 1 << k.m) revert Key.WrongKey();
+            table = Phases.words(k.monomials + 1);
+            // By what is not read, with the inverse of all factors of `rho`: nothing, the index, the cell, both.
+            uint256 off = Phases.words(4);
+            Phases.store(off, p.rho.all);
+            Phases.store(off + 32, mulmod(p.rho.all, p.kappa.all, order));
+            Phases.store(off + 64, mulmod(p.rho.all, p.tau.all, order));
+            Phases.store(off + 96, mulmod(Phases.load(off + 32), p.tau.all, order));
+            uint256 chi = p.chi;
+            uint256 gamma = p.gamma;
+            uint256 delta = p.delta;
+            uint256 beta = p.beta;
+            uint256 inverses = p.rho.inverses;
+            uint256 products = p.rho.products;
             uint256 from = k.monomial;
-            uint256 end = table + 32 * k.monomials;
-            // A row that reads behind the powers and products makes no sense.
-            uint256 limit = _limits(k);
-            bool ok = true;
-            for (uint256 to = table; to < end; to += 32) {
-                uint256 row = Phases.load(from) >> 192;
-                from += 8;
-                uint256 v = mulmod(_power(p.chi, row >> 56), _power(p.gamma, row >> 48), order);
-                v = mulmod(v, mulmod(_power(p.delta, row >> 40), _power(p.beta, row >> 32), order), order);
-                uint256 f = mulmod(_power(p.rho.inverses, row >> 24), _power(p.rho.products, row >> 16), order);
-                v = mulmod(v, mulmod(f, p.rho.all, order), order);
-                if (row & 0x100 != 0) v = mulmod(v, p.kappa.all, order);
-                if (row & 0x200 != 0) v = mulmod(v, p.tau.all, order);
-                Phases.store(to, v);
-                // Byte by byte, no borrow from the next one: bytes are below 128 in a key that is right.
-                ok = ok && (row | (limit - row)) & 0x8080808080800000 == 0;
+            uint256 end = from + 8 * k.monomials;
+            uint256 to = table;
+            assembly ("memory-safe") {
+                for {} lt(from, end) { from := add(from, 8) } {
+                    let row := mload(from)
+                    let v := mulmod(mload(add(chi, shl(5, byte(0, row)))), mload(add(gamma, shl(5, byte(1, row)))), order)
+                    let f := mulmod(mload(add(delta, shl(5, byte(2, row)))), mload(add(beta, shl(5, byte(3, row)))), order)
+                    v := mulmod(v, f, order)
+                    f := mulmod(mload(add(inverses, shl(5, byte(4, row)))), mload(add(products, shl(5, byte(5, row)))), order)
+                    v := mulmod(v, f, order)
+                    mstore(to, mulmod(v, mload(add(off, shl(5, byte(6, row)))), order))
+                    to := add(to, 32)
+                }
             }
-            if (!ok) revert Key.WrongKey();
+            _limits(k);
         }
     }
 
-    /// The largest bytes that a monomial's row may have, the last two whatever they are.
-    function _limits(Key.Parsed memory k) private pure returns (uint256) {
+    /// Reverts unless every row reads powers and products that there are. Bytes of a row are subtracted from the largest
+    /// ones, four rows at a time; where there is no borrow no difference has its highest bit.
+    function _limits(Key.Parsed memory k) private pure {
         unchecked {
             uint256 limit = (1 + k.columns) << 56;
             limit |= 5 << 48;
             limit |= (1 + k.outputs) << 40;
             limit |= (BETAS - 1) << 32;
-            return limit | (k.nRho << 24) | (k.nRho << 16) | 0xffff;
+            limit |= (k.nRho << 24) | (k.nRho << 16) | 0x300;
+            uint256 from = k.monomial;
+            uint256 end = from + 8 * k.monomials;
+            uint256 seen;
+            assembly ("memory-safe") {
+                limit := or(limit, shl(64, limit))
+                limit := or(limit, shl(128, limit))
+                // Rows behind the last are zeros up to the end of the word.
+                for {} lt(from, end) { from := add(from, 32) } {
+                    let rows := mload(from)
+                    seen := or(seen, or(rows, sub(limit, rows)))
+                }
+            }
+            if (seen & 0x8080808080808080808080808080808080808080808080808080808080808080 != 0) revert Key.WrongKey();
         }
     }
 
-    function _power(uint256 table, uint256 i) private pure returns (uint256 x) {
-        assembly ("memory-safe") {
-            x := mload(add(table, shl(5, and(i, 0xff))))
-        }
-    }
-
-    /// Values of all sums over cubes, `2^y` words of memory. Rows ascend, so that each goes on from the one before.
+    /// Values of all sums over cubes, in memory. Rows ascend, so that each goes on from the one before.
     function _lows(Parts memory p, Phases.Run memory r, Key.Parsed memory k) private pure returns (uint256 table) {
         unchecked {
-            table = _zeros(k.y);
             if (k.lows > 1 << k.y) revert Key.WrongKey();
-            uint256 last = 6;
-            uint256 g = 0;
-            uint256 value = 1;
-            for (uint256 i = 0; i < k.lows; ++i) {
-                uint256 row = Phases.load(k.low + 2 * i) >> 240;
-                uint256 kind = row >> 8;
-                uint256 bits = row & 0xff;
-                if (kind != last) {
-                    (last, g, value) = (kind, 0, kind == 1 ? 0 : 1);
-                }
-                if (kind > 5 || bits < g || !_reads(k, kind, bits)) revert Key.WrongKey();
-                value = _step(r, kind, g, bits, value);
-                g = bits;
-                Phases.store(table + 32 * i, mulmod(value, _scale(p, kind, bits), R));
+            table = Phases.words(k.lows + 1);
+            uint256 from = k.low;
+            uint256 end = from + 2 * k.lows;
+            uint256 to = table;
+            while (from < end) {
+                uint256 kind = Phases.load(from) >> 248;
+                (from, to) = kind < 3 ? _simple(p, r, k, from, to, kind) : _steps(p, r, k, from, to, kind);
             }
         }
     }
 
-    /// Whether the points that a kind names have so many coordinates.
-    function _reads(Key.Parsed memory k, uint256 kind, uint256 bits) private pure returns (bool) {
-        bool rho = kind == 2 || kind == 4 || bits <= k.nRho;
-        bool kappa = kind < 4 || bits <= k.nk;
-        return rho && kappa && (kind < 2 || bits <= k.l);
-    }
-
-    /// Products of inverses that belong to a kind.
-    function _scale(Parts memory p, uint256 kind, uint256 bits) private pure returns (uint256 f) {
-        uint256 order = Field.modulus();
-        f = 1;
-        if (kind != 2 && kind != 4) f = _power(p.rho.inverses, bits);
-        if (kind > 3) f = mulmod(f, _power(p.kappa.inverses, bits), order);
-        if (kind > 1) f = mulmod(f, _power(p.tau.inverses, bits), order);
-    }
-
-    /// Takes the sum over `2^g` to that over `2^bits`.
-    function _step(Phases.Run memory r, uint256 kind, uint256 g, uint256 bits, uint256 value)
-        private
-        pure
-        returns (uint256)
-    {
-        uint256 order = Field.modulus();
+    /// Sums of kind 0 to 2: addresses or cells that nothing else steps with.
+    function _simple(
+        Parts memory p,
+        Phases.Run memory r,
+        Key.Parsed memory k,
+        uint256 from,
+        uint256 to,
+        uint256 kind
+    ) private pure returns (uint256, uint256) {
         unchecked {
-            for (; g < bits; ++g) {
-                uint256 x = Phases.load((kind == 4 ? r.kappa : r.rho) + 32 * g);
-                if (kind == 1) {
-                    value = addmod(value, mulmod(1 << g, x, order), order);
-                } else if (kind > 2) {
-                    uint256 y = Phases.load(r.tau + 32 * g);
-                    uint256 both = mulmod(x, y, order);
-                    uint256 none = mulmod(order + 1 - x, order + 1 - y, order);
-                    if (kind == 5) {
-                        x = Phases.load(r.kappa + 32 * g);
-                        both = mulmod(both, x, order);
-                        none = mulmod(none, order + 1 - x, order);
-                    }
-                    value = mulmod(value, both + none, order);
-                }
-            }
-            return value;
-        }
-    }
-
-    /// `2^bits` words of memory, cleared.
-    function _zeros(uint256 bits) private pure returns (uint256 table) {
-        unchecked {
-            table = Phases.words(1 << bits);
+            uint256 order = Field.modulus();
+            uint256 end = k.low + 2 * k.lows;
+            uint256 inverses = kind == 2 ? p.tau.inverses : p.rho.inverses;
+            uint256 most = kind == 2 ? k.l : k.nRho;
+            uint256 rho = r.rho;
+            bool ok = true;
             assembly ("memory-safe") {
-                // Bytes behind the end of calldata are zeros.
-                calldatacopy(table, calldatasize(), shl(5, shl(bits, 1)))
+                let g := 0
+                let ramp := 0
+                for {} lt(from, end) { from := add(from, 2) } {
+                    let row := mload(from)
+                    if iszero(eq(byte(0, row), kind)) { break }
+                    let bits := byte(1, row)
+                    ok := and(ok, iszero(gt(bits, most)))
+                    let v := mload(add(inverses, shl(5, bits)))
+                    if eq(kind, 1) {
+                        for {} lt(g, bits) { g := add(g, 1) } {
+                            ramp := addmod(ramp, mulmod(shl(g, 1), mload(add(rho, shl(5, g))), order), order)
+                        }
+                        v := mulmod(v, ramp, order)
+                    }
+                    mstore(to, v)
+                    to := add(to, 32)
+                }
             }
+            if (!ok) revert Key.WrongKey();
+            return (from, to);
         }
     }
 
-    /// The multilinear polynomial with `2^bits` values at a point, lowest variable first; values are overwritten.
-    function _fold(uint256 table, uint256 bits, uint256 point) private pure returns (uint256) {
+    /// Sums of kind 3 to 5: two or all of addresses, indices and cells in step.
+    function _steps(
+        Parts memory p,
+        Phases.Run memory r,
+        Key.Parsed memory k,
+        uint256 from,
+        uint256 to,
+        uint256 kind
+    ) private pure returns (uint256, uint256) {
+        unchecked {
+            uint256 order = Field.modulus();
+            uint256 end = k.low + 2 * k.lows;
+            uint256 first = kind == 4 ? r.kappa : r.rho;
+            uint256 tau = r.tau - first;
+            uint256 kappa = r.kappa - first;
+            uint256 inverses = kind == 4 ? p.kappa.inverses : p.rho.inverses;
+            uint256 inverses2 = p.tau.inverses - inverses;
+            uint256 inverses3 = p.kappa.inverses - inverses;
+            uint256 most = k.l;
+            if (kind != 4 && k.nRho < most) most = k.nRho;
+            if (kind != 3 && k.nk < most) most = k.nk;
+            if (kind > 5) most = 0;
+            bool ok = true;
+            assembly ("memory-safe") {
+                let g := 0
+                let value := 1
+                for {} lt(from, end) { from := add(from, 2) } {
+                    let row := mload(from)
+                    if iszero(eq(byte(0, row), kind)) { break }
+                    let bits := shl(5, byte(1, row))
+                    ok := and(ok, iszero(gt(bits, shl(5, most))))
+                    for {} lt(g, bits) { g := add(g, 32) } {
+                        let z := add(first, g)
+                        let x := mload(z)
+                        let y := mload(add(z, tau))
+                        let both := mulmod(x, y, order)
+                        // (1 - x) (1 - y)
+                        let none := add(add(both, 1), sub(shl(1, order), add(x, y)))
+                        if eq(kind, 5) {
+                            x := mload(add(z, kappa))
+                            both := mulmod(both, x, order)
+                            none := mulmod(none, add(1, sub(order, x)), order)
+                        }
+                        value := mulmod(value, add(both, none), order)
+                    }
+                    let i := add(inverses, bits)
+                    let v := mulmod(value, mulmod(mload(i), mload(add(i, inverses2)), order), order)
+                    if eq(kind, 5) { v := mulmod(v, mload(add(i, inverses3)), order) }
+                    mstore(to, v)
+                    to := add(to, 32)
+                }
+            }
+            if (!ok || kind > 5) revert Key.WrongKey();
+            return (from, to);
+        }
+    }
+
+    /// The multilinear polynomial at a point, lowest variable first, whose first `count` values are in memory, with room for
+    /// one more, and whose others are 0; values are overwritten.
+    function _fold(uint256 table, uint256 count, uint256 bits, uint256 point) private pure returns (uint256) {
         uint256 order = Field.modulus();
         assembly ("memory-safe") {
-            for { let n := shl(bits, 1) } gt(n, 1) {} {
-                n := shr(1, n)
+            for { let end := add(point, shl(5, bits)) } lt(point, end) { point := add(point, 32) } {
+                mstore(add(table, shl(5, count)), 0)
+                count := shr(1, add(count, 1))
                 let x := mload(point)
                 let from := table
-                for { let to := table } lt(to, add(table, shl(5, n))) { to := add(to, 32) } {
-                    let a := mload(from)
-                    mstore(to, addmod(a, mulmod(x, add(mload(add(from, 32)), sub(order, a)), order), order))
+                for { let to := table } lt(to, add(table, shl(5, count))) { to := add(to, 32) } {
+                    let c := mload(from)
+                    mstore(to, addmod(c, mulmod(x, add(mload(add(from, 32)), sub(order, c)), order), order))
                     from := add(from, 64)
                 }
-                point := add(point, 32)
             }
         }
         return Phases.load(table);

@@ -100,11 +100,21 @@ library Phases {
     /// `count` challenges, to memory from `to`.
     function draws(Run memory r, uint256 count, uint256 to) internal pure {
         unchecked {
-            for (uint256 i = 0; i < count; ++i) {
-                uint256 x = draw(r);
-                assembly ("memory-safe") {
-                    mstore(add(to, shl(5, i)), x)
+            if (count == 0) return;
+            store(to, draw(r));
+            uint256 t = r.t - 32;
+            uint256 order = Field.modulus();
+            assembly ("memory-safe") {
+                // As in {Transcript.draw}, with no messages between.
+                let state := mload(t)
+                for { let end := add(to, shl(5, count)) } 1 {} {
+                    to := add(to, 32)
+                    if eq(to, end) { break }
+                    mstore(t, state)
+                    state := keccak256(t, 32)
+                    mstore(to, mod(state, order))
                 }
+                mstore(t, state)
             }
         }
     }

@@ -74,8 +74,8 @@ library Proof {
             uint256 n = k.geometries;
             Mercury.Evaluation[] memory claims = new Mercury.Evaluation[](n + 1);
             for (uint256 i = 0; i < k.trees; ++i) {
-                Key.Tree memory t = k.forest[i];
-                if (!t.isPublic) claims[t.slot] = Mercury.Evaluation(r.tau, t.height, Phases.word(v.combined + 64 * t.slot));
+                uint256 t = Key.tree(k, i);
+                if (!Key.isPublic(t)) claims[Key.slot(t)] = Mercury.Evaluation(r.tau, Key.height(t), Phases.word(v.combined + 64 * Key.slot(t)));
             }
             claims[n] = Mercury.Evaluation(e.sigma, k.d, e.value);
             Mercury.Inner[] memory inner = new Mercury.Inner[](1);
@@ -117,23 +117,23 @@ library Proof {
             uint256 mask = r.first + 64;
             uint256 column = r.combination;
             for (uint256 i = 0; i < k.trees; ++i) {
-                Key.Tree memory t = k.forest[i];
-                w = Phases.load(weights + 32 * t.slot);
-                if (t.kind == Key.MASK) {
+                uint256 t = Key.tree(k, i);
+                w = Phases.load(weights + 32 * Key.slot(t));
+                if (Key.kind(t) == Key.MASK) {
                     if (w == 1) Curve.addCalldata(m.left, mask);
                     else Curve.addCalldata(m.left, mask, w);
                     mask += 64;
                 }
-                if (t.columns == 0 || t.isPublic) continue;
+                if (!Key.hasColumn(t) || Key.isPublic(t)) continue;
                 w = mulmod(w, Phases.load(column), order);
                 column += 32;
-                if (t.kind == Key.MODEL) {
+                if (Key.kind(t) == Key.MODEL) {
                     Curve.addMemory(m.left, k.model, w);
                 } else {
                     uint256 pos = r.helper;
-                    if (t.kind == Key.TRACE) pos = r.first + 64 * (1 + k.masks);
-                    else if (t.kind == Key.INPUT) pos = PublicData.point(k, s.place, t.number);
-                    else if (t.kind == Key.OUTPUT) pos = PublicData.point(k, s.place, k.inputs + t.number);
+                    if (Key.kind(t) == Key.TRACE) pos = r.first + 64 * (1 + k.masks);
+                    else if (Key.kind(t) == Key.INPUT) pos = PublicData.point(k, s.place, Key.ioNumber(t));
+                    else if (Key.kind(t) == Key.OUTPUT) pos = PublicData.point(k, s.place, k.inputs + Key.ioNumber(t));
                     Curve.addCalldata(m.left, pos, w);
                 }
             }

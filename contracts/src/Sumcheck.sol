@@ -11,6 +11,7 @@ import {Field} from "./Field.sol";
 library Sumcheck {
     uint256 private constant HALF = 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001;
     uint256 private constant INV120 = 0x12f4163142de1a76bd85d7099d63ba136b7abafa40bdf6c16dc991405799999a;
+    uint256 private constant THIRD = 0x2042def740cbc01bd03583cf0100e59370229adafbd0f5b62d414e62a0000001;
     uint256 private constant SIXTH = 0x285396b510feb022c442e4c2c1411ef84c2b4191bac53323b891a1fb48000001;
 
     /// Degree 2: two words a round. `s(0) + s(1)` is the claim. The first draw hashes `pending` bytes of messages before
@@ -150,27 +151,26 @@ library Sumcheck {
     {
         uint256 order = Field.modulus();
         assembly ("memory-safe") {
-            for { let i := rounds } i {} {
-                i := sub(i, 1)
-                let x := mload(add(point, shl(5, i)))
-                // L0 = (x - 1) (x - 2) / 2, L1 = x (2 - x), L2 = x (x - 1) / 2.
-                let y := mulmod(add(x, sub(order, 1)), HALF, order)
-                let l0 := mulmod(y, add(x, sub(order, 2)), order)
-                let l1 := mulmod(x, add(2, sub(order, x)), order)
-                let p := add(out, shl(6, i))
-                mstore(p, mulmod(scale, add(l0, sub(order, l1)), order))
-                mstore(add(p, 32), mulmod(scale, mulmod(x, y, order), order))
-                scale := mulmod(scale, l1, order)
+            let p := add(out, shl(6, rounds))
+            for { let q := add(point, shl(5, rounds)) } gt(q, point) {} {
+                q := sub(q, 32)
+                p := sub(p, 64)
+                let x := mload(q)
+                // L2 = x (x - 1) / 2, L0 = L2 + 1 - x, L1 = x - 2 L2.
+                let l2 := mulmod(x, mulmod(add(x, sub(order, 1)), HALF, order), order)
+                mstore(p, mulmod(scale, add(add(mul(3, l2), 1), shl(1, sub(order, x))), order))
+                mstore(add(p, 32), mulmod(scale, l2, order))
+                scale := mulmod(scale, add(x, shl(1, sub(order, l2))), order)
             }
         }
         return scale;
     }
 
     /// The same for {weighted3}; three words a round.
-    /// @dev `L1 claim / w + (L0 - L1 (1 - w) / w) s(0) + L2 s(2) + L3 s(3)`.
+    /// @dev `L1 claim / w + (L0 - L1 (1 - w) / w) s(0) + L2 s(2) + L3 s(3)`. With `q = x (x - 1) / 2` and `a = q (x - 3)`:
+    /// `L1 = a - q + x`, `L2 = -a`, `L3 = (a + q) / 3`, `L0 = 1 + q - x - L3`.
     function coefficients3(
         uint256 point,
-        uint256 weights,
         uint256 inverses,
         uint256 rounds,
         uint256 scale,
@@ -178,24 +178,21 @@ library Sumcheck {
     ) internal pure returns (uint256) {
         uint256 order = Field.modulus();
         assembly ("memory-safe") {
-            for { let i := rounds } i {} {
-                i := sub(i, 1)
-                let word := shl(5, i)
-                let x := mload(add(point, word))
-                let x1 := add(x, sub(order, 1))
-                let x2 := add(x, sub(order, 2))
-                let x3 := add(x, sub(order, 3))
-                // L0 = -(x-1)(x-2)(x-3)/6, L1 = x(x-2)(x-3)/2, L2 = -x(x-1)(x-3)/2, L3 = x(x-1)(x-2)/6.
-                let low := mulmod(x, x1, order)
-                let high := mulmod(x2, x3, order)
-                let l1 := mulmod(mulmod(x, HALF, order), high, order)
-                l1 := mulmod(l1, mload(add(inverses, word)), order)
-                let p := add(out, mul(96, i))
-                let first := add(mulmod(l1, add(1, sub(order, mload(add(weights, word)))), order), mulmod(mulmod(x1, SIXTH, order), high, order))
-                mstore(p, mulmod(sub(shl(1, order), first), scale, order))
-                mstore(add(p, 32), mulmod(sub(order, mulmod(mulmod(low, HALF, order), x3, order)), scale, order))
-                mstore(add(p, 64), mulmod(mulmod(mulmod(low, SIXTH, order), x2, order), scale, order))
-                scale := mulmod(scale, l1, order)
+            let p := add(out, mul(96, rounds))
+            for { let i := shl(5, rounds) } i {} {
+                i := sub(i, 32)
+                p := sub(p, 96)
+                let x := mload(add(point, i))
+                let q := mulmod(x, mulmod(add(x, sub(order, 1)), HALF, order), order)
+                let a := mulmod(q, add(x, sub(order, 3)), order)
+                let l3 := mulmod(add(a, q), THIRD, order)
+                let l1 := add(add(a, x), sub(order, q))
+                let l1w := mulmod(l1, mload(add(inverses, i)), order)
+                // L0 + L1 - L1 / w = 1 + a - L3 - L1 / w
+                mstore(p, mulmod(add(add(a, 1), sub(shl(1, order), add(l3, l1w))), scale, order))
+                mstore(add(p, 32), mulmod(sub(order, a), scale, order))
+                mstore(add(p, 64), mulmod(l3, scale, order))
+                scale := mulmod(scale, l1w, order)
             }
         }
         return scale;

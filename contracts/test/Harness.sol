@@ -118,17 +118,15 @@ contract Harness {
         bool weighted = weights.length != 0;
         list = new uint256[]((weighted ? 3 : 2) * count + 1);
         uint256 p;
-        uint256 w;
         uint256 inv;
         uint256 out;
         assembly ("memory-safe") {
             p := add(point, 32)
-            w := add(weights, 32)
             inv := add(inverses, 32)
             out := add(list, 32)
         }
         list[list.length - 1] = weighted
-            ? Sumcheck.coefficients3(p, w, inv, count, scale, out)
+            ? Sumcheck.coefficients3(p, inv, count, scale, out)
             : Sumcheck.coefficients2(p, count, scale, out);
     }
 

@@ -170,8 +170,9 @@ fn matches_the_gas_snapshot() {
         lines.push(format!("open {variables:?} {inner:?}: {} bytes of proof, {gas} gas", proof.len()));
     }
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/gas.txt");
-    let expected = std::fs::read_to_string(path).unwrap();
-    assert_eq!(lines.join("\n"), expected.trim_end(), "put the left side into contracts/gas.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let expected: Vec<&str> = text.lines().filter(|l| !l.starts_with("proof") && !l.starts_with("verifier")).collect();
+    assert_eq!(lines, expected, "put the left side into contracts/gas.txt");
 }
 
 #[test]

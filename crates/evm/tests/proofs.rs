@@ -130,6 +130,27 @@ fn accepts_every_relation_in_every_mode() {
     }
 }
 
+/// Gas of whole transactions: a change of contracts, compiler or protocol shows here.
+#[test]
+fn matches_the_gas_snapshot() {
+    let mut d = Deployed::new();
+    let deployed = d.machine.deploy(&d.artifact).1;
+    let mut lines = vec![format!("verifier: {} bytes, {deployed} gas to deploy", d.artifact.runtime.len())];
+    for (name, case) in relations::all() {
+        let s = setup(&case, ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public);
+        let proof = s.prove();
+        let account = d.key(&s.key.short);
+        let (result, gas) = d.verify(&s.key.short, account, &proof.statement, &proof.bytes);
+        assert_eq!(result, Ok(()));
+        lines.push(format!("proof of {name}: {} bytes, {gas} gas", proof.bytes.len()));
+    }
+    assert!(d.artifact.runtime.len() <= 24_576);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/gas.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let expected: Vec<&str> = text.lines().filter(|l| l.starts_with("proof") || l.starts_with("verifier")).collect();
+    assert_eq!(lines, expected, "put the left side into contracts/gas.txt");
+}
+
 fn private() -> Setup {
     setup(&relations::dense(), ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public)
 }
