@@ -1,11 +1,11 @@
 //! What a proof will cost, from its key alone: counts of work by stage, times the constants of a machine.
 //!
-//! The counts are exact, read off the layout; nothing is run. Their weights are processor nanoseconds on the machine
+//! The counts are exact, read off the layout; nothing is run. Their weights are nanoseconds on two idle cores of the machine
 //! that [`crate::profile`] names, whose cost model of trees and openings is used as it is. Two short proofs tell how
 //! long a machine takes for a small and for a larger amount of that ([`Machine::measure`]), other programs' turns on the
 //! processor taken off.
 //!
-//! The weights were fitted to what `bench --stages --json` says (`work` beside `cpu_s`) of a hundred models and batches;
+//! The weights were fitted to what `bench --stages --json` says (`work` beside the least `seconds` of each stage) of ninety models;
 //! when kernels change much, fit them again.
 
 use proveil_frontend::Options;
@@ -15,6 +15,7 @@ use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
 use proveil_relation::Home;
 use proveil_relation::groups::Side;
+use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::Dims;
 use proveil_relation::table::Table;
 use proveil_verifier::PreparedKey;
@@ -93,6 +94,24 @@ pub struct Work {
     pub tree_bytes: f64,
     /// Bytes of the opening.
     pub opening_bytes: f64,
+    /// Bytes of public inputs and outputs.
+    pub public_bytes: f64,
+}
+
+/// Bytes of the public values of a statement: seven bits a byte and a bit for the sign; proven ranges are wide, a usual
+/// value is 64 times smaller.
+fn public_bytes(key: &PreparedKey) -> f64 {
+    let (relation, visibility) = (&key.key.relation, &key.key.visibility);
+    let bytes = |lo: i64, hi: i64| {
+        f64::from((i128::from(hi) - i128::from(lo) + 1).ilog2().saturating_sub(6).max(1).div_ceil(7))
+    };
+    let inputs =
+        relation.inputs.iter().enumerate().filter(|(k, _)| visibility.input(*k as u32) == IoVisibility::Public);
+    let outputs =
+        relation.outputs.iter().enumerate().filter(|(k, _)| visibility.output(*k as u32) == IoVisibility::Public);
+    let cells = |space: &[u32]| space.iter().map(|n| f64::from(*n)).product::<f64>();
+    inputs.map(|(_, i)| cells(&relation.tensors[i.tensor as usize].shape) * bytes(i.lo, i.hi)).sum::<f64>()
+        + outputs.map(|(_, o)| cells(&o.space) * bytes(o.lo, o.hi)).sum::<f64>()
 }
 
 impl Work {
@@ -131,6 +150,7 @@ impl Work {
             messages: shape.messages as f64,
             hidden_products: shape.products.len() as f64,
             pads: shape.pads as f64,
+            public_bytes: public_bytes(key),
             ..Self::default()
         };
         work.trees(key, shape.pads);
@@ -162,56 +182,51 @@ impl Work {
 }
 
 impl Work {
-    /// Processor nanoseconds by stage on the reference machine.
+    /// Nanoseconds by stage on two idle cores of the reference machine, in a process that has proved before.
     #[must_use]
     pub fn nanoseconds(&self) -> [(&'static str, f64); 9] {
         let w = self;
         [
-            ("inference", 3e5 + 0.13 * w.macs + 15.0 * w.tuple_cells),
-            ("check", 0.9 * w.trace_cells),
-            ("witness", 2.9e5 + 11.4 * w.lookup_cells + 0.57 * w.table_rows),
-            ("commit", 1.7e6 + 1.31 * w.commit_ns + 6.3 * w.trace_cells),
-            ("look-ups", 8e5 + 87.0 * w.addresses + 2.0 * w.helper_ns + 2e3 * w.kinds),
+            ("inference", 3.2e4 + 0.08 * w.macs + 7.4 * w.tuple_cells + 1.8 * w.values),
+            ("check", 7.9e3 + 3.4 * w.trace_cells),
+            ("witness", 3.9e3 + 5.7 * w.lookup_cells + 0.43 * w.table_rows + 98.0 * w.kinds),
+            ("commit", 1.6e5 + 0.55 * w.commit_ns + 0.73 * w.pads_ns),
+            ("look-ups", 9.7e4 + 49.0 * w.addresses + 0.69 * w.helper_ns + 1.4e3 * w.kinds),
             (
                 "products",
-                7e5 + 630.0 * w.space_granules + 2.4 * w.operand_cells + 92.0 * w.products + 1.1e4 * w.contractions,
+                1.5e4 + 255.0 * w.space_granules + 0.69 * w.operand_cells + 101.0 * w.products + 3.6e3 * w.contractions,
             ),
-            ("claims", 1.5e6 + 1.06 * w.claims_ns + 560.0 * w.granules + 530.0 * w.space_granules),
-            ("opening", 2.4 * w.opening_ns),
-            ("pads", 5.3e5 + 6e3 * w.pads + 320.0 * w.space_granules),
+            ("claims", 1.7e5 + 0.31 * w.claims_ns + 302.0 * w.granules + 223.0 * w.space_granules),
+            ("opening", 1.2e5 + 1.23 * w.opening_ns),
+            ("pads", 2.1e3 * w.pads + 224.0 * w.space_granules + 0.69 * w.pads_ns),
         ]
     }
 
-    /// Largest resident size of the prover, in bytes: the process, trees, fractions, operands, cells.
+    /// Largest resident size of the prover, in bytes: the process, trees, fractions, weights.
     #[must_use]
     pub fn peak_bytes(&self) -> f64 {
-        13.7e6
-            + 1.46 * self.tree_bytes
-            + 102.0 * self.addresses
-            + 2.7 * self.trace_cells
-            + 94.0 * self.model_cells
-            + 172.0 * self.products
+        71e6 + 1.7 * self.tree_bytes + 70.0 * self.addresses + 14.0 * self.model_cells
     }
 
     /// Bytes of a proof; siblings that two openings share are counted once only by chance.
     #[must_use]
     pub fn proof_bytes(&self) -> f64 {
-        0.94 * self.opening_bytes
+        0.94 * self.opening_bytes + self.public_bytes
     }
 }
 
-/// How fast a machine is: seconds are `fixed_s + scale` times what the reference machine's processor needs.
+/// How fast a machine is: seconds are `fixed_s + scale` times what two idle cores of the reference machine need.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Seconds of every proof.
     pub fixed_s: f64,
-    /// Seconds for a processor second of the reference machine.
+    /// Seconds for a second of the reference machine.
     pub scale: f64,
 }
 
 impl Machine {
     /// Two cores of the reference machine, idle.
-    pub const REFERENCE: Self = Self { fixed_s: 0.0, scale: 0.6 };
+    pub const REFERENCE: Self = Self { fixed_s: 0.0, scale: 1.0 };
 
     /// Measures this machine by short proofs of two generated models in turns, some two seconds; keeps nothing.
     ///
@@ -235,7 +250,7 @@ impl Machine {
         Ok(Self::through(point(0), point(1)))
     }
 
-    /// The line through two points of predicted processor seconds and measured seconds; its fixed part is not negative
+    /// The line through two points of predicted and measured seconds; its fixed part is not negative
     /// and not above the smaller time.
     fn through(small: (f64, f64), large: (f64, f64)) -> Self {
         let slope = (large.1 - small.1) / (large.0 - small.0).max(1e-9);
