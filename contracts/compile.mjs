@@ -1,4 +1,4 @@
-// Compiles every contract under src/ and test/ with the pinned compiler and fixed settings, and writes one file a
+// Compiles every contract under src/, examples/ and test/ with the pinned compiler and fixed settings, and writes one file a
 // contract to out/. With --check nothing is written: the files there must be byte for byte what would be.
 //
 // The tests in crates/evm deploy the files of out/, so that they need neither this script nor the network.
@@ -20,7 +20,7 @@ const settings = {
 };
 
 const sources = {};
-for (const folder of ['src', 'test']) {
+for (const folder of ['examples', 'src', 'test']) {
   for (const name of readdirSync(join(root, folder)).filter((n) => n.endsWith('.sol')).sort()) {
     sources[`${folder}/${name}`] = { content: readFileSync(join(root, folder, name), 'utf8') };
   }
@@ -29,7 +29,10 @@ const hash = createHash('sha256');
 for (const [path, { content }] of Object.entries(sources)) hash.update(`${path}\0${content}\0`);
 const sourcesHash = hash.digest('hex');
 
-const output = JSON.parse(solc.compile(JSON.stringify({ language: 'Solidity', sources, settings })));
+// Parts of others, at the versions that the lock file pins.
+const imported = (path) => ({ contents: readFileSync(join(root, 'node_modules', path), 'utf8') });
+const input = JSON.stringify({ language: 'Solidity', sources, settings });
+const output = JSON.parse(solc.compile(input, { import: imported }));
 const messages = output.errors ?? [];
 for (const m of messages) process.stderr.write(m.formattedMessage);
 if (messages.some((m) => m.severity !== 'info')) process.exit(1);
@@ -37,8 +40,8 @@ if (messages.some((m) => m.severity !== 'info')) process.exit(1);
 const files = new Map();
 for (const contracts of Object.values(output.contracts)) {
   for (const [name, c] of Object.entries(contracts)) {
-    // Libraries of internal functions have no code of their own.
-    if (c.abi.every((entry) => entry.type === 'error')) continue;
+    // Libraries of internal functions, interfaces and contracts that others extend have no code of their own.
+    if (c.abi.every((entry) => entry.type === 'error') || c.evm.bytecode.object === '') continue;
     const artifact = {
       contract: name,
       compiler: solc.version(),

@@ -2,7 +2,6 @@
 //! `cargo run --release -p proveil-evm --example gas -- model.pkg..`.
 #![forbid(unsafe_code)]
 
-#[allow(dead_code)]
 #[path = "../tests/machine/mod.rs"]
 mod machine;
 

@@ -3,66 +3,19 @@
 
 mod machine;
 mod numbers;
+mod setup;
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
 
 use machine::Machine;
 use proveil_evm::abi::{Abi, encode};
 use proveil_evm::{Artifact, export};
-use proveil_kzg::commit::Committed;
-use proveil_kzg::srs::Srs;
 use proveil_protocol::transcript::{Digest, keccak256};
-use proveil_prover::coins::Coins;
-use proveil_relation::key::{IoVisibility, ModelVisibility, Statement, Visibility};
-use proveil_relation::layout::TreeKind;
-use proveil_succinct::prove::{Deviation, Inputs, Proof, commit_io, key_for, prove_with};
-use proveil_succinct::{PreparedKey, ShortKey, verify_short};
+use proveil_relation::key::{IoVisibility, ModelVisibility, Statement};
+use proveil_succinct::{ShortKey, verify_short};
 use revm::primitives::Address;
-use support::{Case, relations};
-
-fn srs() -> &'static Srs {
-    static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
-    SRS.get_or_init(|| Srs::dev(13).unwrap())
-}
-
-struct Setup {
-    key: PreparedKey,
-    case: Case,
-    model: Option<Committed>,
-    inputs: Vec<Option<Committed>>,
-    outputs: Vec<Option<Committed>>,
-}
-
-fn setup(case: &Case, model: ModelVisibility, input: IoVisibility, output: IoVisibility) -> Setup {
-    let relation = case.relation.clone();
-    let visibility = Visibility {
-        zero_knowledge: true,
-        model,
-        inputs: vec![input; relation.inputs.len()],
-        outputs: vec![output; relation.outputs.len()],
-    };
-    let (inputs, outputs) = (relation.inputs.len() as u32, relation.outputs.len() as u32);
-    let coins = Coins::from_seed([7; 32], &[]);
-    let tensors = case.witness().tensors;
-    let (key, model) = key_for(relation, visibility, srs(), &tensors, &coins).unwrap();
-    let io = |k: TreeKind| commit_io(&key, srs(), k, &tensors, &coins).ok();
-    let inputs = (0..inputs).map(|k| io(TreeKind::Input(k))).collect();
-    let outputs = (0..outputs).map(|k| io(TreeKind::Output(k))).collect();
-    Setup { key, case: case.clone(), model, inputs, outputs }
-}
-
-impl Setup {
-    fn prove(&self) -> Proof {
-        let inputs = Inputs {
-            model: self.model.as_ref(),
-            inputs: self.inputs.iter().map(Option::as_ref).collect(),
-            outputs: self.outputs.iter().map(Option::as_ref).collect(),
-            context: b"test".to_vec(),
-        };
-        let coins = Coins::from_seed([9; 32], &[]);
-        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, Deviation::default()).unwrap()
-    }
-}
+use setup::{Setup, setup};
+use support::relations;
 
 fn artifact() -> Artifact {
     Artifact::parse(include_str!("../../../contracts/out/ProveilVerifier.json")).unwrap()

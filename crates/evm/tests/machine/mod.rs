@@ -1,6 +1,10 @@
-//! A real machine with one account that pays.
+//! A real machine with accounts that have money.
+#![allow(dead_code)]
+
+use std::collections::BTreeMap;
 
 use proveil_evm::Artifact;
+use proveil_evm::abi::{Abi, encode};
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{BlockEnv, CfgEnv, Journal, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
@@ -17,7 +21,11 @@ pub const TX_GAS: u64 = 16_777_216;
 /// The machine.
 pub struct Machine {
     evm: MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>>>,
-    nonce: u64,
+    nonces: BTreeMap<Address, u64>,
+    /// Who sends the next transactions.
+    pub caller: Address,
+    /// How much goes with them.
+    pub value: U256,
 }
 
 /// What came of a transaction.
@@ -29,33 +37,39 @@ pub struct Outcome {
     pub gas: u64,
 }
 
-fn sender() -> Address {
-    Address::repeat_byte(0x11)
+/// An account with money.
+pub fn account(i: u8) -> Address {
+    Address::repeat_byte(i)
 }
 
 impl Machine {
     /// Today's rules.
     pub fn new() -> Self {
         let mut db = Db::default();
-        db.insert_account_info(sender(), AccountInfo { balance: U256::MAX >> 1, ..AccountInfo::default() });
+        for i in [0x11, 0x22, 0x33] {
+            db.insert_account_info(account(i), AccountInfo { balance: U256::MAX >> 2, ..AccountInfo::default() });
+        }
         let evm = Context::mainnet()
             .with_db(db)
             .modify_cfg_chained(|c| c.set_spec_and_mainnet_gas_params(SpecId::OSAKA))
             .modify_block_chained(|b| b.gas_limit = 60_000_000)
             .build_mainnet();
-        Self { evm, nonce: 0 }
+        Self { evm, nonces: BTreeMap::new(), caller: account(0x11), value: U256::ZERO }
     }
 
     fn transact(&mut self, kind: TxKind, data: Vec<u8>) -> (Outcome, Option<Address>) {
+        let nonce = self.nonces.entry(self.caller).or_default();
         let tx = TxEnv::builder()
-            .caller(sender())
+            .caller(self.caller)
+            .value(self.value)
+            .chain_id(Some(self.evm.ctx.cfg.chain_id))
             .kind(kind)
             .data(Bytes::from(data))
             .gas_limit(TX_GAS)
-            .nonce(self.nonce)
+            .nonce(*nonce)
             .build()
             .unwrap();
-        self.nonce += 1;
+        *nonce += 1;
         let r = self.evm.transact_commit(tx).unwrap();
         let gas = r.tx_gas_used();
         match r {
@@ -71,6 +85,26 @@ impl Machine {
     /// Deploys a contract without arguments; returns its address and the gas.
     pub fn deploy(&mut self, artifact: &Artifact) -> (Address, u64) {
         self.deploy_code(&artifact.bytecode)
+    }
+
+    /// Deploys a contract with arguments; returns its address.
+    pub fn deploy_with(&mut self, artifact: &Artifact, arguments: &[Abi]) -> Address {
+        self.deploy_code(&[&artifact.bytecode[..], &encode(arguments)].concat()).0
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, seconds: u64) {
+        self.evm.ctx.block.timestamp += U256::from(seconds);
+    }
+
+    /// Goes on as another chain.
+    pub fn set_chain(&mut self, id: u64) {
+        self.evm.ctx.cfg.chain_id = id;
+    }
+
+    /// Calls a function of a contract.
+    pub fn send(&mut self, to: Address, artifact: &Artifact, function: &str, arguments: &[Abi]) -> Outcome {
+        self.call(to, [&artifact.function(function).unwrap()[..], &encode(arguments)].concat())
     }
 
     /// Deploys by the given code; returns the address and the gas.

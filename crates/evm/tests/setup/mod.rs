@@ -1,0 +1,64 @@
+//! Keys and proofs of hand-written relations.
+#![allow(dead_code)]
+
+use proveil_kzg::commit::Committed;
+use proveil_kzg::srs::Srs;
+use proveil_prover::coins::Coins;
+use proveil_relation::key::{IoVisibility, ModelVisibility, Visibility};
+use proveil_relation::layout::TreeKind;
+use proveil_succinct::PreparedKey;
+use proveil_succinct::prove::{Deviation, Inputs, Proof, commit_io, key_for, prove_with};
+
+use super::support::Case;
+
+/// Powers for all relations of the tests.
+pub fn srs() -> &'static Srs {
+    static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
+    SRS.get_or_init(|| Srs::dev(13).unwrap())
+}
+
+/// A relation with a witness, committed.
+pub struct Setup {
+    pub key: PreparedKey,
+    pub case: Case,
+    pub model: Option<Committed>,
+    pub inputs: Vec<Option<Committed>>,
+    pub outputs: Vec<Option<Committed>>,
+}
+
+/// With everybody's visibility.
+pub fn setup(case: &Case, model: ModelVisibility, input: IoVisibility, output: IoVisibility) -> Setup {
+    let relation = case.relation.clone();
+    let visibility = Visibility {
+        zero_knowledge: true,
+        model,
+        inputs: vec![input; relation.inputs.len()],
+        outputs: vec![output; relation.outputs.len()],
+    };
+    let (inputs, outputs) = (relation.inputs.len() as u32, relation.outputs.len() as u32);
+    let coins = Coins::from_seed([7; 32], &[]);
+    let tensors = case.witness().tensors;
+    let (key, model) = key_for(relation, visibility, srs(), &tensors, &coins).unwrap();
+    let io = |k: TreeKind| commit_io(&key, srs(), k, &tensors, &coins).ok();
+    let inputs = (0..inputs).map(|k| io(TreeKind::Input(k))).collect();
+    let outputs = (0..outputs).map(|k| io(TreeKind::Output(k))).collect();
+    Setup { key, case: case.clone(), model, inputs, outputs }
+}
+
+impl Setup {
+    pub fn prove(&self) -> Proof {
+        self.prove_for(b"test".to_vec())
+    }
+
+    /// With a context.
+    pub fn prove_for(&self, context: Vec<u8>) -> Proof {
+        let inputs = Inputs {
+            model: self.model.as_ref(),
+            inputs: self.inputs.iter().map(Option::as_ref).collect(),
+            outputs: self.outputs.iter().map(Option::as_ref).collect(),
+            context,
+        };
+        let coins = Coins::from_seed([9; 32], &[]);
+        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, Deviation::default()).unwrap()
+    }
+}
