@@ -3,6 +3,8 @@
 //! The constants are nanoseconds measured on two cores of a server with AVX-512; only their ratios matter for the choice.
 //! The example `geometries` prints predictions beside measurements.
 
+use std::collections::BTreeMap;
+
 use proveil_protocol::merkle::LEAF_TAIL_BYTES;
 use proveil_protocol::pads;
 use proveil_protocol::params::{Params, Queries, Schedule};
@@ -42,6 +44,18 @@ pub struct Choice {
     pub geometry: Geometry,
     /// What it costs.
     pub cost: Cost,
+}
+
+/// The parameters that a choice began with, as far as its own tell: those of a profile with other rates, folds and work.
+#[must_use]
+pub fn origin(chosen: &Params) -> Params {
+    let bits = chosen.security_bits;
+    let same = |o: &Params| {
+        let Params { log_inv_rate, first_fold, grinding_bits, pad_log_inv_rate, .. } = *chosen;
+        Params { log_inv_rate, first_fold, grinding_bits, pad_log_inv_rate, ..o.clone() } == *chosen
+    };
+    let profiles = [Params::fast(bits), Params::standard(bits), Params::unique_decoding(bits)];
+    profiles.into_iter().find(same).unwrap_or_else(|| chosen.clone())
 }
 
 /// What is fixed when geometries are compared.
@@ -152,6 +166,20 @@ impl Wish<'_> {
             let rates = [given, given - 1].into_iter().filter(|r| *r == given || (hiding && *r > 0));
             out.extend(rates.map(with).min_by(|a, b| self.score(&a.cost).total_cmp(&self.score(&b.cost))));
         }
+    }
+
+    /// Of the choices worth considering the cheapest for each height and rate, and whatever was `chosen`.
+    #[must_use]
+    pub fn compared(&self, budget: Option<usize>, chosen: impl Fn(&Choice) -> bool) -> Vec<Choice> {
+        let mut best: BTreeMap<(u8, u8), Choice> = BTreeMap::new();
+        for c in self.candidates(budget) {
+            let at = (c.params.log_inv_rate, c.geometry.log_height);
+            let better = |b: &Choice| !chosen(b) && (chosen(&c) || self.score(&c.cost) < self.score(&b.cost));
+            if best.get(&at).is_none_or(better) {
+                best.insert(at, c);
+            }
+        }
+        best.into_values().collect()
     }
 
     fn score(&self, c: &Cost) -> f64 {

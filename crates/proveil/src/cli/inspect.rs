@@ -4,7 +4,7 @@ use proveil::budget::{FileStore, folder};
 use proveil::commitment::COMMITMENT_MAGIC;
 use proveil::io::{read_limited, write_atomic};
 use proveil::package::PACKAGE_MAGIC;
-use proveil::profile::{Choice, Profile, Wish};
+use proveil::profile::{Choice, Profile, Wish, origin};
 use proveil::proof::{PROOF_MAGIC, hex};
 use proveil::refresh::REFRESH_MAGIC;
 use proveil::registration::REGISTRATION_MAGIC;
@@ -120,18 +120,21 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
     let budget = k.params.budget(k.geometry.model_top as usize);
     text += &format!("proofs allowed   {budget} for each commitment\n");
     let mut costs = Vec::new();
-    let wish = Wish { relation: &k.relation, params: &k.params, visibility: v, profile: Profile::Fast };
-    for Choice { params, geometry, cost } in wish.candidates(Some(budget)) {
-        let same = geometry.log_height == k.geometry.log_height && params == k.params;
-        let mark = if same { " <- chosen" } else { "" };
+    let base = origin(&k.params);
+    let wish = Wish { relation: &k.relation, params: &base, visibility: v, profile: Profile::Fast };
+    let chosen = |c: &Choice| c.geometry.log_height == k.geometry.log_height && c.params == k.params;
+    for choice in wish.compared(Some(budget), chosen) {
+        let mark = if chosen(&choice) { " <- chosen" } else { "" };
+        let Choice { params, geometry, cost } = choice;
         let (height, rate, fold) = (geometry.log_height, params.log_inv_rate, params.first_fold);
+        let work = params.grinding_bits;
         text += &format!(
-            "column height    2^{height}, rate 2^-{rate}, first fold {fold}: about {}, {:.1} ms that depend on it{mark}\n",
+            "column height    2^{height}, rate 2^-{rate}, first fold {fold}, {work} bits of work: about {}, {:.1} ms that depend on it{mark}\n",
             size(cost.bytes as usize),
             cost.millis
         );
         costs.push(json!({
-            "log_height": height, "log_inv_rate": rate, "first_fold": fold, "bytes": cost.bytes, "millis": cost.millis
+            "log_height": height, "log_inv_rate": rate, "first_fold": fold, "grinding_bits": work, "bytes": cost.bytes, "millis": cost.millis
         }));
     }
     let trees: Vec<Value> = layout
