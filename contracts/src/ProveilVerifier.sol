@@ -15,6 +15,9 @@ import {PublicData} from "./PublicData.sol";
 /// messages. The key account need not be trusted: the key's hash is the model id. Public data are in the proof because
 /// the verifier evaluates them; the caller names them by their hash.
 contract ProveilVerifier is IProveilVerifier {
+    /// The key was made with a set-up whose secret is known: anybody can forge proofs under it.
+    error InsecureSetUp();
+
     /// @inheritdoc IProveilVerifier
     bytes4 public constant SELECTOR = bytes4(Proof.PROTOCOL);
 
@@ -24,7 +27,8 @@ contract ProveilVerifier is IProveilVerifier {
             if (proof.length < 24 || bytes4(proof[:4]) != SELECTOR) revert WrongSelector();
             Field.begin();
             Key.Parsed memory k = Key.load(address(bytes20(proof[4:24])), modelId);
-            Proof.Statement memory s;
+            if (k.insecure && !_acceptsInsecure()) revert InsecureSetUp();
+        Proof.Statement memory s;
             s.model = modelId;
             s.digest = publicDigest;
             uint256 from;
@@ -36,5 +40,10 @@ contract ProveilVerifier is IProveilVerifier {
             if (keccak256(proof[24:24 + s.place.size]) != publicDigest) revert WrongPublicData();
             Proof.check(k, s, proof[24 + s.place.size:]);
         }
+    }
+
+    /// Whether keys of insecure set-ups are taken.
+    function _acceptsInsecure() internal pure virtual returns (bool) {
+        return false;
     }
 }

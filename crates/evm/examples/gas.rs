@@ -17,7 +17,7 @@ use proveil_relation::key::{IoVisibility, ModelVisibility, Visibility};
 use proveil_succinct::prove::{Inputs, key_for, prove};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let artifact = Artifact::parse(include_str!("../../../contracts/out/ProveilVerifier.json"))?;
+    let artifact = Artifact::parse(include_str!("../../../contracts/out/InsecureDevelopmentVerifier.json"))?;
     let mut machine = Machine::new();
     let (verifier, deployed) = machine.deploy(&artifact);
     println!("verifier: {} bytes of code, {deployed} gas to deploy", artifact.runtime.len());

@@ -41,7 +41,7 @@ struct World {
 
 impl World {
     fn new(input: IoVisibility) -> Self {
-        let (mut machine, artifact) = (Machine::new(), artifact!("ProveilVerifier"));
+        let (mut machine, artifact) = (Machine::new(), artifact!("InsecureDevelopmentVerifier"));
         let verifier = machine.deploy(&artifact).0;
         let setup = setup(&relations::dense(), ModelVisibility::Private, input, IoVisibility::Public);
         let key = machine.deploy_code(&export::key_account(&setup.key.short.to_bytes())).0;

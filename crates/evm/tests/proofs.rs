@@ -18,7 +18,7 @@ use setup::{Setup, setup};
 use support::relations;
 
 fn artifact() -> Artifact {
-    Artifact::parse(include_str!("../../../contracts/out/ProveilVerifier.json")).unwrap()
+    Artifact::parse(include_str!("../../../contracts/out/InsecureDevelopmentVerifier.json")).unwrap()
 }
 
 /// The verifier in a machine, with keys.
@@ -224,4 +224,26 @@ fn rejects_keys_whose_proofs_do_not_hide() {
     let public = s.key.short.public_data(&p.statement).unwrap();
     let whole = export::proof(account.into_array(), &public, &p.bytes);
     assert_eq!(d.call(key.id(), keccak256(&[&public]), whole).0, Err("KeyNotHiding".into()));
+}
+
+/// The verifier for production knows the mark of development set-ups, in front of everything else that a proof is.
+#[test]
+fn rejects_keys_of_insecure_set_ups_in_production() {
+    let artifact = Artifact::parse(include_str!("../../../contracts/out/ProveilVerifier.json")).unwrap();
+    let mut machine = Machine::new();
+    let (at, _) = machine.deploy(&artifact);
+    let mut d = Deployed { machine, at, artifact };
+    assert!(d.artifact.runtime.len() <= 24_576);
+    let s = private();
+    let p = s.prove();
+    assert!(s.key.short.srs.insecure);
+    let account = d.key(&s.key.short);
+    let refused = d.verify(&s.key.short, account, &p.statement, &p.bytes).0;
+    assert_eq!(refused, Err("InsecureSetUp".into()));
+    // Without the mark it is another key, hence another statement.
+    let mut unmarked = s.key.short.clone();
+    unmarked.srs.insecure = false;
+    let account = d.key(&unmarked);
+    let refused = d.verify(&unmarked, account, &p.statement, &p.bytes).0.unwrap_err();
+    assert!(REFUSALS.contains(&&*refused), "{refused}");
 }
