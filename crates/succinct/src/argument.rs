@@ -75,7 +75,18 @@ fn read_point(ch: &mut Channel<'_, Scalar>, what: &'static str) -> Result<Point,
     Point::from_bytes(&bytes).map_err(|source| VerifyError::Point { what, source })
 }
 
-/// Verifies that `values` are those of the list at the challenges; leaves one evaluation to be opened.
+/// Weight of the first combination of columns among the equations: behind the sum of fractions and their equations.
+pub const FIRST_COMBINATION: u64 = 4;
+
+/// `eq(point, .)` at `sigma` for a polynomial that is zero behind the cells of its point.
+#[must_use]
+pub fn eq_cut(point: &[Scalar], sigma: &[Scalar]) -> Scalar {
+    let (inside, above) = sigma.split_at(point.len().min(sigma.len()));
+    above.iter().fold(eq_points(point, inside), |a, x| a * (Scalar::ONE - *x))
+}
+
+/// Verifies that `values` are those of the list at the challenges and that all of `opened` hold; leaves one evaluation
+/// to be opened.
 ///
 /// # Errors
 /// `Decode`, `Point`, `Check`; `Degenerate` where a challenge has no inverse.
@@ -84,6 +95,7 @@ pub fn verify(
     key: &ShortKey,
     challenges: &Challenges,
     values: &[Scalar],
+    opened: &[Evaluation],
 ) -> Result<Evaluation, VerifyError> {
     let chi = ch.challenge(label::CHI);
     let challenges = Challenges { chi, ..challenges.clone() };
@@ -99,6 +111,8 @@ pub fn verify(
     let s = ch.challenges(label::LIST_POINT, rounds);
     let omega = ch.challenge(label::LIST_WEIGHT);
     let mut claim = values.iter().rev().fold(Scalar::ZERO, |a, v| a * chi + *v);
+    let weights: Vec<Scalar> = omega.shifted_powers(omega.exp_u64(FIRST_COMBINATION)).take(opened.len()).collect();
+    claim += opened.iter().zip(&weights).fold(Scalar::ZERO, |a, (e, w)| a + e.value * *w);
     let mut sigma = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         let first = ch.clear(label::LIST_ROUND)?;
@@ -117,12 +131,20 @@ pub fn verify(
     let tables = Tables::new(&key.sizes, &key.monos, &key.lows, &challenges)
         .ok_or(ProofError::Degenerate { check: "functionals" })?;
     let row = row_at(&at, &f, &sigma, tables.extension(&sigma), eq_points(&s, &sigma));
-    if row.summand(omega) != claim {
+    let mut sum = row.summand(omega);
+    let mut all = at.to_vec();
+    for (e, w) in opened.iter().zip(&weights) {
+        let v = ch.clear(label::LIST_VALUE)?;
+        sum += *w * v * eq_cut(&e.point, &sigma);
+        points.push(e.commitment);
+        all.push(v);
+    }
+    if sum != claim {
         return Err(ProofError::Check { check: "functionals" }.into());
     }
     let xi = ch.challenge(label::LIST_COMBINATION);
-    let powers: Vec<Scalar> = xi.powers().take(COLUMNS).collect();
-    let value = at.iter().zip(&powers).fold(Scalar::ZERO, |a, (v, p)| a + *v * *p);
+    let powers: Vec<Scalar> = xi.powers().take(all.len()).collect();
+    let value = all.iter().zip(&powers).fold(Scalar::ZERO, |a, (v, p)| a + *v * *p);
     Ok(Evaluation { commitment: Point::combine(&points, &powers), point: sigma, value })
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use proveil_algebra::{PrimeCharacteristicRing, Scalar, eq_table};
 use proveil_kzg::commit::Committed;
-use proveil_kzg::mercury::{self, Claims, Evaluation, Inner};
+use proveil_kzg::mercury::{self, Claims, Inner};
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_protocol::channel::{Channel, ProofError, Shape, Value};
 use proveil_protocol::codec::Leaf;
@@ -161,8 +161,7 @@ pub fn prove_with(
     let point = run.lookups()?;
     let (weights, kappa) = run.products(&point)?;
     let (tau, alpha) = run.claims(&point, &weights, &kappa)?;
-    let list = run.list()?;
-    run.open(&tau, &alpha, list)?;
+    run.open(&tau, &alpha)?;
     let (bytes, leaves) = run.talk.writer.finish();
     Ok(Proof { statement, bytes, leaves })
 }
@@ -410,11 +409,6 @@ impl<'a> Run<'a> {
         Ok((tau, alpha))
     }
 
-    /// The evaluation argument: one more claim for the opening, with its polynomial.
-    fn list(&mut self) -> Result<(Evaluation, Vec<Scalar>), ProveError> {
-        argument::prove(&mut self.talk, self.srs, self.key, &self.challenges, &self.deviation.list)
-    }
-
     /// A tree by number: made in this proof or given.
     fn tree(&self, t: usize) -> Result<&Committed, ProveError> {
         let given = |list: &[Option<&'a Committed>], k: u32| list.get(k as usize).copied().flatten();
@@ -430,14 +424,9 @@ impl<'a> Run<'a> {
     }
 
     /// Combinations, inner claim, opening.
-    fn open(
-        &mut self,
-        tau: &[Scalar],
-        alpha: &[Vec<Scalar>],
-        list: (Evaluation, Vec<Scalar>),
-    ) -> Result<(), ProveError> {
+    fn open(&mut self, tau: &[Scalar], alpha: &[Vec<Scalar>]) -> Result<(), ProveError> {
         let layout = &self.key.inner.layout;
-        let (mut claims, mut opened, mut values) = (Claims::default(), Vec::new(), Vec::new());
+        let (mut combined, mut values) = (Vec::new(), Vec::new());
         for group in self.key.short.groups() {
             let height = &layout.heights[group];
             let mut terms = Vec::new();
@@ -451,12 +440,13 @@ impl<'a> Run<'a> {
             self.talk.clear(own::COMBINATION, value);
             self.talk.clear(own::BLIND, f.blind);
             let commitment = f.point - proveil_kzg::blinding_base() * f.blind;
-            claims.evaluations.push(Evaluation { commitment, point, value });
             values.push((group, value));
-            opened.push(f.coefficients);
+            combined.push((Committed { blind: Scalar::ZERO, point: commitment, ..f }, point));
         }
-        claims.evaluations.push(list.0);
-        opened.push(list.1);
+        let (talk, list) = (&mut self.talk, &self.deviation.list);
+        let (one, coefficients) = argument::prove(talk, self.srs, self.key, &self.challenges, &combined, list)?;
+        let mut claims = Claims { evaluations: vec![one], ..Claims::default() };
+        let mut opened = vec![coefficients];
         if self.pads.is_some() {
             let (inner, v) = self.inner_claim(&values)?;
             claims.inner.push(inner);

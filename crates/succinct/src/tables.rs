@@ -31,7 +31,9 @@ impl Sizes {
     pub fn new([mono_bits, low_bits]: [usize; 2], points: [usize; 3], entries: usize) -> Self {
         let all = mono_bits + low_bits + points.iter().sum::<usize>();
         let piece = all.div_ceil(TABLES).max(mono_bits + low_bits).max(1);
-        Self { mono_bits, low_bits, points, piece, domain: (piece + 2).max(log2_ceil(entries)) }
+        // Combinations of columns are opened with the list, so that the argument has room for them.
+        let domain = (piece + 2).max(log2_ceil(entries)).max(points[2]);
+        Self { mono_bits, low_bits, points, piece, domain }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The verifier: the common phases, then one opening.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use proveil_algebra::{PrimeCharacteristicRing, Scalar};
@@ -164,8 +165,7 @@ fn run(
     let mask = if key.hiding { Some(ch.commitment(label::PADS_MASK)?) } else { None };
     let mut sent = Sent::new(key, Some(statement), reference);
     let end = phases::walk_with(&mut ch, &key.outline, &mut sent)?;
-    let list = argument::verify(&mut ch, key, &sent.challenges, &sent.values)?;
-    let mut claims = Claims::default();
+    let mut opened = Vec::new();
     for group in key.groups() {
         let value = ch.clear(label::COMBINATION)?;
         // Without zero knowledge too: inputs and outputs committed on their own have blinds.
@@ -174,9 +174,10 @@ fn run(
         let commitment = combination(key, statement, &end, group)? - blinding_base() * blind;
         let height = key.outline.heights.get(group).copied().unwrap_or(0);
         let point = end.tau.get(..height).unwrap_or_default().to_vec();
-        claims.evaluations.push(Evaluation { commitment, point, value });
+        opened.push(Evaluation { commitment, point, value });
     }
-    claims.evaluations.push(list);
+    let one = argument::verify(&mut ch, key, &sent.challenges, &sent.values, &opened)?;
+    let mut claims = Claims { evaluations: vec![one], ..Claims::default() };
     if let (Some(mask), Some(pads)) = (mask, ch.pads()) {
         claims.inner.push(inner_claim(&mut ch, &mask, &pads)?);
     }

@@ -177,7 +177,7 @@ fn rejects_forged_multiplicities_weights_and_fractions() {
 fn rejects_altered_rounds_and_values() {
     for zero_knowledge in [false, true] {
         let s = setup(&relations::dense(), zero_knowledge);
-        for (name, count) in [("list round", s.key.short.sizes.domain), ("list column", 12)] {
+        for (name, count) in [("list round", s.key.short.sizes.domain), ("list column", 13)] {
             for place in 0..count {
                 let message =
                     |label: &str, i: usize, x: Scalar| if (label, i) == (name, place) { x + Scalar::ONE } else { x };

@@ -216,7 +216,7 @@ fn rejects_rounds_made_for_a_known_challenge() {
 fn rejects_values_made_for_a_known_combination() {
     for zero_knowledge in [false, true] {
         let s = Setup::new(zero_knowledge);
-        let seen = RefCell::new(vec![Scalar::ZERO; 12]);
+        let seen = RefCell::new(vec![Scalar::ZERO; 13]);
         let record = |name: &str, i: usize, x: Scalar| {
             if name == "list column" {
                 seen.borrow_mut()[i] = x;

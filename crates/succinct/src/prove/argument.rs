@@ -9,7 +9,7 @@ use proveil_prover::talk::Talk;
 use rayon::prelude::*;
 
 use super::{ProveError, as_commitment};
-use crate::argument::{COLUMNS, DEGREE, Fingerprint, Row};
+use crate::argument::{COLUMNS, DEGREE, FIRST_COMBINATION, Fingerprint, Row};
 use crate::prepared::{PreparedKey, scalar};
 use crate::tables::{Challenges, TABLES, Tables};
 use crate::verify::label;
@@ -44,13 +44,15 @@ fn row(v: &[Scalar; VECTORS]) -> Row {
     Row { product: [w, e0, e1, e2, e3], reads: [d0, d1, d2, d3], row, count, fractions: [a, b], eq }
 }
 
-/// Proves that the functionals sent are those of the list; returns the claim about the combination of all columns at the point
+/// Proves that the functionals sent are those of the list, and the values of `opened`, blinds taken off, at their
+/// points; returns the claim about the combination of all columns at the point
 /// where the argument ends, and the combination.
 pub fn prove(
     talk: &mut Talk<'_, Scalar>,
     srs: &Srs,
     key: &PreparedKey,
     challenges: &Challenges,
+    opened: &[(Committed, Vec<Scalar>)],
     alter: &Alter<'_>,
 ) -> Result<(Evaluation, Vec<Scalar>), ProveError> {
     let chi: Scalar = talk.transcript.challenge(label::CHI);
@@ -86,16 +88,27 @@ pub fn prove(
     let [weights, _, _, _, _, counts] = own.try_into().unwrap_or_default();
     let vectors: Vec<Vec<Scalar>> =
         [vec![weights], reads, denominators, vec![rows, counts], fractions, vec![eq_table(&s)]].concat();
-    let (sigma, ends) = rounds(talk, vectors, omega, alter);
+    let mut more = Vec::new();
+    let mut weight = omega.exp_u64(FIRST_COMBINATION);
+    for (f, point) in opened {
+        let mut pair = [f.coefficients.clone(), eq_table(point)];
+        pair[1].iter_mut().for_each(|x| *x *= weight);
+        pair.iter_mut().for_each(|v| v.resize(1 << short.sizes.domain, Scalar::ZERO));
+        more.push(pair);
+        weight *= omega;
+    }
+    let (sigma, ends, last) = rounds(talk, vectors, more, omega, alter);
     let [w, e0, e1, e2, e3, d0, d1, d2, d3, _, count, a, b, _] = ends;
     // Indices from the denominators, which are linear in them.
     let [a0, a1, a2, a3] = [(d0, e0), (d1, e1), (d2, e2), (d3, e3)].map(|(d, e)| f.denominator(d, e));
     let at: [Scalar; COLUMNS] = [w, a0, a1, a2, a3, count, e0, e1, e2, e3, a, b];
+    let at: Vec<Scalar> = at.into_iter().chain(last).collect();
     for (i, v) in at.iter().enumerate() {
         talk.clear(label::LIST_VALUE, alter.message.map_or(*v, |f| f(label::LIST_VALUE, i, *v)));
     }
     let xi: Scalar = talk.transcript.challenge(label::LIST_COMBINATION);
-    let terms: Vec<(Scalar, &Committed)> = xi.powers().take(COLUMNS).zip(&committed).collect();
+    let all = committed.iter().chain(opened.iter().map(|(f, _)| f));
+    let terms: Vec<(Scalar, &Committed)> = xi.powers().take(at.len()).zip(all).collect();
     let sum = Committed::combine(&terms);
     let value = terms.iter().zip(&at).fold(Scalar::ZERO, |a, ((p, _), v)| a + *p * *v);
     Ok((Evaluation { commitment: sum.point, point: sigma, value }, sum.coefficients))
@@ -148,23 +161,45 @@ fn send(
 fn rounds(
     talk: &mut Talk<'_, Scalar>,
     mut vectors: Vec<Vec<Scalar>>,
+    mut more: Vec<[Vec<Scalar>; 2]>,
     omega: Scalar,
     alter: &Alter<'_>,
-) -> (Vec<Scalar>, [Scalar; VECTORS]) {
+) -> (Vec<Scalar>, [Scalar; VECTORS], Vec<Scalar>) {
     let mut point = Vec::new();
     while vectors[0].len() > 1 {
         let mut message = message(&vectors, omega);
+        for [f, eq] in &more {
+            message.iter_mut().zip(products(f, eq)).for_each(|(m, p)| *m += p);
+        }
         if let Some(f) = alter.message {
             message[0] = f(label::LIST_ROUND, point.len(), message[0]);
         }
         message.iter().for_each(|x| talk.clear(label::LIST_ROUND, *x));
         let r: Scalar = talk.transcript.challenge(label::LIST_ROUND);
-        vectors.par_iter_mut().for_each(|v| {
+        vectors.par_iter_mut().chain(more.par_iter_mut().flatten()).for_each(|v| {
             *v = v.par_chunks(2).with_min_len(TASK).map(|p| p[0] + r * (p[1] - p[0])).collect();
         });
         point.push(r);
     }
-    (point, core::array::from_fn(|i| vectors[i][0]))
+    (point, core::array::from_fn(|i| vectors[i][0]), more.iter().map(|[f, _]| f[0]).collect())
+}
+
+/// What a product of two vectors adds to a round's message.
+fn products(f: &[Scalar], eq: &[Scalar]) -> [Scalar; DEGREE] {
+    let add = |a: [Scalar; DEGREE], b: [Scalar; DEGREE]| core::array::from_fn(|i| a[i] + b[i]);
+    let own = |x: usize| {
+        let (mut a, mut b) = (f[2 * x], eq[2 * x]);
+        let (da, db) = (f[2 * x + 1] - a, eq[2 * x + 1] - b);
+        let mut out = [a * b; DEGREE];
+        (a, b) = (a + da, b + db);
+        for o in &mut out[1..] {
+            (a, b) = (a + da, b + db);
+            *o = a * b;
+        }
+        out
+    };
+    let pairs = (0..f.len() / 2).into_par_iter().with_min_len(TASK);
+    pairs.map(own).reduce(|| [Scalar::ZERO; DEGREE], add)
 }
 
 /// A round's message: values at 0, 2, 3, 4, 5.
