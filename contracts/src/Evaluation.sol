@@ -15,8 +15,11 @@ library Evaluation {
     /// The rounds of the evaluation argument do not end in the values that were sent.
     error FunctionalsRejected();
 
-    /// What is left for the opening: twelve columns, combined by powers of `xi`, have `value` at `sigma`.
+    /// What is left for the opening: twelve columns and the combination of each geometry, combined by powers of `xi`, have
+    /// `value` at `sigma`.
     struct Claim {
+        /// Calldata offset of `F(tau)` and its blind for each geometry.
+        uint256 combined;
         /// Calldata offsets of `e_0 .. e_3` and of `A, B`.
         uint256 reads;
         uint256 helpers;
@@ -41,6 +44,7 @@ library Evaluation {
     function check(Phases.Run memory r, Key.Parsed memory k) internal view returns (Claim memory v) {
         unchecked {
             Round memory e;
+            v.combined = Phases.scalars(r, 2 * k.geometries);
             e.chi = Phases.draw(r);
             uint256 claim = Field.horner(r.values, 2 + k.columns, e.chi);
             v.reads = Phases.take(r, 256);
@@ -50,14 +54,64 @@ library Evaluation {
             e.s = Phases.words(k.d);
             Phases.draws(r, k.d, e.s);
             e.omega = Phases.draw(r);
+            claim = _claimed(k, v.combined, e.omega, claim);
             v.sigma = Phases.words(k.d);
             (e.left, r.t) = Sumcheck.degree5(r.pos, r.t, k.d, claim, v.sigma);
             r.pos += 160 * k.d;
-            e.values = Phases.scalars(r, 12);
+            e.values = Phases.scalars(r, 12 + k.geometries);
             v.xi = Phases.draw(r);
             (uint256 table, uint256 number) = Lists.tables(r, k, e.chi, v.sigma);
-            if (e.left != _summand(k, e, v.sigma, table, number)) revert FunctionalsRejected();
-            v.value = _combined(e.values, v.xi);
+            uint256 sum = _summand(k, e, v.sigma, table, number);
+            if (e.left != _combinations(r, k, e, v.sigma, sum)) revert FunctionalsRejected();
+            v.value = _combined(e.values, 12 + k.geometries, v.xi);
+        }
+    }
+
+    /// `sum + sum_g omega^(4 + g) F_g(tau)`.
+    function _claimed(Key.Parsed memory k, uint256 combined, uint256 omega, uint256 sum)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 order = Field.modulus();
+        unchecked {
+            uint256 weight = mulmod(omega, omega, order);
+            weight = mulmod(weight, weight, order);
+            for (uint256 end = combined + 64 * k.geometries; combined < end; combined += 64) {
+                sum = addmod(sum, mulmod(weight, Phases.word(combined), order), order);
+                weight = mulmod(weight, omega, order);
+            }
+            return sum;
+        }
+    }
+
+    /// `sum + sum_g omega^(4 + g) eq(tau_g, sigma) F_g(sigma)`, `tau_g` being `tau` cut to the height of a geometry.
+    function _combinations(Phases.Run memory r, Key.Parsed memory k, Round memory e, uint256 sigma, uint256 sum)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 order = Field.modulus();
+        unchecked {
+            uint256 omega = e.omega;
+            uint256 heights = Phases.words(k.geometries);
+            for (uint256 i = 0; i < k.trees; ++i) {
+                uint256 t = Key.tree(k, i);
+                if (!Key.isPublic(t)) Phases.store(heights + 32 * Key.slot(t), Key.height(t));
+            }
+            uint256 weight = mulmod(omega, omega, order);
+            weight = mulmod(weight, weight, order);
+            for (uint256 g = 0; g < k.geometries; ++g) {
+                uint256 height = Phases.load(heights + 32 * g);
+                uint256 eq = Field.eq(r.tau, sigma, height);
+                for (uint256 i = height; i < k.d; ++i) {
+                    eq = mulmod(eq, 1 + order - Phases.load(sigma + 32 * i), order);
+                }
+                uint256 value = mulmod(eq, Phases.word(e.values + 384 + 32 * g), order);
+                sum = addmod(sum, mulmod(weight, value, order), order);
+                weight = mulmod(weight, omega, order);
+            }
+            return sum;
         }
     }
 
@@ -107,11 +161,11 @@ library Evaluation {
         }
     }
 
-    /// The twelve values by powers of `xi`.
-    function _combined(uint256 values, uint256 xi) private pure returns (uint256 sum) {
+    /// All values by powers of `xi`.
+    function _combined(uint256 values, uint256 count, uint256 xi) private pure returns (uint256 sum) {
         uint256 order = Field.modulus();
         assembly ("memory-safe") {
-            for { let p := add(values, 384) } gt(p, values) {} {
+            for { let p := add(values, shl(5, count)) } gt(p, values) {} {
                 p := sub(p, 32)
                 sum := add(mulmod(sum, xi, order), calldataload(p))
             }
@@ -119,11 +173,12 @@ library Evaluation {
         }
     }
 
-    /// Adds the twelve commitments to the opening, the first with the factor `weight`.
-    function open(Claim memory v, Key.Parsed memory k, uint256 sum, uint256 weight) internal view {
+    /// Adds the twelve commitments to the opening; returns the factor of the next one, `xi^12`.
+    function open(Claim memory v, Key.Parsed memory k, uint256 sum) internal view returns (uint256 weight) {
         uint256 order = Field.modulus();
         unchecked {
             uint256 xi = v.xi;
+            weight = 1;
             for (uint256 p = k.list; p < k.list + 384; p += 64) {
                 Curve.addMemory(sum, p, weight);
                 weight = mulmod(weight, xi, order);
@@ -132,8 +187,10 @@ library Evaluation {
                 Curve.addCalldata(sum, p, weight);
                 weight = mulmod(weight, xi, order);
             }
-            Curve.addCalldata(sum, v.helpers, weight);
-            Curve.addCalldata(sum, v.helpers + 64, mulmod(weight, xi, order));
+            for (uint256 p = v.helpers; p < v.helpers + 128; p += 64) {
+                Curve.addCalldata(sum, p, weight);
+                weight = mulmod(weight, xi, order);
+            }
         }
     }
 }

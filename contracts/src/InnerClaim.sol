@@ -10,7 +10,7 @@ import {Sumcheck} from "./Sumcheck.sol";
 
 /// @title All equations as one claim about the pads
 /// @notice A message is what was sent minus its pad, so that every equation is affine in the pads `p`. Weighted by powers
-/// of a challenge they are one inner product `<c, p> = target`. This library makes `c` and `target` (windows 14 to 17).
+/// of a challenge they are one inner product `<c, p> = target`. This library makes `c` and `target` (windows 15 to 17).
 ///
 /// Pads are numbered in the order of use: rounds of phase 1 (three each), the six values `h d0 d1 n0 n1 dd`, four of each
 /// of the products `d0 d1`, `h dd`, `n0 d1`, `n1 d0`; rounds of phase 2 (two each), operands `a b`, four of the product
@@ -50,15 +50,15 @@ library InnerClaim {
         }
     }
 
-    /// Reads windows 14 to 17 and makes the claim.
-    function make(Phases.Run memory r, Key.Parsed memory k, PublicData.Place memory p)
+    /// Reads windows 15 to 17 and makes the claim; `combined` is where `F(tau)` and its blind lie for each geometry.
+    function make(Phases.Run memory r, Key.Parsed memory k, PublicData.Place memory p, uint256 combined)
         internal
         pure
         returns (Claim memory v)
     {
         unchecked {
             uint256 order = Field.modulus();
-            v.combined = Phases.scalars(r, 2 * k.geometries);
+            v.combined = combined;
             v.e = Phases.draw(r);
             v.reveals = Phases.scalars(r, 10);
             v.zeta = Phases.draw(r);

@@ -39,8 +39,8 @@ library Proof {
         unchecked {
             // Rounds, values at points, functionals, columns and masks; the argument; combinations, reveals, inner claim.
             uint256 words = 3 * k.nv + 6 + 2 * k.nk + 2 + 2 * k.l + 2 + k.columns + k.committed + k.masks;
-            words += 5 * k.d + 12 + 2 * k.geometries + 12;
-            return 64 * (10 + k.masks) + 32 * words + Mercury.size(k.geometries + 1, 1);
+            words += 5 * k.d + 12 + 3 * k.geometries + 12;
+            return 64 * (10 + k.masks) + 32 * words + Mercury.size(1, 1);
         }
     }
 
@@ -57,11 +57,11 @@ library Proof {
         Phases.products(r, k, s.place);
         Phases.claims(r, k);
         Evaluation.Claim memory e = Evaluation.check(r, k);
-        InnerClaim.Claim memory v = InnerClaim.make(r, k, s.place);
+        InnerClaim.Claim memory v = InnerClaim.make(r, k, s.place, e.combined);
         _open(r, k, s, v, e);
     }
 
-    /// The opening of the combination of each geometry, of the argument's columns, and of the masked pads.
+    /// The opening of all columns at the argument's point, and of the masked pads.
     function _open(
         Phases.Run memory r,
         Key.Parsed memory k,
@@ -71,22 +71,12 @@ library Proof {
     ) private view {
         unchecked {
             uint256 order = Field.modulus();
-            uint256 n = k.geometries;
-            Mercury.Evaluation[] memory claims = new Mercury.Evaluation[](n + 1);
-            for (uint256 i = 0; i < k.trees; ++i) {
-                uint256 t = Key.tree(k, i);
-                if (!Key.isPublic(t)) claims[Key.slot(t)] = Mercury.Evaluation(r.tau, Key.height(t), Phases.word(v.combined + 64 * Key.slot(t)));
-            }
-            claims[n] = Mercury.Evaluation(e.sigma, k.d, e.value);
+            Mercury.Evaluation[] memory claims = new Mercury.Evaluation[](1);
+            claims[0] = Mercury.Evaluation(e.sigma, k.d, e.value);
             Mercury.Inner[] memory inner = new Mercury.Inner[](1);
             inner[0] = Mercury.Inner(v.c, InnerClaim.pads(k), v.value);
-            uint256 longest = k.d;
-            for (uint256 i = 0; i < n; ++i) {
-                if (claims[i].length > longest) longest = claims[i].length;
-            }
-            (Mercury.Run memory m,) = Mercury.begin(r.pos, r.t, r.pending, (longest + 1) / 2, claims, inner);
-            (uint256 blind, uint256 weight) = _columns(r, k, s, v, m);
-            Evaluation.open(e, k, m.left, weight);
+            (Mercury.Run memory m,) = Mercury.begin(r.pos, r.t, r.pending, (k.d + 1) / 2, claims, inner);
+            uint256 blind = _columns(r, k, s, e, m.left, Evaluation.open(e, k, m.left));
             Curve.addCalldata(m.left, r.first, m.inner0);
             Curve.addCalldata(m.left, r.first + 64 * (2 + k.masks), mulmod(m.inner0, v.epsilon, order));
             blind = addmod(blind, mulmod(m.inner0, Phases.word(v.blind), order), order);
@@ -95,46 +85,44 @@ library Proof {
         }
     }
 
-    /// Adds every column's commitment; returns the multiple of the blinding base that is to be taken off, and the factor
-    /// of the next evaluation.
+    /// Adds every column's commitment, those of the first geometry with the factor `w`; returns the multiple of the
+    /// blinding base that is to be taken off.
     function _columns(
         Phases.Run memory r,
         Key.Parsed memory k,
         Statement memory s,
-        InnerClaim.Claim memory v,
-        Mercury.Run memory m
-    ) private view returns (uint256 blind, uint256 next) {
+        Evaluation.Claim memory e,
+        uint256 sum,
+        uint256 w
+    ) private view returns (uint256 blind) {
         unchecked {
             uint256 order = Field.modulus();
             uint256 weights = Phases.words(k.geometries);
-            uint256 w = 1;
             for (uint256 g = 0; g < k.geometries; ++g) {
                 Phases.store(weights + 32 * g, w);
-                blind = addmod(blind, mulmod(w, Phases.word(v.combined + 64 * g + 32), order), order);
-                w = mulmod(w, m.gamma, order);
+                blind = addmod(blind, mulmod(w, Phases.word(e.combined + 64 * g + 32), order), order);
+                w = mulmod(w, e.xi, order);
             }
-            next = w;
             uint256 mask = r.first + 64;
             uint256 column = r.combination;
             for (uint256 i = 0; i < k.trees; ++i) {
                 uint256 t = Key.tree(k, i);
                 w = Phases.load(weights + 32 * Key.slot(t));
                 if (Key.kind(t) == Key.MASK) {
-                    if (w == 1) Curve.addCalldata(m.left, mask);
-                    else Curve.addCalldata(m.left, mask, w);
+                    Curve.addCalldata(sum, mask, w);
                     mask += 64;
                 }
                 if (!Key.hasColumn(t) || Key.isPublic(t)) continue;
                 w = mulmod(w, Phases.load(column), order);
                 column += 32;
                 if (Key.kind(t) == Key.MODEL) {
-                    Curve.addMemory(m.left, k.model, w);
+                    Curve.addMemory(sum, k.model, w);
                 } else {
                     uint256 pos = r.helper;
                     if (Key.kind(t) == Key.TRACE) pos = r.first + 64 * (1 + k.masks);
                     else if (Key.kind(t) == Key.INPUT) pos = PublicData.point(k, s.place, Key.ioNumber(t));
                     else if (Key.kind(t) == Key.OUTPUT) pos = PublicData.point(k, s.place, k.inputs + Key.ioNumber(t));
-                    Curve.addCalldata(m.left, pos, w);
+                    Curve.addCalldata(sum, pos, w);
                 }
             }
         }

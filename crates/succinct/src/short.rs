@@ -311,7 +311,7 @@ impl ShortKey {
             && enough(s.low_bits, self.lows.len())
             && s.piece >= bits
             && s.piece * crate::tables::TABLES >= bits + s.points.iter().sum::<usize>()
-            && (s.piece + 2..=32).contains(&s.domain)
+            && ((s.piece + 2).max(s.points[2])..=40).contains(&s.domain)
     }
 
     /// Name of the compiled model.
