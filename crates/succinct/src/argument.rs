@@ -79,7 +79,6 @@ fn read_point(ch: &mut Channel<'_, Scalar>, what: &'static str) -> Result<Point,
 pub const FIRST_COMBINATION: u64 = 4;
 
 /// `eq(point, .)` at `sigma` for a polynomial that is zero behind the cells of its point.
-#[must_use]
 pub fn eq_cut(point: &[Scalar], sigma: &[Scalar]) -> Scalar {
     let (inside, above) = sigma.split_at(point.len().min(sigma.len()));
     above.iter().fold(eq_points(point, inside), |a, x| a * (Scalar::ONE - *x))
