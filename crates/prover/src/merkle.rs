@@ -11,7 +11,7 @@ use rayon::prelude::*;
 pub(crate) mod lanes;
 
 use crate::codeword::Codeword;
-use lanes::{BLOCK_BYTES, Block, Chaining, Hasher, LANES};
+use lanes::{BLOCK_BYTES, Block, Chaining, Hasher, LANES, Lane};
 
 /// Groups of nodes hashed by one task.
 const TASK: usize = 16;
@@ -30,6 +30,11 @@ const SALT_WORDS: usize = SALT_BYTES / 4;
 /// A number as the words of a block.
 fn split(x: u64) -> [u32; 2] {
     [x as u32, (x >> 32) as u32]
+}
+
+/// The numbers `first ..`, one in each lane, low words and high words.
+fn numbers(first: u64) -> [Lane; 2] {
+    [0, 1].map(|word| std::array::from_fn(|lane| split(first + lane as u64)[word]))
 }
 
 /// A Merkle tree over rows that are kept elsewhere.
@@ -140,9 +145,7 @@ impl Salts {
         for (at, hasher) in hashers.iter_mut().enumerate() {
             let group = task * SALTS + at;
             let mut tail = [[0; LANES]; WORDS];
-            for lane in 0..LANES {
-                [tail[0][lane], tail[1][lane]] = split((group * LANES + lane) as u64);
-            }
+            tail[..2].copy_from_slice(&numbers((group * LANES) as u64));
             tail[2..].copy_from_slice(&salts.as_flattened()[SALT_WORDS * at..][..SALT_WORDS]);
             let mut end = last(group);
             let fit = WORDS.min(16 - 2 * width);
@@ -161,9 +164,7 @@ impl Salts {
         let Some(seed) = &self.seed else { return [[[0; LANES]; 8]; 2] };
         let mut message = [[0; LANES]; 16];
         message[0] = [u32::from_le_bytes(*b"salt"); LANES];
-        for lane in 0..LANES {
-            [message[1][lane], message[2][lane]] = split(task * LANES as u64 + lane as u64);
-        }
+        message[1..3].copy_from_slice(&numbers(task * LANES as u64));
         lanes::extended(seed, &message, SALT_MESSAGE)
     }
 
