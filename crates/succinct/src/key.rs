@@ -92,7 +92,7 @@ pub(crate) fn geometry(relation: &Relation, visibility: &Visibility) -> Geometry
 
 impl Key {
     /// Checks that a key makes sense and is not too large to verify; keys from elsewhere need it before
-    /// [`PreparedKey::new`].
+    /// [`crate::PreparedKey::new`].
     ///
     /// # Errors
     /// See [`KeyError`].
