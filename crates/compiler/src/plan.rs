@@ -203,19 +203,13 @@ pub enum Cut {
     },
 }
 
-/// Bits `offset .. offset + bits` of a value that is cut to its domain.
+/// Bits of a value that is cut to its domain.
 #[derive(Clone, Copy, Debug)]
 pub struct Half {
-    /// Tensor of the bits before.
-    pub low: u32,
+    /// The bits before, with the look-up of both.
+    pub low: Limb,
     /// Tensor of the bits after, if they are committed.
     pub cut: Option<u32>,
-    /// Look-up of both.
-    pub lookup: u32,
-    /// First bit.
-    pub offset: u32,
-    /// Number of bits.
-    pub bits: u32,
 }
 
 /// One unit of witness generation.
@@ -421,13 +415,12 @@ impl Cut {
             Self::Halves { halves, result } => {
                 let mut arguments = vec![lo; lows.len()];
                 for half in halves {
-                    let mask = (1i64 << half.bits) - 1;
-                    let before: Vec<i64> = lows.iter().map(|y| (y >> half.offset) & mask).collect();
+                    let (before, mask) = (half.low.of(&lows), (1i64 << half.low.bits) - 1);
                     let end = |(&y, &sigma): (&i64, &i64)| [0, y, mask][(sigma + 1) as usize];
                     let after: Vec<i64> = before.iter().zip(sign).map(end).collect();
-                    arguments.iter_mut().zip(&after).for_each(|(u, c)| *u += c << half.offset);
-                    out.tuples.push((half.lookup, vec![sign.to_vec(), before.clone(), after.clone()]));
-                    out.tensors.push((half.low, before));
+                    arguments.iter_mut().zip(&after).for_each(|(u, c)| *u += c << half.low.offset);
+                    out.tuples.push((half.low.lookup, vec![sign.to_vec(), before.clone(), after.clone()]));
+                    out.tensors.push((half.low.tensor, before));
                     out.tensors.extend(half.cut.map(|t| (t, after)));
                 }
                 out.tuples.extend(result.map(|lookup| (lookup, vec![arguments, z.to_vec()])));

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod machine;
+#[path = "../../succinct/tests/setup/mod.rs"]
 mod setup;
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
@@ -10,10 +11,11 @@ use machine::{Machine, Outcome, account};
 use proveil_evm::abi::Abi;
 use proveil_evm::{Artifact, export};
 use proveil_protocol::transcript::{Digest, keccak256};
-use proveil_relation::key::{IoVisibility, ModelVisibility};
+use proveil_relation::key::IoVisibility;
+use proveil_succinct::prove::Deviation;
 use revm::primitives::{Address, U256};
 use setup::{Setup, setup};
-use support::relations;
+use support::{Mode, relations};
 
 macro_rules! artifact {
     ($name:literal) => {
@@ -43,7 +45,7 @@ impl World {
     fn new(input: IoVisibility) -> Self {
         let (mut machine, artifact) = (Machine::new(), artifact!("InsecureDevelopmentVerifier"));
         let verifier = machine.deploy(&artifact).0;
-        let setup = setup(&relations::dense(), ModelVisibility::Private, input, IoVisibility::Public);
+        let setup = setup(&relations::dense(), &Mode { input, ..Mode::secret(true) });
         let key = machine.deploy_code(&export::key_account(&setup.key.short.to_bytes())).0;
         Self { machine, verifier, artifact, setup, key }
     }
@@ -54,7 +56,7 @@ impl World {
 
     /// A proof for a context, as contracts take it, and the public data in it.
     fn prove(&self, context: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
-        let p = self.setup.prove_for(context);
+        let p = self.setup.prove_for(&context, Deviation::default()).unwrap();
         let public = self.setup.key.short.public_data(&p.statement).unwrap();
         (export::proof(self.key.into_array(), &public, &p.bytes), public)
     }

@@ -3,9 +3,9 @@
 
 mod machine;
 
-use machine::Machine;
+use machine::{Deployed, Machine};
 use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar, dot, eq_table, eval_mle};
-use proveil_evm::abi::{Abi, encode};
+use proveil_evm::abi::Abi;
 use proveil_evm::{Artifact, artifact};
 use proveil_kzg::mercury::{self, Claims, Evaluation, Inner};
 use proveil_kzg::srs::Srs;
@@ -13,33 +13,17 @@ use proveil_protocol::channel::{Channel, Value};
 use proveil_protocol::codec::{Reader, Writer};
 use proveil_protocol::sumcheck;
 use proveil_protocol::transcript::{Drawn, Hash, Transcript};
-use revm::primitives::Address;
 use sha2::{Digest as _, Sha256};
 
 fn harness() -> Artifact {
     Artifact::parse(include_str!("../../../contracts/out/Harness.json")).unwrap()
 }
 
-struct Deployed {
-    machine: Machine,
-    at: Address,
-    artifact: Artifact,
+fn deployed() -> Deployed {
+    Deployed::of(harness())
 }
 
 impl Deployed {
-    fn new() -> Self {
-        let (artifact, mut machine) = (harness(), Machine::new());
-        let (at, _) = machine.deploy(&artifact);
-        Self { machine, at, artifact }
-    }
-
-    fn call(&mut self, function: &str, arguments: &[Abi]) -> (Result<Vec<u8>, String>, u64) {
-        let data = [&self.artifact.function(function).unwrap()[..], &encode(arguments)].concat();
-        let outcome = self.machine.call(self.at, data);
-        let name = |b: Vec<u8>| self.artifact.error(&b).unwrap_or("no custom error").to_owned();
-        (outcome.result.map_err(name), outcome.gas)
-    }
-
     fn open(&mut self, c: &Case, proof: &[u8]) -> (Result<Vec<u8>, String>, u64) {
         let word = |x: &Scalar| Abi::Word(bytes(x));
         let coordinates = |p: &proveil_kzg::Point| {
@@ -142,7 +126,7 @@ fn matches_the_sources_of_the_artifacts() {
 
 #[test]
 fn accepts_openings_with_the_same_challenges() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     for (variables, inner) in
         [(&[6][..], &[][..]), (&[7], &[]), (&[0], &[]), (&[1], &[]), (&[5, 2], &[]), (&[6, 3], &[9]), (&[4], &[1, 30])]
     {
@@ -159,9 +143,9 @@ fn accepts_openings_with_the_same_challenges() {
 #[test]
 fn matches_the_gas_snapshot() {
     let (artifact, mut machine) = (harness(), Machine::new());
-    let (_, deployed) = machine.deploy(&artifact);
-    let mut lines = vec![format!("harness: {} bytes, {deployed} gas to deploy", artifact.runtime.len())];
-    let mut d = Deployed::new();
+    let (_, price) = machine.deploy(&artifact);
+    let mut lines = vec![format!("harness: {} bytes, {price} gas to deploy", artifact.runtime.len())];
+    let mut d = deployed();
     for (variables, inner) in [(&[12][..], &[][..]), (&[12, 12], &[]), (&[12, 12], &[200])] {
         let c = Case::new(variables, inner);
         let proof = c.prove().finish().0;
@@ -177,7 +161,7 @@ fn matches_the_gas_snapshot() {
 
 #[test]
 fn rejects_every_changed_byte_as_the_other_verifier_does() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let c = Case::new(&[3, 2], &[2]);
     let proof = c.prove().finish().0;
     for i in 0..proof.len() {
@@ -192,7 +176,7 @@ fn rejects_every_changed_byte_as_the_other_verifier_does() {
 
 #[test]
 fn rejects_other_encodings_with_the_error_of_the_check() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let c = Case::new(&[3], &[]);
     let (proof, leaves) = c.prove().finish();
     for l in &leaves {
@@ -247,7 +231,7 @@ fn plus_modulus(x: &[u8; 32]) -> [u8; 32] {
 
 #[test]
 fn rejects_false_claims_and_other_states() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let c = Case::new(&[4, 3], &[3]);
     let proof = c.prove().finish().0;
     let mut altered = |f: &dyn Fn(&mut Claims)| {
@@ -272,7 +256,7 @@ fn rejects_false_claims_and_other_states() {
 /// Rounds of either kind: random messages, which the verifier of sumchecks takes as they come.
 #[test]
 fn matches_reference_sumchecks() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     for (count, weighted) in [(1, false), (7, false), (1, true), (9, true)] {
         let per = if weighted { 3 } else { 2 };
         let mut coins = Transcript::new("rounds");
@@ -323,7 +307,7 @@ fn matches_reference_sumchecks() {
 /// What messages count in the claim that is left, against the expressions in pads that the hiding channel collects.
 #[test]
 fn matches_reference_coefficients_of_messages() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     for (count, weighted) in [(1, false), (8, false), (1, true), (6, true)] {
         let degree = if weighted { 3 } else { 2 };
         let mut coins = Transcript::new("coefficients");
@@ -357,7 +341,7 @@ fn matches_reference_coefficients_of_messages() {
 /// Functionals on the first addresses, against sums over all of them.
 #[test]
 fn matches_reference_sums_over_the_first_addresses() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let mut coins = Transcript::new("prefixes");
     let list = |v: &[Scalar]| Abi::List(v.iter().map(|x| Abi::Word(bytes(x))).collect());
     for count in [0, 1, 5] {

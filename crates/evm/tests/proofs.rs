@@ -3,52 +3,38 @@
 
 mod machine;
 mod numbers;
+#[path = "../../succinct/tests/setup/mod.rs"]
 mod setup;
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
 
-use machine::Machine;
-use proveil_evm::abi::{Abi, encode};
+use machine::{Deployed, Machine};
+use proveil_evm::abi::Abi;
 use proveil_evm::{Artifact, export};
 use proveil_protocol::transcript::{Digest, keccak256};
 use proveil_relation::key::{IoVisibility, ModelVisibility, Statement};
 use proveil_succinct::{ShortKey, verify_short};
 use revm::primitives::Address;
 use setup::{Setup, setup};
-use support::relations;
+use support::{Mode, relations};
 
 fn artifact() -> Artifact {
     Artifact::parse(include_str!("../../../contracts/out/InsecureDevelopmentVerifier.json")).unwrap()
 }
 
-/// The verifier in a machine, with keys.
-struct Deployed {
-    machine: Machine,
-    at: Address,
-    artifact: Artifact,
+/// The verifier in a machine.
+fn deployed() -> Deployed {
+    Deployed::of(artifact())
 }
 
 impl Deployed {
-    fn new() -> Self {
-        let (artifact, mut machine) = (artifact(), Machine::new());
-        let (at, _) = machine.deploy(&artifact);
-        Self { machine, at, artifact }
-    }
-
     fn key(&mut self, key: &ShortKey) -> Address {
         self.machine.deploy_code(&export::key_account(&key.to_bytes())).0
     }
 
-    fn data(&self, id: Digest, public: Digest, proof: Vec<u8>) -> Vec<u8> {
-        let arguments = [Abi::Bytes(proof), Abi::Word(id), Abi::Word(public)];
-        [&self.artifact.function("verify").unwrap()[..], &encode(&arguments)].concat()
-    }
-
-    fn call(&mut self, id: Digest, public: Digest, proof: Vec<u8>) -> (Result<(), String>, u64) {
-        let data = self.data(id, public, proof);
-        let outcome = self.machine.call(self.at, data);
-        let name = |b: Vec<u8>| self.artifact.error(&b).unwrap_or("no custom error").to_owned();
-        (outcome.result.map(|b| assert!(b.is_empty())).map_err(name), outcome.gas)
+    fn submit(&mut self, id: Digest, public: Digest, proof: Vec<u8>) -> (Result<(), String>, u64) {
+        let (result, gas) = self.call("verify", &[Abi::Bytes(proof), Abi::Word(id), Abi::Word(public)]);
+        (result.map(|b| assert!(b.is_empty())), gas)
     }
 
     /// A proof's messages under a key and a statement.
@@ -61,19 +47,19 @@ impl Deployed {
     ) -> (Result<(), String>, u64) {
         let public = key.public_data(statement).unwrap();
         let proof = export::proof(account.into_array(), &public, messages);
-        self.call(key.id(), keccak256(&[&public]), proof)
+        self.submit(key.id(), keccak256(&[&public]), proof)
     }
 }
 
 #[test]
 fn accepts_every_relation_in_every_mode() {
     use IoVisibility::{Committed, Private, Public};
-    let mut d = Deployed::new();
+    let mut d = deployed();
     for (name, case) in relations::all() {
         for (input, output) in [(Public, Public), (Private, Public), (Committed, Committed), (Public, Private)] {
             for model in [ModelVisibility::Public, ModelVisibility::Private] {
-                let s = setup(&case, model, input, output);
-                let proof = s.prove();
+                let s = setup(&case, &Mode { model, input, output, ..Mode::secret(true) });
+                let proof = s.honest();
                 let account = d.key(&s.key.short);
                 let (result, gas) = d.verify(&s.key.short, account, &proof.statement, &proof.bytes);
                 println!("{name}: {} bytes, {gas} gas", proof.bytes.len());
@@ -86,12 +72,12 @@ fn accepts_every_relation_in_every_mode() {
 /// Gas of whole transactions: a change of contracts, compiler or protocol shows here.
 #[test]
 fn matches_the_gas_snapshot() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let deployed = d.machine.deploy(&d.artifact).1;
     let mut lines = vec![format!("verifier: {} bytes, {deployed} gas to deploy", d.artifact.runtime.len())];
     for (name, case) in relations::all() {
-        let s = setup(&case, ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public);
-        let proof = s.prove();
+        let s = setup(&case, &Mode::secret(true));
+        let proof = s.honest();
         let account = d.key(&s.key.short);
         let (result, gas) = d.verify(&s.key.short, account, &proof.statement, &proof.bytes);
         assert_eq!(result, Ok(()));
@@ -105,7 +91,7 @@ fn matches_the_gas_snapshot() {
 }
 
 fn private() -> Setup {
-    setup(&relations::dense(), ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public)
+    setup(&relations::dense(), &Mode::secret(true))
 }
 
 /// What the other verifier says of messages.
@@ -118,9 +104,9 @@ const REFUSALS: [&str; 4] = ["NonCanonicalScalar", "InvalidPoint", "FunctionalsR
 
 #[test]
 fn rejects_every_changed_word_as_the_other_verifier_does() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let s = private();
-    let p = s.prove();
+    let p = s.honest();
     let account = d.key(&s.key.short);
     for i in 0..p.bytes.len() / 32 {
         let mut messages = p.bytes.clone();
@@ -135,9 +121,9 @@ fn rejects_every_changed_word_as_the_other_verifier_does() {
 
 #[test]
 fn rejects_other_encodings_with_the_error_of_the_check() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let s = private();
-    let p = s.prove();
+    let p = s.honest();
     let account = d.key(&s.key.short);
     for l in &p.leaves {
         let mut expect = |change: &dyn Fn(&mut [u8]), expected: &[&str]| {
@@ -162,39 +148,39 @@ fn rejects_other_encodings_with_the_error_of_the_check() {
 
 #[test]
 fn rejects_other_lengths_keys_and_statements() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let s = private();
-    let p = s.prove();
+    let p = s.honest();
     let account = d.key(&s.key.short);
     let (id, public) = (s.key.short.id(), s.key.short.public_data(&p.statement).unwrap());
     let digest = keccak256(&[&public]);
     let whole = export::proof(account.into_array(), &public, &p.bytes);
-    assert_eq!(d.call(id, digest, whole.clone()).0, Ok(()));
+    assert_eq!(d.submit(id, digest, whole.clone()).0, Ok(()));
     for n in [0, 3, 23, 24, 24 + public.len() - 1, whole.len() - 1] {
-        let e = d.call(id, digest, whole[..n].to_vec()).0.expect_err("accepted");
+        let e = d.submit(id, digest, whole[..n].to_vec()).0.expect_err("accepted");
         assert!(["WrongSelector", "ProofLength"].contains(&&*e), "{n} bytes: {e}");
     }
-    assert_eq!(d.call(id, digest, [&whole[..], &[0]].concat()).0, Err("ProofLength".into()));
+    assert_eq!(d.submit(id, digest, [&whole[..], &[0]].concat()).0, Err("ProofLength".into()));
     let changed = |at: usize| {
         let mut w = whole.clone();
         w[at] ^= 1;
         w
     };
-    assert_eq!(d.call(id, digest, changed(0)).0, Err("WrongSelector".into()));
-    assert_eq!(d.call(id, digest, changed(5)).0, Err("WrongKey".into()));
-    assert_eq!(d.call(id, digest, changed(24)).0, Err("WrongPublicData".into()));
-    assert_eq!(d.call([1; 32], digest, whole.clone()).0, Err("WrongKey".into()));
-    assert_eq!(d.call(id, [1; 32], whole.clone()).0, Err("WrongPublicData".into()));
+    assert_eq!(d.submit(id, digest, changed(0)).0, Err("WrongSelector".into()));
+    assert_eq!(d.submit(id, digest, changed(5)).0, Err("WrongKey".into()));
+    assert_eq!(d.submit(id, digest, changed(24)).0, Err("WrongPublicData".into()));
+    assert_eq!(d.submit([1; 32], digest, whole.clone()).0, Err("WrongKey".into()));
+    assert_eq!(d.submit(id, [1; 32], whole.clone()).0, Err("WrongPublicData".into()));
     // Other public data, honestly named: another context, another value.
     for at in [24, 24 + public.len() - 1] {
         let w = changed(at);
         let named = keccak256(&[&w[24..24 + public.len()]]);
-        let e = d.call(id, named, w).0.expect_err("accepted");
+        let e = d.submit(id, named, w).0.expect_err("accepted");
         assert!(REFUSALS.contains(&&*e) || e == "ValueOutOfRange", "{e}");
     }
     // A proof of another key, of the same key and another statement.
-    let t = setup(&relations::deep(2), ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public);
-    let (q, there) = (t.prove(), d.key(&t.key.short));
+    let t = setup(&relations::deep(2), &Mode::secret(true));
+    let (q, there) = (t.honest(), d.key(&t.key.short));
     assert!(d.verify(&t.key.short, there, &q.statement, &p.bytes).0.is_err());
     assert_eq!(d.verify(&t.key.short, there, &q.statement, &q.bytes).0, Ok(()));
 }
@@ -202,28 +188,28 @@ fn rejects_other_lengths_keys_and_statements() {
 /// Values outside the declared range coincide with others modulo the number of points, so they are refused.
 #[test]
 fn rejects_public_values_outside_their_range() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let s = private();
-    let p = s.prove();
+    let p = s.honest();
     let account = d.key(&s.key.short);
     let mut public = s.key.short.public_data(&p.statement).unwrap();
     public[32..].fill(255);
     let whole = export::proof(account.into_array(), &public, &p.bytes);
-    let e = d.call(s.key.short.id(), keccak256(&[&public]), whole).0.unwrap_err();
+    let e = d.submit(s.key.short.id(), keccak256(&[&public]), whole).0.unwrap_err();
     assert_eq!(e, "ValueOutOfRange");
 }
 
 /// Proofs without zero knowledge show what their keys do not say is public.
 #[test]
 fn rejects_keys_whose_proofs_do_not_hide() {
-    let mut d = Deployed::new();
+    let mut d = deployed();
     let s = private();
-    let p = s.prove();
+    let p = s.honest();
     let key = ShortKey { hiding: false, ..s.key.short.clone() };
     let account = d.key(&key);
     let public = s.key.short.public_data(&p.statement).unwrap();
     let whole = export::proof(account.into_array(), &public, &p.bytes);
-    assert_eq!(d.call(key.id(), keccak256(&[&public]), whole).0, Err("KeyNotHiding".into()));
+    assert_eq!(d.submit(key.id(), keccak256(&[&public]), whole).0, Err("KeyNotHiding".into()));
 }
 
 /// The verifier for production knows the mark of development set-ups, in front of everything else that a proof is.
@@ -235,7 +221,7 @@ fn rejects_keys_of_insecure_set_ups_in_production() {
     let mut d = Deployed { machine, at, artifact };
     assert!(d.artifact.runtime.len() <= 24_576);
     let s = private();
-    let p = s.prove();
+    let p = s.honest();
     assert!(s.key.short.srs.insecure);
     let account = d.key(&s.key.short);
     let refused = d.verify(&s.key.short, account, &p.statement, &p.bytes).0;

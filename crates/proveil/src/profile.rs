@@ -202,7 +202,7 @@ impl Wish<'_> {
         let mut chosen = self.best(budget)?;
         if budget.is_none() && self.visibility.model_hidden() {
             let limit = self.score(&chosen.cost) * 1.05;
-            let mut proofs = 16;
+            let mut proofs = LEAST_BUDGET.next_power_of_two();
             while let Some(more) =
                 self.best(Some(proofs)).filter(|m| self.score(&m.cost) <= limit && proofs <= MOST_BUDGET)
             {

@@ -10,6 +10,7 @@ use proveil_verifier::{PreparedKey, refresh as verifier};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::package::{Package, commit, model_tensors};
+use crate::workers::on_workers;
 
 /// Bytes that open a refresh file: name and format version.
 pub const REFRESH_MAGIC: [u8; 8] = *b"PVFRESH\x01";
@@ -38,12 +39,12 @@ impl Engine {
         }
         let seed = rand::random();
         let tensors = model_tensors(&p.graph, &p.key.relation, &p.params);
-        let new = commit(&self.key.layout, &tensors, &p.key.params, seed)?;
+        let new = on_workers(|| commit(&self.key.layout, &tensors, &p.key.params, seed))?;
         let (Some(old), Some(new)) = (self.model(), new) else {
             return Err(prover::RenewError::from(verifier::RefreshError::NoModel).into());
         };
         self.open_budget_of(&new.commitment(), store)?;
-        let made = prover::prove(&self.key, old, &new, store)?;
+        let made = on_workers(|| prover::prove(&self.key, old, &new, store))?;
         let package = Package { seed, epoch: Some(made.epoch.clone()), ..p.clone() };
         Ok((package, RefreshFile { epoch: made.epoch, proof: made.bytes }))
     }

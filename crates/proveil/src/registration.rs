@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::meta::Meta;
 use crate::package::model_tensors;
 use crate::proof::hex;
+use crate::workers::on_workers;
 
 /// Bytes that open a registration file: name and format version.
 pub const REGISTRATION_MAGIC: [u8; 8] = *b"PVREG\0\0\x01";
@@ -69,7 +70,7 @@ impl Engine {
         let witness = Witness { tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs };
         let bytes = key.encode();
         let prepared = in_force(PreparedKey::new(key), &self.key);
-        let proof = prover::prove(&self.key, &prepared, &witness, model, store)?;
+        let proof = on_workers(|| prover::prove(&self.key, &prepared, &witness, model, store))?;
         Ok(RegistrationFile { key: bytes, proof: proof.bytes })
     }
 }

@@ -1,54 +1,22 @@
 //! Cheating with the list of functionals: every way is refused, by the named check.
 #![forbid(unsafe_code)]
 
+mod setup;
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
 
 use proveil_algebra::{PrimeCharacteristicRing, Scalar, eq_index};
-use proveil_kzg::commit::Committed;
 use proveil_kzg::mercury::OpeningError;
-use proveil_kzg::srs::Srs;
 use proveil_protocol::channel::ProofError;
-use proveil_prover::coins::Coins;
-use proveil_relation::key::{IoVisibility, ModelVisibility, Visibility};
-use proveil_succinct::prove::{Alter, Deviation, Inputs, Proof, key_for, prove_with};
+use proveil_succinct::prove::{Alter, Deviation};
 use proveil_succinct::tables::{Challenges, TABLES};
-use proveil_succinct::{PreparedKey, ShortKey, VerifyError, verify, verify_short};
-use support::{Case, change_output, relations};
-
-fn srs() -> &'static Srs {
-    static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
-    SRS.get_or_init(|| Srs::dev(13).unwrap())
-}
-
-struct Setup {
-    key: PreparedKey,
-    case: Case,
-    model: Option<Committed>,
-}
-
-fn setup(case: &Case, zero_knowledge: bool) -> Setup {
-    let relation = case.relation.clone();
-    let visibility = Visibility {
-        zero_knowledge,
-        model: ModelVisibility::Private,
-        inputs: vec![IoVisibility::Private; relation.inputs.len()],
-        outputs: vec![IoVisibility::Public; relation.outputs.len()],
-    };
-    let coins = Coins::from_seed([7; 32], &[]);
-    let (key, model) = key_for(relation, visibility, srs(), &case.witness().tensors, &coins).unwrap();
-    Setup { key, case: case.clone(), model }
-}
+use proveil_succinct::{ShortKey, VerifyError, verify, verify_short};
+use setup::{Setup, setup, srs};
+use support::{Mode, change_output, relations};
 
 impl Setup {
-    fn prove(&self, deviation: Deviation<'_>) -> Proof {
-        let inputs = Inputs { model: self.model.as_ref(), context: b"test".to_vec(), ..Inputs::default() };
-        let coins = Coins::from_seed([9; 32], &[]);
-        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, deviation).expect("the prover finishes")
-    }
-
     fn refused(&self, deviation: Deviation<'_>) -> VerifyError {
-        let p = self.prove(deviation);
+        let p = self.prove(deviation).expect("the prover finishes");
         verify_short(&self.key.short, &p.statement, &p.bytes).expect_err("a forged proof is accepted")
     }
 }
@@ -61,8 +29,8 @@ fn check(check: &'static str) -> VerifyError {
 fn accepts_honest_proofs_from_short_keys_alone() {
     for zero_knowledge in [false, true] {
         for (name, case) in relations::all() {
-            let s = setup(&case, zero_knowledge);
-            let p = s.prove(Deviation::default());
+            let s = setup(&case, &Mode::secret(zero_knowledge));
+            let p = s.honest();
             let short = ShortKey::from_bytes(&s.key.short.to_bytes()).unwrap();
             verify_short(&short, &p.statement, &p.bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
         }
@@ -73,14 +41,14 @@ fn accepts_honest_proofs_from_short_keys_alone() {
 #[test]
 fn rejects_functionals_that_make_up_for_a_false_output() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), zero_knowledge);
-        let mut statement = s.prove(Deviation::default()).statement;
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
+        let mut statement = s.honest().statement;
         change_output(&mut statement, 0, 0, 1);
         let forge = |i: usize, v: Scalar, c: &Challenges| {
             if i == 0 { v + c.delta.square() * eq_index(&c.points[0], 0) } else { v }
         };
         let d = Deviation { functionals: Some(&forge), statement: Some(&statement), ..Deviation::default() };
-        let p = s.prove(d);
+        let p = s.prove(d).unwrap();
         let e = verify_short(&s.key.short, &p.statement, &p.bytes).unwrap_err();
         assert_eq!(e, check("functionals"));
         assert_eq!(verify(&s.key, &p.statement, &p.bytes).unwrap_err(), check("functional"));
@@ -90,7 +58,7 @@ fn rejects_functionals_that_make_up_for_a_false_output() {
 #[test]
 fn rejects_every_false_functional() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), zero_knowledge);
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
         for number in 0..s.key.list.outputs {
             let hits = std::cell::Cell::new(0);
             let forge = |i: usize, v: Scalar, _: &Challenges| {
@@ -101,7 +69,7 @@ fn rejects_every_false_functional() {
                 v + Scalar::ONE
             };
             let d = Deviation { functionals: Some(&forge), ..Deviation::default() };
-            let p = s.prove(d);
+            let p = s.prove(d).unwrap();
             assert_eq!(hits.get(), 1);
             assert_eq!(verify(&s.key, &p.statement, &p.bytes).unwrap_err(), check("functional"), "{number}");
             let e = verify_short(&s.key.short, &p.statement, &p.bytes).unwrap_err();
@@ -116,7 +84,7 @@ fn rejects_every_false_functional() {
 #[test]
 fn rejects_values_read_that_are_no_rows() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), zero_knowledge);
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
         for j in 0..TABLES {
             for i in [0, s.key.list.entries.len()] {
                 let wrong = |reads: &mut [Vec<Scalar>], _: &[Scalar]| reads[j][i] += Scalar::ONE;
@@ -138,7 +106,7 @@ fn rejects_values_read_that_are_no_rows() {
 #[test]
 fn rejects_rows_that_the_key_does_not_name() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), zero_knowledge);
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
         let unused = s.key.list.entries.len();
         for j in 0..TABLES {
             let from = j << s.key.short.sizes.piece;
@@ -157,7 +125,7 @@ fn rejects_rows_that_the_key_does_not_name() {
 
 #[test]
 fn rejects_forged_multiplicities_weights_and_fractions() {
-    let s = setup(&relations::dense(), true);
+    let s = setup(&relations::dense(), &Mode::secret(true));
     for column in 0..2 + TABLES {
         let columns = |c: &mut [Vec<Scalar>]| c[column][0] += Scalar::ONE;
         let list = Alter { columns: Some(&columns), ..Alter::default() };
@@ -176,7 +144,7 @@ fn rejects_forged_multiplicities_weights_and_fractions() {
 #[test]
 fn rejects_altered_rounds_and_values() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), zero_knowledge);
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
         for (name, count) in [("list round", s.key.short.sizes.domain), ("list column", 13)] {
             for place in 0..count {
                 let message =
@@ -193,7 +161,7 @@ fn rejects_altered_rounds_and_values() {
 #[test]
 fn rejects_keys_of_another_list() {
     for zero_knowledge in [false, true] {
-        let honest = setup(&relations::dense(), zero_knowledge);
+        let honest = setup(&relations::dense(), &Mode::secret(zero_knowledge));
         let first = |output: u8| {
             let mask = (1 << honest.key.short.sizes.mono_bits) - 1;
             let own =
@@ -201,12 +169,12 @@ fn rejects_keys_of_another_list() {
             honest.key.list.entries.iter().position(|e| own(&e)).unwrap()
         };
         for output in [0, 1, 2] {
-            let mut forged = setup(&relations::dense(), zero_knowledge);
+            let mut forged = setup(&relations::dense(), &Mode::secret(zero_knowledge));
             forged.key.list.entries[first(output)].weight += Scalar::ONE;
             forged.key.columns = forged.key.list.commit(srs()).unwrap();
             forged.key.short.list[0] = forged.key.columns[0].point;
             assert_ne!(forged.key.short.id(), honest.key.short.id());
-            let p = forged.prove(Deviation::default());
+            let p = forged.honest();
             assert_eq!(verify(&forged.key, &p.statement, &p.bytes).unwrap_err(), check("functional"), "{output}");
             assert!(verify_short(&honest.key.short, &p.statement, &p.bytes).is_err());
         }
@@ -216,8 +184,8 @@ fn rejects_keys_of_another_list() {
 #[test]
 fn rejects_every_short_key_but_the_own() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), zero_knowledge);
-        let p = s.prove(Deviation::default());
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
+        let p = s.honest();
         let bytes = s.key.short.to_bytes();
         let mut decoded = 0;
         for i in 0..bytes.len() {
@@ -229,7 +197,7 @@ fn rejects_every_short_key_but_the_own() {
             assert!(verify_short(&key, &p.statement, &p.bytes).is_err(), "byte {i}");
         }
         assert!(decoded > 32, "{decoded} keys make sense");
-        let other = setup(&relations::conv(), zero_knowledge);
+        let other = setup(&relations::conv(), &Mode::secret(zero_knowledge));
         assert!(verify_short(&other.key.short, &p.statement, &p.bytes).is_err());
     }
 }
@@ -238,8 +206,8 @@ fn rejects_every_short_key_but_the_own() {
 #[test]
 fn rejects_every_changed_message() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), zero_knowledge);
-        let p = s.prove(Deviation::default());
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
+        let p = s.honest();
         for l in &p.leaves {
             for at in (l.offset..l.offset + l.len).step_by(32) {
                 let mut bytes = p.bytes.clone();

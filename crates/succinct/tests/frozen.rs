@@ -2,50 +2,34 @@
 //! the same attack is refused.
 #![forbid(unsafe_code)]
 
+mod setup;
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
 
 use std::cell::RefCell;
 
 use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar, eq_index, eq_points};
-use proveil_kzg::commit::Committed;
-use proveil_kzg::srs::Srs;
 use proveil_protocol::sumcheck::lagrange;
 use proveil_protocol::transcript::{Drawn, Transcript};
-use proveil_prover::coins::Coins;
-use proveil_relation::key::{IoVisibility, ModelVisibility, Statement, Visibility};
+use proveil_relation::key::Statement;
 use proveil_succinct::argument::{DEGREE, Fingerprint};
-use proveil_succinct::prove::{Alter, AlterFunctional, Deviation, Inputs, Proof, key_for, prove_with};
+use proveil_succinct::prove::{Alter, AlterFunctional, Deviation, Proof};
 use proveil_succinct::tables::{Challenges, TABLES, Tables};
-use proveil_succinct::{PROTOCOL, PreparedKey, begin, verify_short_with};
-use support::{change_output, relations};
-
-fn srs() -> &'static Srs {
-    static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
-    SRS.get_or_init(|| Srs::dev(12).unwrap())
-}
+use proveil_succinct::{PROTOCOL, begin, verify_short_with};
+use setup::{Setup, setup};
+use support::{Mode, change_output, relations};
 
 /// A key, a false statement, and all challenges up to the opening.
-struct Setup {
-    key: PreparedKey,
-    model: Option<Committed>,
+struct Attack {
+    setup: Setup,
     statement: Statement,
     script: Vec<Scalar>,
 }
 
-impl Setup {
+impl Attack {
     fn new(zero_knowledge: bool) -> Self {
-        let relation = relations::dense().relation;
-        let visibility = Visibility {
-            zero_knowledge,
-            model: ModelVisibility::Private,
-            inputs: vec![IoVisibility::Private; relation.inputs.len()],
-            outputs: vec![IoVisibility::Public; relation.outputs.len()],
-        };
-        let coins = Coins::from_seed([7; 32], &[]);
-        let tensors = relations::dense().witness().tensors;
-        let (key, model) = key_for(relation, visibility, srs(), &tensors, &coins).unwrap();
-        let mut out = Self { key, model, statement: Statement::default(), script: Vec::new() };
+        let setup = setup(&relations::dense(), &Mode::secret(zero_knowledge));
+        let mut out = Self { setup, statement: Statement::default(), script: Vec::new() };
         out.statement = out.prove(None, Deviation::default()).statement;
         change_output(&mut out.statement, 0, 0, 1);
         let mut x = Scalar::from_u64(11);
@@ -58,11 +42,11 @@ impl Setup {
 
     /// Place of a challenge in the script.
     fn at(&self, name: &str) -> usize {
-        let (o, d) = (&self.key.short.outline, self.key.short.sizes.domain);
+        let (o, d) = (&self.setup.key.short.outline, self.setup.key.short.sizes.domain);
         let rho = 2 + o.nv;
         let delta = rho + o.out_vars;
         let gamma = delta + 1 + o.nk;
-        let chi = gamma + 1 + self.key.short.sizes.points[2] + o.trees.iter().map(|t| t.columns).sum::<usize>();
+        let chi = gamma + 1 + self.setup.key.short.sizes.points[2] + o.trees.iter().map(|t| t.columns).sum::<usize>();
         let places = [
             ("beta", 1),
             ("rho", rho),
@@ -91,7 +75,7 @@ impl Setup {
     }
 
     fn challenges(&self) -> Challenges {
-        let points = ["rho", "kappa", "tau"].into_iter().zip(self.key.short.sizes.points);
+        let points = ["rho", "kappa", "tau"].into_iter().zip(self.setup.key.short.sizes.points);
         let points: Vec<Vec<Scalar>> = points.map(|(name, n)| self.points(name, n).to_vec()).collect();
         Challenges {
             chi: self.get("chi"),
@@ -113,20 +97,17 @@ impl Setup {
 
     /// What an entry reads of the four tables, and at which rows.
     fn entry(&self, i: usize) -> ([Scalar; TABLES], [Scalar; TABLES]) {
-        let (key, piece) = (&self.key.short, self.key.short.sizes.piece);
+        let (key, piece) = (&self.setup.key.short, self.setup.key.short.sizes.piece);
         let tables = Tables::new(&key.sizes, &key.monos, &key.lows, &self.challenges()).unwrap();
-        let rows = self.key.list.entries.get(i).map_or([0; TABLES], |e| e.rows);
+        let rows = self.setup.key.list.entries.get(i).map_or([0; TABLES], |e| e.rows);
         let first = std::array::from_fn::<u32, TABLES, _>(|j| (j << piece) as u32);
-        let rows = if i < self.key.list.entries.len() { rows } else { first };
+        let rows = if i < self.setup.key.list.entries.len() { rows } else { first };
         let value = |j: usize| tables.rows(j)[(rows[j] - first[j]) as usize];
         (std::array::from_fn(value), rows.map(|r| Scalar::from_u64(u64::from(r))))
     }
 
     fn prove(&self, transcript: Option<&Transcript>, deviation: Deviation<'_>) -> Proof {
-        let inputs = Inputs { model: self.model.as_ref(), ..Inputs::default() };
-        let coins = Coins::from_seed([9; 32], &[]);
-        let deviation = Deviation { transcript, ..deviation };
-        prove_with(&self.key, srs(), &relations::dense().witness(), &inputs, &coins, deviation).unwrap()
+        self.setup.prove(Deviation { transcript, ..deviation }).unwrap()
     }
 
     fn frozen(&self) -> Transcript {
@@ -144,10 +125,10 @@ impl Setup {
         let deviation = Deviation { statement: Some(&self.statement), ..deviation };
         let frozen = self.frozen();
         let p = self.prove(Some(&frozen), deviation);
-        let verdict = |p: &Proof, t: Transcript| verify_short_with(&self.key.short, &p.statement, &p.bytes, t);
+        let verdict = |p: &Proof, t: Transcript| verify_short_with(&self.setup.key.short, &p.statement, &p.bytes, t);
         assert_eq!(verdict(&p, frozen), Ok(()), "{name}: the attack works on known challenges");
-        let data = self.key.short.public_data(&self.statement).unwrap();
-        let real = || begin(&self.key.short.id(), &data);
+        let data = self.setup.key.short.public_data(&self.statement).unwrap();
+        let real = || begin(&self.setup.key.short.id(), &data);
         assert!(verdict(&p, real()).is_err(), "{name}");
         assert!(verdict(&self.prove(None, deviation), real()).is_err(), "{name}");
     }
@@ -162,12 +143,12 @@ fn shifted(i: usize, v: Scalar, c: &Challenges) -> Scalar {
 #[test]
 fn rejects_reads_made_for_a_known_fingerprint() {
     for zero_knowledge in [false, true] {
-        let s = Setup::new(zero_knowledge);
-        let (mask, unused) = ((1 << s.key.short.sizes.mono_bits) - 1, s.key.list.entries.len());
-        let first = |e: &proveil_succinct::list::Entry| s.key.list.monos[e.rows[0] as usize & mask].output == 0;
-        let i = s.key.list.entries.iter().position(first).unwrap();
+        let s = Attack::new(zero_knowledge);
+        let (mask, unused) = ((1 << s.setup.key.short.sizes.mono_bits) - 1, s.setup.key.list.entries.len());
+        let first = |e: &proveil_succinct::list::Entry| s.setup.key.list.monos[e.rows[0] as usize & mask].output == 0;
+        let i = s.setup.key.list.entries.iter().position(first).unwrap();
         let ((e, a), (e_pad, a_pad)) = (s.entry(i), s.entry(unused));
-        let product = e.iter().fold(s.key.list.entries[i].weight, |p, x| p * *x);
+        let product = e.iter().fold(s.setup.key.list.entries[i].weight, |p, x| p * *x);
         let forged = e[0] * (product + s.gap()) * product.inverse();
         let f = s.fingerprint();
         let inverse = |a: Scalar, e: Scalar| f.denominator(a, e).inverse();
@@ -182,11 +163,11 @@ fn rejects_reads_made_for_a_known_fingerprint() {
 #[test]
 fn rejects_fractions_made_for_known_weights() {
     for zero_knowledge in [false, true] {
-        let s = Setup::new(zero_knowledge);
+        let s = Attack::new(zero_knowledge);
         let (f, omega) = (s.fingerprint(), s.get("omega"));
         let (e, a) = s.entry(0);
         let product = (0..3).fold(Scalar::ONE, |p, j| p * f.denominator(a[j], e[j]));
-        let eq = eq_index(s.points("point", s.key.short.sizes.domain), 0);
+        let eq = eq_index(s.points("point", s.setup.key.short.sizes.domain), 0);
         let change = s.gap() * (omega + omega.square() * eq * product).inverse();
         let fractions = |all: &mut [Vec<Scalar>]| all[0][0] += change;
         s.check("weights", &shifted, Alter { fractions: Some(&fractions), ..Alter::default() });
@@ -197,9 +178,9 @@ fn rejects_fractions_made_for_known_weights() {
 #[test]
 fn rejects_rounds_made_for_a_known_challenge() {
     for zero_knowledge in [false, true] {
-        let s = Setup::new(zero_knowledge);
-        for round in [0, s.key.short.sizes.domain - 1] {
-            let r = s.points("rounds", s.key.short.sizes.domain);
+        let s = Attack::new(zero_knowledge);
+        for round in [0, s.setup.key.short.sizes.domain - 1] {
+            let r = s.points("rounds", s.setup.key.short.sizes.domain);
             // What is left of the gap after the rounds before.
             let gap = r[..round].iter().fold(s.gap(), |g, r| g * lagrange(DEGREE, *r)[1]);
             let l = lagrange(DEGREE, r[round]);
@@ -215,7 +196,7 @@ fn rejects_rounds_made_for_a_known_challenge() {
 #[test]
 fn rejects_values_made_for_a_known_combination() {
     for zero_knowledge in [false, true] {
-        let s = Setup::new(zero_knowledge);
+        let s = Attack::new(zero_knowledge);
         let seen = RefCell::new(vec![Scalar::ZERO; 13]);
         let record = |name: &str, i: usize, x: Scalar| {
             if name == "list column" {
@@ -227,7 +208,7 @@ fn rejects_values_made_for_a_known_combination() {
         let deviation = Deviation { list, statement: Some(&s.statement), ..Deviation::default() };
         s.prove(Some(&s.frozen()), Deviation { functionals: Some(&shifted), ..deviation });
         let at = seen.borrow().clone();
-        let domain = s.key.short.sizes.domain;
+        let domain = s.setup.key.short.sizes.domain;
         let (sigma, omega) = (s.points("rounds", domain), s.get("omega"));
         let gap = sigma.iter().fold(s.gap(), |g, r| g * lagrange(DEGREE, *r)[1]);
         let reads = at[6..10].iter().fold(Scalar::ONE, |p, e| p * *e);

@@ -1,86 +1,24 @@
 //! The relations of the transparent backend's tests, proved here: the same witnesses are accepted and refused.
 #![forbid(unsafe_code)]
 
+mod setup;
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
 
 use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar};
-use proveil_kzg::commit::Committed;
 use proveil_kzg::mercury::OpeningError;
-use proveil_kzg::srs::Srs;
 use proveil_protocol::channel::ProofError;
 use proveil_prover::AlterCounts;
 use proveil_prover::coins::Coins;
 use proveil_relation::check::Limits;
-use proveil_relation::key::{IoVisibility, ModelVisibility, Statement, Visibility};
-use proveil_relation::layout::TreeKind;
+use proveil_relation::key::{IoVisibility, ModelVisibility, Statement};
 use proveil_relation::{Access, Coef, Expr, Home, Relation};
-use proveil_succinct::prove::{Deviation, Inputs, Proof, ProveError, commit_io, key_for, prove_with};
-use proveil_succinct::{Key, PreparedKey, VerifyError, verify};
-use support::{Case, change_output, relations, settings};
-
-fn srs() -> &'static Srs {
-    static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
-    SRS.get_or_init(|| Srs::dev(13).unwrap())
-}
-
-#[derive(Clone, Copy)]
-struct Mode {
-    zero_knowledge: bool,
-    model: ModelVisibility,
-    input: IoVisibility,
-    output: IoVisibility,
-}
-
-impl Mode {
-    fn secret(zero_knowledge: bool) -> Self {
-        let (model, input, output) = (ModelVisibility::Private, IoVisibility::Private, IoVisibility::Public);
-        Self { zero_knowledge, model, input, output }
-    }
-}
-
-struct Setup {
-    key: PreparedKey,
-    case: Case,
-    model: Option<Committed>,
-    inputs: Vec<Option<Committed>>,
-    outputs: Vec<Option<Committed>>,
-}
-
-fn setup(case: &Case, mode: Mode) -> Setup {
-    let relation = case.relation.clone();
-    let visibility = Visibility {
-        zero_knowledge: mode.zero_knowledge,
-        model: mode.model,
-        inputs: vec![mode.input; relation.inputs.len()],
-        outputs: vec![mode.output; relation.outputs.len()],
-    };
-    let (inputs, outputs) = (relation.inputs.len() as u32, relation.outputs.len() as u32);
-    let coins = Coins::from_seed([7; 32], &[]);
-    let tensors = case.witness().tensors;
-    let (key, model) = key_for(relation, visibility, srs(), &tensors, &coins).unwrap();
-    let io = |k: TreeKind| commit_io(&key, srs(), k, &tensors, &coins).ok();
-    let inputs = (0..inputs).map(|k| io(TreeKind::Input(k))).collect();
-    let outputs = (0..outputs).map(|k| io(TreeKind::Output(k))).collect();
-    Setup { key, case: case.clone(), model, inputs, outputs }
-}
+use proveil_succinct::prove::{Deviation, Inputs, Proof, prove_with};
+use proveil_succinct::{Key, VerifyError, verify};
+use setup::{Setup, setup, srs};
+use support::{Case, Mode, change_output, relations, settings};
 
 impl Setup {
-    fn prove(&self, deviation: Deviation<'_>) -> Result<Proof, ProveError> {
-        let inputs = Inputs {
-            model: self.model.as_ref(),
-            inputs: self.inputs.iter().map(Option::as_ref).collect(),
-            outputs: self.outputs.iter().map(Option::as_ref).collect(),
-            context: b"test".to_vec(),
-        };
-        let coins = Coins::from_seed([9; 32], &[]);
-        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, deviation)
-    }
-
-    fn honest(&self) -> Proof {
-        self.prove(Deviation::default()).expect("an honest proof")
-    }
-
     fn verify(&self, p: &Proof) -> Result<(), VerifyError> {
         verify(&self.key, &p.statement, &p.bytes)
     }
@@ -93,7 +31,7 @@ fn accepts_every_relation_in_every_mode() {
         for zero_knowledge in [false, true] {
             for (input, output) in [(Public, Public), (Private, Public), (Committed, Committed), (Public, Private)] {
                 for model in [ModelVisibility::Public, ModelVisibility::Private] {
-                    let s = setup(&case, Mode { zero_knowledge, model, input, output });
+                    let s = setup(&case, &Mode { model, input, output, ..Mode::secret(zero_knowledge) });
                     s.verify(&s.honest())
                         .unwrap_or_else(|e| panic!("{name} {zero_knowledge} {input:?} {output:?}: {e}"));
                 }
@@ -156,7 +94,7 @@ fn values(case: &Case) -> [Vec<Vec<Vec<Scalar>>>; 2] {
 }
 
 /// A proof of a witness that need not satisfy anything; the check that refuses it.
-fn forge(case: &Case, mode: Mode, deviation: Deviation<'_>) -> VerifyError {
+fn forge(case: &Case, mode: &Mode, deviation: Deviation<'_>) -> VerifyError {
     let s = setup(case, mode);
     let [tuples, tables] = values(case);
     let (tuples, tables) = (deviation.tuples.unwrap_or(&tuples), deviation.tables.unwrap_or(&tables));
@@ -185,7 +123,7 @@ fn rejects_wrong_cells_anywhere() {
             }
             for zero_knowledge in [false, true] {
                 let wrong = case.with(&d.name, d.cells() / 2, 1);
-                let e = forge(&wrong, Mode::secret(zero_knowledge), Deviation::default());
+                let e = forge(&wrong, &Mode::secret(zero_knowledge), Deviation::default());
                 expect(zero_knowledge, "claims at the common point", &e, &format!("{name}: {}", d.name));
             }
         }
@@ -200,7 +138,7 @@ fn rejects_tuples_that_are_not_of_the_committed_cells() {
         let d = &honest.relation.tensors.iter().find(|d| d.home == Home::Trace).unwrap().name;
         let wrong = honest.with(d, 0, 1);
         let deviation = Deviation { tuples: Some(&tuples), tables: Some(&tables), ..Deviation::default() };
-        let e = forge(&wrong, Mode::secret(zero_knowledge), deviation);
+        let e = forge(&wrong, &Mode::secret(zero_knowledge), deviation);
         assert!(matches!(e, VerifyError::Proof(ProofError::Check { .. }) | VerifyError::Opening(_)), "{e}");
     }
 }
@@ -212,7 +150,7 @@ fn rejects_forged_multiplicities() {
     for change in changes {
         for zero_knowledge in [false, true] {
             let d = Deviation { multiplicities: Some(change), ..Deviation::default() };
-            let e = forge(&relations::dense(), Mode::secret(zero_knowledge), d);
+            let e = forge(&relations::dense(), &Mode::secret(zero_knowledge), d);
             expect(zero_knowledge, "claims at the common point", &e, "multiplicities");
         }
     }
@@ -244,7 +182,7 @@ fn rejects_altered_messages_at_the_named_check() {
                 x + Scalar::from_u64(3)
             };
             let d = Deviation { cheat: Some(&cheat), ..Deviation::default() };
-            let e = forge(&relations::dense(), Mode::secret(zero_knowledge), d);
+            let e = forge(&relations::dense(), &Mode::secret(zero_knowledge), d);
             assert!(hits.get() > 0, "{name} was never sent");
             expect(zero_knowledge, check, &e, name);
         }
@@ -254,7 +192,7 @@ fn rejects_altered_messages_at_the_named_check() {
 #[test]
 fn rejects_false_outputs_and_other_statements() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), Mode::secret(zero_knowledge));
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
         let honest = s.honest();
         let mut false_one = honest.statement.clone();
         change_output(&mut false_one, 0, 0, 1);
@@ -263,7 +201,7 @@ fn rejects_false_outputs_and_other_statements() {
         expect(zero_knowledge, "products", &s.verify(&forged).unwrap_err(), "false output");
         let context = Statement { context: b"another".to_vec(), ..honest.statement.clone() };
         assert!(verify(&s.key, &context, &honest.bytes).is_err());
-        let other = setup(&relations::conv(), Mode::secret(zero_knowledge));
+        let other = setup(&relations::conv(), &Mode::secret(zero_knowledge));
         assert!(verify(&other.key, &honest.statement, &honest.bytes).is_err());
     }
 }
@@ -271,11 +209,11 @@ fn rejects_false_outputs_and_other_statements() {
 #[test]
 fn rejects_another_model_input_or_output_commitment() {
     let mode = Mode { input: IoVisibility::Committed, output: IoVisibility::Committed, ..Mode::secret(true) };
-    let mut s = setup(&relations::dense(), mode);
+    let mut s = setup(&relations::dense(), &mode);
     let honest = s.honest();
     s.verify(&honest).unwrap();
     let weights = s.case.relation.tensors.iter().find(|d| d.home == Home::Model).unwrap().name.clone();
-    let other = setup(&s.case.with(&weights, 0, 1), mode);
+    let other = setup(&s.case.with(&weights, 0, 1), &mode);
     assert_ne!(s.key.inner.digest, other.key.inner.digest);
     // The key of one model, the commitment of another.
     s.model = other.model;
@@ -286,7 +224,7 @@ fn rejects_another_model_input_or_output_commitment() {
 #[test]
 fn rejects_every_changed_byte() {
     for zero_knowledge in [false, true] {
-        let s = setup(&relations::dense(), Mode::secret(zero_knowledge));
+        let s = setup(&relations::dense(), &Mode::secret(zero_knowledge));
         let p = s.honest();
         for i in (0..p.bytes.len()).step_by(if zero_knowledge { 7 } else { 5 }) {
             let mut bytes = p.bytes.clone();
@@ -302,7 +240,7 @@ fn rejects_every_changed_byte() {
 /// Lengths follow from the key; two proofs of one witness share nothing but public commitments.
 #[test]
 fn accepts_proofs_without_common_messages() {
-    let s = setup(&relations::dense(), Mode::secret(true));
+    let s = setup(&relations::dense(), &Mode::secret(true));
     let inputs = Inputs { model: s.model.as_ref(), context: b"test".to_vec(), ..Inputs::default() };
     let make = |seed| {
         let coins = Coins::from_seed([seed; 32], &[]);
@@ -327,7 +265,7 @@ fn accepts_keys_of_every_relation_and_their_least_heights() {
     for (name, case) in relations::all() {
         for visibility in [IoVisibility::Private, IoVisibility::Committed] {
             let mode = Mode { input: visibility, output: visibility, ..Mode::secret(true) };
-            let s = setup(&case, mode);
+            let s = setup(&case, &mode);
             let layout = &s.key.inner.layout;
             assert!(layout.trees.iter().all(|t| t.columns <= 1), "{name}");
             let cells = |tree: usize| -> usize {
@@ -346,7 +284,7 @@ fn accepts_keys_of_every_relation_and_their_least_heights() {
 
 #[test]
 fn rejects_keys_that_make_no_sense() {
-    let s = setup(&relations::dense(), Mode::secret(true));
+    let s = setup(&relations::dense(), &Mode::secret(true));
     let key = Key {
         relation: s.case.relation.clone(),
         visibility: s.key.inner.key.visibility.clone(),

@@ -232,7 +232,7 @@ impl Site<'_> {
             let table = l.table(&format!("cut to {bits} bits"), tables::saturated(&clamp));
             let tuple = vec![cells(sign, vars), cells(low, vars), after];
             let what = if steady && cut.is_none() { "table".into() } else { format!("cut{at}") };
-            Half { low, cut, lookup: self.look(l, &what, table, tuple), offset: at, bits }
+            Half { low: Limb { tensor: low, lookup: self.look(l, &what, table, tuple), offset: at, bits }, cut }
         };
         let first = l.commit(&format!("{name}/cut"), std::slice::from_ref(&self.space));
         let below = half(l, (0, middle), low, Some(first), cells(first, vars));

@@ -37,6 +37,29 @@ pub struct Outcome {
     pub gas: u64,
 }
 
+/// A contract in a machine of its own.
+pub struct Deployed {
+    pub machine: Machine,
+    pub at: Address,
+    pub artifact: Artifact,
+}
+
+impl Deployed {
+    /// Deploys a contract without arguments.
+    pub fn of(artifact: Artifact) -> Self {
+        let mut machine = Machine::new();
+        let at = machine.deploy(&artifact).0;
+        Self { machine, at, artifact }
+    }
+
+    /// What a call returns, or the name of the error, and the gas of the transaction.
+    pub fn call(&mut self, function: &str, arguments: &[Abi]) -> (Result<Vec<u8>, String>, u64) {
+        let outcome = self.machine.send(self.at, &self.artifact, function, arguments);
+        let name = |b: Vec<u8>| self.artifact.error(&b).unwrap_or("no custom error").to_owned();
+        (outcome.result.map_err(name), outcome.gas)
+    }
+}
+
 /// An account with money.
 pub fn account(i: u8) -> Address {
     Address::repeat_byte(i)

@@ -162,12 +162,8 @@ fn prove_all(
     for (inputs, _) in judged {
         let cells = encode(specs, inputs)?;
         cut += specs.iter().zip(inputs).filter_map(|(s, t)| s.encode(&t.data).ok()).map(|r| r.1).sum::<usize>();
-        if prove_s.is_empty() {
-            let clock = Instant::now();
-            engine.prove(&cells, b"")?;
-            out.insert("prove_first_s".into(), json!(clock.elapsed().as_secs_f64()));
-        }
-        let (proved, s) = timed(|| Ok(engine.prove(&cells, b"")?))?;
+        let (proved, s, first) = timed_with_first(|| Ok(engine.prove(&cells, b"")?))?;
+        out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);
         let (results, s) = timed(|| Ok(proveil::verify(&engine.key, &proved.file)?))?;
         verify_s.push(s);
@@ -274,7 +270,12 @@ fn guarded<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 /// The last result and the median time of one run, of three short ones, or of as many as [`ENOUGH`] takes. The first
 /// run of several is left out: it pays for memory that the process has never touched, several times its own work on
 /// a virtual machine, and whatever is measured before something else would look dearer for it.
-fn timed<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
+fn timed<T>(f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
+    timed_with_first(f).map(|(value, s, _)| (value, s))
+}
+
+/// [`timed`] with the time of the first run.
+fn timed_with_first<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64, f64), Failure> {
     let mut times = Vec::new();
     loop {
         let start = Instant::now();
@@ -282,8 +283,8 @@ fn timed<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failu
         times.push(start.elapsed().as_secs_f64());
         let enough = times.len() > RUNS && times.iter().sum::<f64>() > ENOUGH;
         if enough || times.len() > MOST_RUNS || times.iter().any(|s| *s > SHORT) {
-            let cold = usize::from(times.len() > 1);
-            return Ok((value, median(times.split_off(cold))));
+            let (first, cold) = (times[0], usize::from(times.len() > 1));
+            return Ok((value, median(times.split_off(cold)), first));
         }
     }
 }

@@ -8,6 +8,7 @@ use proveil_kzg::srs::Srs;
 use proveil_prover::talk::Talk;
 use rayon::prelude::*;
 
+use super::rounds::{fold, sum};
 use super::{ProveError, as_commitment};
 use crate::argument::{COLUMNS, DEGREE, FIRST_COMBINATION, Fingerprint, Row};
 use crate::prepared::{PreparedKey, scalar};
@@ -36,8 +37,6 @@ pub struct Alter<'a> {
 
 /// Number of vectors that the sumcheck folds.
 const VECTORS: usize = 14;
-/// Fewest pairs that are worth a task.
-const TASK: usize = 1 << 9;
 
 fn row(v: &[Scalar; VECTORS]) -> Row {
     let [w, e0, e1, e2, e3, d0, d1, d2, d3, row, count, a, b, eq] = *v;
@@ -45,8 +44,8 @@ fn row(v: &[Scalar; VECTORS]) -> Row {
 }
 
 /// Proves that the functionals sent are those of the list, and the values of `opened`, blinds taken off, at their
-/// points; returns the claim about the combination of all columns at the point
-/// where the argument ends, and the combination.
+/// points; returns the claim about the combination of all columns at the point where the argument ends, and the
+/// combination.
 pub fn prove(
     talk: &mut Talk<'_, Scalar>,
     srs: &Srs,
@@ -109,9 +108,9 @@ pub fn prove(
     let xi: Scalar = talk.transcript.challenge(label::LIST_COMBINATION);
     let all = committed.iter().chain(opened.iter().map(|(f, _)| f));
     let terms: Vec<(Scalar, &Committed)> = xi.powers().take(at.len()).zip(all).collect();
-    let sum = Committed::combine(&terms);
+    let all = Committed::combine(&terms);
     let value = terms.iter().zip(&at).fold(Scalar::ZERO, |a, ((p, _), v)| a + *p * *v);
-    Ok((Evaluation { commitment: sum.point, point: sigma, value }, sum.coefficients))
+    Ok((Evaluation { commitment: all.point, point: sigma, value }, all.coefficients))
 }
 
 /// The values that entries read, by table, and all tables' rows.
@@ -176,9 +175,7 @@ fn rounds(
         }
         message.iter().for_each(|x| talk.clear(label::LIST_ROUND, *x));
         let r: Scalar = talk.transcript.challenge(label::LIST_ROUND);
-        vectors.par_iter_mut().chain(more.par_iter_mut().flatten()).for_each(|v| {
-            *v = v.par_chunks(2).with_min_len(TASK).map(|p| p[0] + r * (p[1] - p[0])).collect();
-        });
+        vectors.par_iter_mut().chain(more.par_iter_mut().flatten()).for_each(|v| fold(v, r));
         point.push(r);
     }
     (point, core::array::from_fn(|i| vectors[i][0]), more.iter().map(|[f, _]| f[0]).collect())
@@ -186,7 +183,6 @@ fn rounds(
 
 /// What a product of two vectors adds to a round's message.
 fn products(f: &[Scalar], eq: &[Scalar]) -> [Scalar; DEGREE] {
-    let add = |a: [Scalar; DEGREE], b: [Scalar; DEGREE]| core::array::from_fn(|i| a[i] + b[i]);
     let own = |x: usize| {
         let (mut a, mut b) = (f[2 * x], eq[2 * x]);
         let (da, db) = (f[2 * x + 1] - a, eq[2 * x + 1] - b);
@@ -198,13 +194,11 @@ fn products(f: &[Scalar], eq: &[Scalar]) -> [Scalar; DEGREE] {
         }
         out
     };
-    let pairs = (0..f.len() / 2).into_par_iter().with_min_len(TASK);
-    pairs.map(own).reduce(|| [Scalar::ZERO; DEGREE], add)
+    sum(f.len() / 2, own)
 }
 
 /// A round's message: values at 0, 2, 3, 4, 5.
 fn message(vectors: &[Vec<Scalar>], omega: Scalar) -> [Scalar; DEGREE] {
-    let add = |a: [Scalar; DEGREE], b: [Scalar; DEGREE]| core::array::from_fn(|i| a[i] + b[i]);
     let own = |x: usize| {
         let mut at: [Scalar; VECTORS] = core::array::from_fn(|k| vectors[k][2 * x]);
         let step: [Scalar; VECTORS] = core::array::from_fn(|k| vectors[k][2 * x + 1] - at[k]);
@@ -216,6 +210,5 @@ fn message(vectors: &[Vec<Scalar>], omega: Scalar) -> [Scalar; DEGREE] {
         }
         out
     };
-    let pairs = (0..vectors[0].len() / 2).into_par_iter().with_min_len(TASK);
-    pairs.map(own).reduce(|| [Scalar::ZERO; DEGREE], add)
+    sum(vectors[0].len() / 2, own)
 }

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 /// Fewest pairs that are worth a task.
 const TASK: usize = 1 << 10;
 
-fn fold(v: &mut Vec<Scalar>, r: Scalar) {
+/// Binds the lowest variable of a table.
+pub(super) fn fold(v: &mut Vec<Scalar>, r: Scalar) {
     *v = v.par_chunks(2).with_min_len(TASK).map(|p| p[0] + r * (p[1] - p[0])).collect();
 }
 
@@ -16,7 +17,8 @@ fn send(talk: &mut Talk<'_, Scalar>, label: &'static str, message: &[Scalar]) ->
     talk.transcript.challenge(label)
 }
 
-fn sum<const N: usize>(pairs: usize, f: impl Fn(usize) -> [Scalar; N] + Sync + Send) -> [Scalar; N] {
+/// Sums of `f` over pairs.
+pub(super) fn sum<const N: usize>(pairs: usize, f: impl Fn(usize) -> [Scalar; N] + Sync + Send) -> [Scalar; N] {
     let add = |a: [Scalar; N], b: [Scalar; N]| core::array::from_fn(|i| a[i] + b[i]);
     (0..pairs).into_par_iter().with_min_len(TASK).map(f).reduce(|| [Scalar::ZERO; N], add)
 }

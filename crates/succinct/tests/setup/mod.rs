@@ -4,12 +4,12 @@
 use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::Srs;
 use proveil_prover::coins::Coins;
-use proveil_relation::key::{IoVisibility, ModelVisibility, Visibility};
+use proveil_relation::key::Visibility;
 use proveil_relation::layout::TreeKind;
 use proveil_succinct::PreparedKey;
-use proveil_succinct::prove::{Deviation, Inputs, Proof, commit_io, key_for, prove_with};
+use proveil_succinct::prove::{Deviation, Inputs, Proof, ProveError, commit_io, key_for, prove_with};
 
-use super::support::Case;
+use super::support::{Case, Mode};
 
 /// Powers for all relations of the tests.
 pub fn srs() -> &'static Srs {
@@ -26,14 +26,14 @@ pub struct Setup {
     pub outputs: Vec<Option<Committed>>,
 }
 
-/// With everybody's visibility.
-pub fn setup(case: &Case, model: ModelVisibility, input: IoVisibility, output: IoVisibility) -> Setup {
+/// As `mode` says who sees what.
+pub fn setup(case: &Case, mode: &Mode) -> Setup {
     let relation = case.relation.clone();
     let visibility = Visibility {
-        zero_knowledge: true,
-        model,
-        inputs: vec![input; relation.inputs.len()],
-        outputs: vec![output; relation.outputs.len()],
+        zero_knowledge: mode.zero_knowledge,
+        model: mode.model,
+        inputs: vec![mode.input; relation.inputs.len()],
+        outputs: vec![mode.output; relation.outputs.len()],
     };
     let (inputs, outputs) = (relation.inputs.len() as u32, relation.outputs.len() as u32);
     let coins = Coins::from_seed([7; 32], &[]);
@@ -46,19 +46,23 @@ pub fn setup(case: &Case, model: ModelVisibility, input: IoVisibility, output: I
 }
 
 impl Setup {
-    pub fn prove(&self) -> Proof {
-        self.prove_for(b"test".to_vec())
-    }
-
-    /// With a context.
-    pub fn prove_for(&self, context: Vec<u8>) -> Proof {
+    /// What a prover that may deviate makes for a context.
+    pub fn prove_for(&self, context: &[u8], deviation: Deviation<'_>) -> Result<Proof, ProveError> {
         let inputs = Inputs {
             model: self.model.as_ref(),
             inputs: self.inputs.iter().map(Option::as_ref).collect(),
             outputs: self.outputs.iter().map(Option::as_ref).collect(),
-            context,
+            context: context.to_vec(),
         };
         let coins = Coins::from_seed([9; 32], &[]);
-        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, Deviation::default()).unwrap()
+        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, deviation)
+    }
+
+    pub fn prove(&self, deviation: Deviation<'_>) -> Result<Proof, ProveError> {
+        self.prove_for(b"test", deviation)
+    }
+
+    pub fn honest(&self) -> Proof {
+        self.prove(Deviation::default()).expect("an honest proof")
     }
 }
