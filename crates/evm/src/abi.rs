@@ -22,6 +22,14 @@ impl Abi {
         Self::Word(w)
     }
 
+    /// A signed integer.
+    #[must_use]
+    pub fn int(v: i128) -> Self {
+        let mut w = [if v < 0 { 255 } else { 0 }; 32];
+        w.iter_mut().rev().zip(v.to_le_bytes()).for_each(|(w, b)| *w = b);
+        Self::Word(w)
+    }
+
     fn dynamic(&self) -> bool {
         match self {
             Self::Word(_) => false,

@@ -8,6 +8,8 @@
 pub mod abi;
 pub mod artifact;
 pub mod export;
+pub mod form;
 
 pub use abi::Abi;
 pub use artifact::{Artifact, ArtifactError};
+pub use form::Form;

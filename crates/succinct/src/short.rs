@@ -74,7 +74,9 @@ impl Io {
         (64 - self.range.leading_zeros() as usize).div_ceil(8)
     }
 
-    fn to_bytes(&self) -> [u8; 32] {
+    /// The word of the short key.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
         let mut out = [0; 32];
         let visibility = match self.visibility {
             IoVisibility::Public => 0,
