@@ -16,8 +16,14 @@ const settings = {
   viaIR: true,
   optimizer: { enabled: true, runs: 1_000_000, details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: 'dhfoDgvulfnTUtnIf[xa[r]EscLMVcul[j]Trpeulxa[r]cLgvfCTUca[r]LSsTFOtfDnca[r]Iulc]jmul[jul]VcTOculjmul:fDnTOcmu' } } },
   metadata: { bytecodeHash: 'none', appendCBOR: false },
-  outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
+  outputSelection: {
+    '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.sourceMap'] },
+  },
 };
+// Contracts whose gas tests split by source file, and files whose instructions count for the one
+// that uses them: arithmetic, and what the compiler makes of no line in particular.
+const measured = ['InsecureDevelopmentVerifier', 'ProveilVerifier'];
+const helpers = [...measured, 'Curve', 'Field', 'Sumcheck', 'Transcript'];
 
 const sources = {};
 for (const folder of ['examples', 'src', 'test']) {
@@ -37,6 +43,23 @@ const messages = output.errors ?? [];
 for (const m of messages) process.stderr.write(m.formattedMessage);
 if (messages.some((m) => m.severity !== 'info')) process.exit(1);
 
+// Which file every instruction is from: names, then a letter and a number of instructions for each run, `.` for helpers.
+const names = new Map(Object.entries(output.sources).map(([path, { id }]) => [id, path.replace(/.*\/|\.sol$/g, '')]));
+const stages = (sourceMap) => {
+  const files = [];
+  const runs = [];
+  let id = -1;
+  for (const entry of sourceMap.split(';')) {
+    id = Number(entry.split(':')[2] || id);
+    const name = names.get(id);
+    if (name && !helpers.includes(name) && !files.includes(name)) files.push(name);
+    const letter = files.includes(name) ? String.fromCharCode(97 + files.indexOf(name)) : '.';
+    if (runs.length > 0 && runs.at(-1)[0] === letter) runs.at(-1)[1] += 1;
+    else runs.push([letter, 1]);
+  }
+  return { files, runs: runs.map(([letter, count]) => `${letter}${count}`).join('') };
+};
+
 const files = new Map();
 for (const contracts of Object.values(output.contracts)) {
   for (const [name, c] of Object.entries(contracts)) {
@@ -50,6 +73,7 @@ for (const contracts of Object.values(output.contracts)) {
       abi: c.abi,
       bytecode: c.evm.bytecode.object,
       runtime: c.evm.deployedBytecode.object,
+      ...(measured.includes(name) && { stages: stages(c.evm.deployedBytecode.sourceMap) }),
     };
     files.set(`${name}.json`, `${JSON.stringify(artifact, null, 1)}\n`);
   }

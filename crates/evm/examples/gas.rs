@@ -2,12 +2,9 @@
 //! `cargo run --release -p proveil-evm --example gas -- model.pkg..`.
 #![forbid(unsafe_code)]
 
-#[path = "../tests/machine/mod.rs"]
-mod machine;
-
-use machine::Machine;
 use proveil_compiler::{Options, lower};
 use proveil_evm::abi::{Abi, encode};
+use proveil_evm::machine::{Machine, Rules};
 use proveil_evm::{Artifact, export};
 use proveil_kzg::srs::Srs;
 use proveil_protocol::transcript::keccak256;
@@ -21,6 +18,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut machine = Machine::new();
     let (verifier, deployed) = machine.deploy(&artifact);
     println!("verifier: {} bytes of code, {deployed} gas to deploy", artifact.runtime.len());
+    // The same transactions in both machines, so that accounts are the same.
+    let mut draft = Machine::with_rules(Rules::Draft);
+    draft.deploy(&artifact);
     let srs = Srs::dev(19)?;
     for path in std::env::args().skip(1) {
         let package = proveil::Package::from_bytes(&std::fs::read(&path)?)?;
@@ -48,12 +48,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let arguments = [Abi::Bytes(bytes), Abi::Word(key.short.id()), Abi::Word(keccak256(&[&public]))];
         let data = [&artifact.function("verify")?[..], &encode(&arguments)].concat();
         let calldata = data.len();
-        let outcome = machine.call(verifier, data);
+        draft.deploy_code(&export::key_account(&short));
+        let next = draft.call(verifier, data.clone());
+        let (outcome, stages) = machine.measure(verifier, data, verifier, &artifact);
         let (o, s) = (&key.short.outline, &key.short.sizes);
         println!(
-            "{path}: {} gas, {calldata} bytes of calldata, proof {}; key {} bytes, {registered} gas; nv {} nk {} heights {:?} \
+            "{path}: {} gas ({} under the next fork's draft), {calldata} bytes of calldata, proof {}; key {} bytes, {registered} gas; nv {} nk {} heights {:?} \
              argument {} monomials {} sums {}; accepted: {}",
             outcome.gas,
+            next.gas,
             proof.bytes.len(),
             short.len(),
             o.nv,
@@ -62,8 +65,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             s.domain,
             key.short.monos.len(),
             key.short.lows.len(),
-            outcome.result.is_ok()
+            outcome.result.is_ok() && next.result.is_ok()
         );
+        for s in stages {
+            println!(
+                "  {:22} {:7} gas{}",
+                s.name,
+                s.gas,
+                if s.calls > 0 { format!(", {} calls", s.calls) } else { String::new() }
+            );
+        }
     }
     Ok(())
 }

@@ -34,6 +34,9 @@ pub struct Artifact {
     pub bytecode: Vec<u8>,
     /// Code that it leaves on the chain, immutables not yet filled in.
     pub runtime: Vec<u8>,
+    /// Source files that instructions are from, for contracts that are measured.
+    pub stage_names: Vec<String>,
+    stage_runs: String,
     abi: Vec<Value>,
 }
 
@@ -52,8 +55,38 @@ impl Artifact {
             sources: text("sources")?,
             bytecode: code("bytecode")?,
             runtime: code("runtime")?,
+            stage_names: v["stages"]["files"]
+                .as_array()
+                .map_or(vec![], |list| list.iter().map(|n| n.as_str().unwrap_or_default().to_owned()).collect()),
+            stage_runs: v["stages"]["runs"].as_str().unwrap_or_default().to_owned(),
             abi: v["abi"].as_array().cloned().ok_or(bad("abi"))?,
         })
+    }
+
+    /// For every byte of the code the number of the source file that its instruction is from; nothing for files that
+    /// others use for arithmetic. Empty for contracts that are not measured.
+    #[must_use]
+    pub fn stages(&self) -> Vec<Option<u8>> {
+        let mut runs = Vec::new();
+        for c in self.stage_runs.bytes() {
+            match (c, runs.last_mut()) {
+                (b'0'..=b'9', Some((_, n))) => *n = *n * 10 + usize::from(c - b'0'),
+                (b'a'..=b'z', _) => runs.push((Some(c - b'a'), 0)),
+                _ => runs.push((None, 0)),
+            }
+        }
+        let mut instructions = runs.into_iter().flat_map(|(stage, n)| std::iter::repeat_n(stage, n));
+        let mut out = Vec::with_capacity(self.runtime.len());
+        while !self.stage_runs.is_empty() && out.len() < self.runtime.len() {
+            // A push takes up to 32 further bytes.
+            let more = match self.runtime[out.len()] {
+                op @ 0x60..=0x7f => usize::from(op - 0x5f),
+                _ => 0,
+            };
+            let stage = instructions.next().flatten();
+            out.extend(std::iter::repeat_n(stage, 1 + more));
+        }
+        out
     }
 
     fn entries(&self, kind: &str) -> impl Iterator<Item = (&str, [u8; 4])> {
@@ -119,6 +152,17 @@ mod tests {
         assert_eq!(a.function("f").unwrap(), selector("f((uint256,bytes)[])"));
         assert_eq!(a.error(&[0xa9, 0x05, 0x9c, 0xbb, 7]), Some("transfer"));
         assert_eq!(a.error(&[0xa9, 0x05]), None);
+        assert!(a.stages().is_empty());
+    }
+
+    /// Two instructions of the first file, a push with two bytes from a helper, one of the second file, then data.
+    #[test]
+    fn matches_reference_stages() {
+        let json = r#"{"contract":"C","sources":"","bytecode":"","runtime":"015f61aabb01ff","abi":[],
+            "stages":{"files":["A","B"],"runs":"a2.1b1"}}"#;
+        let a = Artifact::parse(json).unwrap();
+        assert_eq!(a.stage_names, ["A", "B"]);
+        assert_eq!(a.stages(), [Some(0), Some(0), None, None, None, Some(1), None]);
     }
 
     #[test]

@@ -2,13 +2,17 @@
 //!
 //! Contracts are in `contracts/`, compiled by a pinned compiler; what it makes is checked in under `contracts/out` and
 //! compared byte for byte when contracts change, so that nothing here needs the compiler. The tests of this crate run
-//! the contracts in a real machine.
+//! the contracts in a real machine ([`machine`]), which also says what the stages of a verification cost ([`stages`]).
 #![forbid(unsafe_code)]
 
 pub mod abi;
 pub mod artifact;
 pub mod export;
 pub mod form;
+#[cfg(feature = "machine")]
+pub mod machine;
+#[cfg(feature = "machine")]
+pub mod stages;
 
 pub use abi::Abi;
 pub use artifact::{Artifact, ArtifactError};

@@ -8,13 +8,12 @@ mod setup;
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
 
-use machine::{Deployed, Machine};
-use proveil_evm::abi::Abi;
+use machine::{Address, Deployed, Machine, Rules};
+use proveil_evm::abi::{Abi, encode};
 use proveil_evm::{Artifact, export};
 use proveil_protocol::transcript::{Digest, keccak256};
 use proveil_relation::key::{IoVisibility, ModelVisibility, Statement};
 use proveil_succinct::{ShortKey, verify_short};
-use revm::primitives::Address;
 use setup::{Setup, setup};
 use support::{Mode, relations};
 
@@ -88,6 +87,33 @@ fn matches_the_gas_snapshot() {
     let text = std::fs::read_to_string(path).unwrap();
     let expected: Vec<&str> = text.lines().filter(|l| l.starts_with("proof") || l.starts_with("verifier")).collect();
     assert_eq!(lines, expected, "put the left side into contracts/gas.txt");
+}
+
+/// Stages are all that a transaction costs, under either rules; precompiles are called as often as the protocol says.
+#[test]
+fn matches_gas_by_stage() {
+    let s = setup(&relations::dense(), &Mode::secret(true));
+    let p = s.honest();
+    let public = s.key.short.public_data(&p.statement).unwrap();
+    for rules in [Rules::Today, Rules::Draft] {
+        let mut machine = Machine::with_rules(rules);
+        let verifier = machine.deploy(&artifact()).0;
+        let account = machine.deploy_code(&export::key_account(&s.key.short.to_bytes())).0;
+        let proof = Abi::Bytes(export::proof(account.into_array(), &public, &p.bytes));
+        let arguments = [proof, Abi::Word(s.key.short.id()), Abi::Word(keccak256(&[&public]))];
+        let data = [&artifact().function("verify").unwrap()[..], &encode(&arguments)].concat();
+        let gas = machine.call(verifier, data.clone()).gas;
+        let (outcome, stages) = machine.measure(verifier, data, verifier, &artifact());
+        assert!(outcome.result.is_ok());
+        assert_eq!(outcome.gas, gas);
+        assert_eq!(stages.iter().map(|s| s.gas).sum::<u64>(), gas, "{stages:?}");
+        let of = |name: &str| stages.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("{name}: {stages:?}"));
+        assert_eq!((of("pairing").gas, of("pairing").calls), (113_100, 1));
+        assert_eq!(of("multiples of points").gas, 6_100 * of("multiples of points").calls);
+        for name in ["Key", "PublicData", "Phases", "Evaluation", "Lists", "InnerClaim", "Mercury"] {
+            assert!(of(name).gas > 1_000, "{name}: {stages:?}");
+        }
+    }
 }
 
 fn private() -> Setup {
