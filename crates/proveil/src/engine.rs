@@ -13,7 +13,7 @@ use proveil_verifier::{PreparedKey, refresh};
 use crate::budget::Fresh;
 use crate::error::Error;
 use crate::package::{Package, commit, lower_for, model_tensors};
-use crate::proof::ProofFile;
+use crate::proof::{Backend, ProofFile};
 use crate::workers::on_workers;
 
 /// A prepared package.
@@ -238,8 +238,8 @@ impl Engine {
             }
             None => prove(&self.key, &witness, &all)?,
         };
-        let file =
-            ProofFile { model_id: self.key.digest, statement: proof.statement.clone(), proof: proof.bytes.clone() };
+        let (model_id, statement) = (self.key.digest, proof.statement.clone());
+        let file = ProofFile { backend: Backend::Transparent, model_id, statement, proof: proof.bytes.clone() };
         let mut stages = vec![("inference", inference)];
         stages.extend(proof.stages.iter().copied());
         Ok(Proved { file, outputs: witness.outputs, stages, proof })

@@ -78,6 +78,24 @@ pub enum Error {
     /// A refresh is not accepted.
     #[error("not accepted: {0}")]
     Refresh(#[from] proveil_verifier::refresh::RefreshError),
+    /// The set-up cannot be used.
+    #[error("set-up: {0}")]
+    SetUp(#[from] proveil_kzg::srs::SrsError),
+    /// The backend for contracts refuses the model or cannot prove.
+    #[error("succinct backend: {0}")]
+    Contract(#[from] proveil_succinct::prove::ProveError),
+    /// A proof for contracts is not accepted.
+    #[error("not accepted: {0}")]
+    VerifyShort(#[from] proveil_succinct::VerifyError),
+    /// A package without keys for contracts.
+    #[error("the package has no keys for contracts: compile it with --backend succinct --srs FILE")]
+    NoContractKeys,
+    /// A key that anybody can forge proofs under.
+    #[error(
+        "the key was made with a development set-up, so anybody can forge proofs under it: import the set-up of a \
+         ceremony and compile again, or pass --insecure-set-up for development and tests"
+    )]
+    InsecureSetUp,
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] crate::io::IoError),

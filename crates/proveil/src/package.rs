@@ -10,6 +10,7 @@ use proveil_prover::{Committed, commit_model};
 use proveil_relation::key::{Epoch, IoVisibility, ModelVisibility, VerifyingKey, Visibility};
 use proveil_relation::layout::Layout;
 use proveil_relation::{Home, Relation, TensorDecl};
+use proveil_succinct::ShortKey;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -17,10 +18,11 @@ use crate::meta::Meta;
 use crate::profile::{Choice, Profile, Wish};
 use crate::proof::hex;
 use crate::registration::registration_key;
+use crate::succinct::ContractKeys;
 use crate::workers::on_workers;
 
 /// Bytes that open a package: name and format version.
-pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x02";
+pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x03";
 
 /// How to compile.
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ pub struct Package {
     pub limb_bits: Option<u32>,
     /// The refresh in force, whose coins `seed` makes; `None`: the key's own commitment.
     pub epoch: Option<Epoch>,
+    /// Keys for contracts, if it was compiled for the succinct backend too.
+    pub contract: Option<ContractKeys>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +90,7 @@ struct Body {
     seed: [u8; 32],
     limb_bits: Option<u32>,
     epoch: Option<Epoch>,
+    contract: Option<([u8; 32], Vec<u8>)>,
 }
 
 /// Compiles an integer graph: lowers it, chooses the geometry, commits to the model.
@@ -129,7 +134,7 @@ pub fn compile_choice(
     drop(span);
     let commitment = model.as_ref().map(Committed::commitment);
     let key = draft_key(&graph, meta, options, choice, commitment)?;
-    let package = Package { key, graph, params, seed, limb_bits: options.limb_bits, epoch: None };
+    let package = Package { key, graph, params, seed, limb_bits: options.limb_bits, epoch: None, contract: None };
     Ok((package, model))
 }
 
@@ -211,6 +216,7 @@ impl Package {
             seed: self.seed,
             limb_bits: self.limb_bits,
             epoch: self.epoch.clone(),
+            contract: self.contract.as_ref().map(|c| (c.seed, c.short.to_bytes())),
         };
         let mut out = PACKAGE_MAGIC.to_vec();
         out.extend(postcard::to_allocvec(&body).unwrap_or_default());
@@ -241,7 +247,14 @@ impl Package {
         let key = VerifyingKey::decode(&body.key).map_err(|source| Error::Decode { what: "package key", source })?;
         proveil_graph::check::check(&body.graph)?;
         proveil_graph::check::check_params(&body.graph, &body.params)?;
+        let short = |bytes: &[u8]| {
+            ShortKey::from_bytes(bytes).map_err(|source| Error::Decode { what: "package's short key", source })
+        };
+        let contract = match &body.contract {
+            Some((seed, bytes)) => Some(ContractKeys { seed: *seed, short: short(bytes)? }),
+            None => None,
+        };
         let Body { graph, params, seed, limb_bits, epoch, .. } = body;
-        Ok(Self { key, graph, params, seed, limb_bits, epoch })
+        Ok(Self { key, graph, params, seed, limb_bits, epoch, contract })
     }
 }

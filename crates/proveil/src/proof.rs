@@ -7,13 +7,27 @@ use proveil_verifier::PreparedKey;
 use crate::error::Error;
 use crate::meta::Meta;
 
-/// Bytes that open a proof file: name and format version.
+/// Bytes that open a proof file of the transparent backend: name and format version.
 pub const PROOF_MAGIC: [u8; 8] = *b"PVPROOF\x01";
+/// Bytes that open a proof file of the succinct backend.
+pub const SUCCINCT_PROOF_MAGIC: [u8; 8] = *b"PVSPRF\0\x01";
+
+/// Commitment schemes under the same relations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// Hashes only, no set-up.
+    #[default]
+    Transparent,
+    /// Points of a curve, for proofs that contracts verify; needs a set-up.
+    Succinct,
+}
 
 /// A statement with its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofFile {
-    /// Digest of the verifying key it was made for.
+    /// Which backend made it.
+    pub backend: Backend,
+    /// The model id: digest of the verifying key it was made for, or hash of the short key.
     pub model_id: [u8; 32],
     /// Public data.
     pub statement: Statement,
@@ -21,12 +35,38 @@ pub struct ProofFile {
     pub proof: Vec<u8>,
 }
 
+impl Backend {
+    fn proof_magic(self) -> [u8; 8] {
+        match self {
+            Self::Transparent => PROOF_MAGIC,
+            Self::Succinct => SUCCINCT_PROOF_MAGIC,
+        }
+    }
+}
+
 impl ProofFile {
+    /// Refuses proofs of the other backend.
+    ///
+    /// # Errors
+    /// `Mismatch`.
+    pub fn require(&self, backend: Backend) -> Result<(), Error> {
+        let (with, hint) = match backend {
+            _ if self.backend == backend => return Ok(()),
+            Backend::Transparent => {
+                ("the verifying key", "it is a proof of the succinct backend: verify it with the model's short key")
+            }
+            Backend::Succinct => {
+                ("the short key", "it is a proof of the transparent backend: verify it with the model's verifying key")
+            }
+        };
+        Err(Error::Mismatch { what: "the proof", with, hint })
+    }
+
     /// Canonical bytes: magic, model id, statement length (u32 little-endian), statement, proof.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let s = self.statement.encode();
-        let mut out = PROOF_MAGIC.to_vec();
+        let mut out = self.backend.proof_magic().to_vec();
         out.extend(self.model_id);
         out.extend((s.len() as u32).to_le_bytes());
         out.extend(&s);
@@ -41,14 +81,14 @@ impl ProofFile {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let read = || -> Result<Self, DecodeError> {
             let mut r = Reader::new(bytes);
-            if r.take("proof magic", 8)? != PROOF_MAGIC {
-                return Err(DecodeError::Invalid { what: "proof magic", offset: 0 });
-            }
+            let magic = r.take("proof magic", 8)?;
+            let backend = [Backend::Transparent, Backend::Succinct].into_iter().find(|b| b.proof_magic() == magic);
+            let backend = backend.ok_or(DecodeError::Invalid { what: "proof magic", offset: 0 })?;
             let model_id = r.digest("model id")?;
             let len = r.take("statement length", 4)?.iter().rev().fold(0usize, |a, b| a << 8 | usize::from(*b));
             let statement = Statement::decode(r.take("statement", len)?)?;
             let proof = r.take("proof", r.remaining())?.to_vec();
-            Ok(Self { model_id, statement, proof })
+            Ok(Self { backend, model_id, statement, proof })
         };
         read().map_err(|source| Error::Decode { what: "proof file", source })
     }
@@ -68,8 +108,9 @@ pub struct Results {
 /// Checks a proof file against a verifying key and returns what it shows.
 ///
 /// # Errors
-/// `Mismatch` for another model's proof, `Verify` with the failed check.
+/// `Mismatch` for a proof of the other backend or of another model, `Verify` with the failed check.
 pub fn verify(key: &PreparedKey, file: &ProofFile) -> Result<Results, Error> {
+    file.require(Backend::Transparent)?;
     if file.model_id != key.digest {
         return Err(Error::Mismatch {
             what: "the proof",

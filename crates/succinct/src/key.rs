@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use proveil_kzg::{Point, SrsKey};
 use proveil_protocol::merkle::Commitment;
+use proveil_protocol::transcript::{Digest, Hash, Transcript};
 use proveil_relation::check::{KeyError, Limits, check_costs, check_terms};
 use proveil_relation::decl::{Home, Relation};
 use proveil_relation::key::{Geometry, IoVisibility, Visibility};
@@ -36,6 +37,18 @@ pub(crate) fn as_commitment(p: &Point) -> Commitment {
     let bytes = p.to_bytes();
     let (x, y) = bytes.split_at(32);
     Commitment { root: x.try_into().unwrap_or_default(), nonce: y.try_into().unwrap_or_default() }
+}
+
+/// Digest of a key from the digest of its claim ([`crate::PreparedKey::claim`]): with the description apart, so that who
+/// has a short key, the claim's digest and a description sees that the model id binds it.
+#[must_use]
+pub fn key_digest(claim: &Digest, meta: &[u8], srs: &SrsKey) -> Digest {
+    let mut t = Transcript::with_hash(Hash::Keccak, PROTOCOL);
+    t.absorb("verifying key", claim);
+    t.absorb("description", meta);
+    t.absorb("set-up", &srs.tau.to_bytes());
+    t.absorb("set-up is insecure", &[u8::from(srs.insecure)]);
+    t.state()
 }
 
 /// The highest columns.

@@ -25,7 +25,7 @@ mod short;
 pub mod tables;
 mod verify;
 
-pub use key::{Key, PROTOCOL};
+pub use key::{Key, PROTOCOL, key_digest};
 #[cfg(feature = "std")]
 pub use prepared::{PrepareError, PreparedKey};
 pub use short::{Io, LIST_COLUMNS, ShortKey};

@@ -6,13 +6,13 @@ use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_protocol::channel::Shape;
 use proveil_protocol::params::Params;
-use proveil_protocol::transcript::{Hash, Transcript};
+use proveil_protocol::transcript::{Digest, keccak256};
 use proveil_relation::decl::Relation;
 use proveil_relation::groups::Cuts;
 use proveil_relation::key::{Geometry, VerifyingKey, Visibility};
 use proveil_relation::layout::{Dims, Layout};
 
-use crate::key::{Key, PROTOCOL, as_commitment, geometry};
+use crate::key::{Key, as_commitment, geometry, key_digest};
 use crate::list::{self, List, ListError};
 use crate::short::{Io, LIST_COLUMNS, ShortKey};
 
@@ -26,6 +26,8 @@ pub struct PreparedKey {
     pub short: ShortKey,
     /// The list of functionals.
     pub list: List,
+    /// Hash of the key without description and set-up.
+    pub claim: Digest,
     /// Its columns, in the order of the short key.
     pub columns: Vec<Committed>,
 }
@@ -95,13 +97,11 @@ impl PreparedKey {
         let point = model;
         let model = model.as_ref().map(as_commitment);
         let params = Params::standard(100);
-        let key = VerifyingKey { params, geometry, visibility, relation, model, meta };
+        let key = VerifyingKey { params, geometry, visibility, relation, model, meta: Vec::new() };
+        let claim = keccak256(&[&key.encode()]);
+        let digest = key_digest(&claim, &meta, &srs);
+        let key = VerifyingKey { meta, ..key };
         let layout = layout(&key.relation, &key.geometry, &key.visibility);
-        let mut t = Transcript::with_hash(Hash::Keccak, PROTOCOL);
-        t.absorb("verifying key", &key.encode());
-        t.absorb("set-up", &srs.tau.to_bytes());
-        t.absorb("set-up is insecure", &[u8::from(srs.insecure)]);
-        let digest = t.state();
         let list = list::build(&key.relation, &layout, &key.visibility)?;
         let columns = list.commit(setup)?;
         let mut points = [Point::INFINITY; LIST_COLUMNS];
@@ -134,7 +134,7 @@ impl PreparedKey {
             return Err(PrepareError::TooLarge { what, value, most });
         }
         let inner = proveil_verifier::PreparedKey { key, layout, digest, epoch: None };
-        Ok(Self { inner, short, list, columns })
+        Ok(Self { inner, short, list, claim, columns })
     }
 
     /// Variables of the longest column: powers of tau that proofs need, as a power of two.

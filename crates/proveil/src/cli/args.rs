@@ -62,12 +62,23 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Print the security table of a key.
     Security(SecurityArgs),
-    /// Describe a package, key, proof or commitment file.
+    /// Describe a package, key, proof, commitment or set-up file.
     Inspect(InspectArgs),
     /// Make the set-up of proofs that contracts verify.
     Srs(SrsArgs),
     /// Measure models: accuracy, times, sizes, memory.
     Bench(BenchArgs),
+}
+
+/// Which backend, and what it needs.
+#[derive(Clone, Default, clap::Args)]
+pub struct BackendArgs {
+    /// Commitment scheme; the one that the package was compiled for when absent.
+    #[arg(long)]
+    pub backend: Option<Backend>,
+    /// Set-up of the succinct backend: a file made by `srs`, or the word dev for the insecure development set-up.
+    #[arg(long, value_name = "FILE|dev")]
+    pub srs: Option<PathBuf>,
 }
 
 /// Options of `srs`.
@@ -197,9 +208,24 @@ pub struct CompileArgs {
     /// Where the package goes. It holds secrets.
     #[arg(short, long)]
     pub output: PathBuf,
-    /// Where the verifying key goes.
+    /// Where the verifying key of the transparent backend goes.
     #[arg(long)]
     pub vk: Option<PathBuf>,
+    /// Commitment schemes that the package is for: succinct adds the keys for contracts and needs --srs.
+    #[arg(long, default_value = "transparent")]
+    pub backend: Backend,
+    /// Set-up of the succinct backend: a file made by `srs`, or the word dev for the insecure development set-up.
+    #[arg(long, value_name = "FILE|dev")]
+    pub srs: Option<PathBuf>,
+    /// Where the short key goes, all that verifiers and contracts need (succinct backend).
+    #[arg(long)]
+    pub short_key: Option<PathBuf>,
+    /// Where the full key goes, which anybody can make the short key from (succinct backend).
+    #[arg(long)]
+    pub full_key: Option<PathBuf>,
+    /// Make keys with a development set-up, under which anybody can forge proofs.
+    #[arg(long)]
+    pub insecure_set_up: bool,
     /// Typical inputs: an archive of cases or one input file.
     #[arg(long)]
     pub samples: Option<PathBuf>,
@@ -257,6 +283,9 @@ pub struct CommitArgs {
     /// Which case of an archive.
     #[arg(long, default_value_t = 0)]
     pub case: usize,
+    /// Backend of the proofs.
+    #[command(flatten)]
+    pub backend: BackendArgs,
     /// Where the opening goes. It is secret.
     #[arg(short, long)]
     pub output: PathBuf,
@@ -273,6 +302,9 @@ pub struct OpenArgs {
     /// The opening file.
     #[arg(long)]
     pub commitment: PathBuf,
+    /// Backend of the proofs.
+    #[command(flatten)]
+    pub backend: BackendArgs,
     /// The data that it should hold.
     #[arg(long)]
     pub input: PathBuf,
@@ -298,6 +330,9 @@ pub struct ProveArgs {
     /// Where the proof goes.
     #[arg(short, long)]
     pub output: PathBuf,
+    /// Backend.
+    #[command(flatten)]
+    pub backend: BackendArgs,
     /// Opening file of committed inputs.
     #[arg(long)]
     pub commitment: Option<PathBuf>,
@@ -309,9 +344,15 @@ pub struct ProveArgs {
 /// Options of `verify`.
 #[derive(clap::Args)]
 pub struct VerifyArgs {
-    /// The verifying key.
-    #[arg(long)]
+    /// The verifying key; or a short key; or a full key, which needs --srs.
+    #[arg(long, visible_alias = "key")]
     pub vk: PathBuf,
+    /// Set-up that a full key was made with: a file, or the word dev.
+    #[arg(long, value_name = "FILE|dev")]
+    pub srs: Option<PathBuf>,
+    /// Accept keys of development set-ups, under which anybody can forge proofs.
+    #[arg(long)]
+    pub insecure_set_up: bool,
     /// The proof.
     #[arg(long)]
     pub proof: PathBuf,
@@ -355,8 +396,8 @@ pub struct RefreshArgs {
 /// Options of `security`.
 #[derive(clap::Args)]
 pub struct SecurityArgs {
-    /// The verifying key.
-    #[arg(long)]
+    /// The verifying key, or a short key.
+    #[arg(long, visible_alias = "key")]
     pub vk: PathBuf,
 }
 
@@ -435,10 +476,12 @@ pub struct BenchArgs {
 }
 
 /// Commitment schemes.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
-    /// Hashes only, no trusted setup.
+    /// Hashes only, no set-up.
     Transparent,
+    /// Points of a curve, for proofs that contracts verify.
+    Succinct,
 }
 
 /// What proofs should be good at.

@@ -13,21 +13,32 @@ use serde_json::json;
 
 use super::FILE_LIMIT;
 use super::args::{CommitArgs, OpenArgs};
+use super::contract::Loaded;
 use super::failure::{BAD_FILE, Failure, NOT_ACCEPTED};
 use super::ui::Ui;
 
+/// Reads a package.
+pub fn read_package(path: &Path) -> Result<Package, Failure> {
+    let bad = |e: Error| Failure { code: BAD_FILE, ..Failure::from(e).at(path) };
+    Package::from_bytes(&read_limited(path, FILE_LIMIT)?).map_err(bad)
+}
+
 /// Reads and prepares a package.
 pub fn load(path: &Path) -> Result<Engine, Failure> {
-    let at = |e: Error| Failure::from(e).at(path);
+    prepare(read_package(path)?, path)
+}
+
+/// Prepares a package of a file.
+pub fn prepare(package: Package, path: &Path) -> Result<Engine, Failure> {
     // A package that contradicts itself is a bad file.
-    let bad = |e: Error| Failure { code: BAD_FILE, ..at(e) };
-    Engine::load(Package::from_bytes(&read_limited(path, FILE_LIMIT)?).map_err(bad)?).map_err(bad)
+    let bad = |e: Error| Failure { code: BAD_FILE, ..Failure::from(e).at(path) };
+    Engine::load(package).map_err(bad)
 }
 
 /// Reads the integers of one input file.
-pub fn read_input(engine: &Engine, path: &Path, case: usize) -> Result<Vec<Vec<i64>>, Failure> {
-    let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
-    let specs = input_specs(&meta, &engine.package.graph);
+pub fn read_input(package: &Package, path: &Path, case: usize) -> Result<Vec<Vec<i64>>, Failure> {
+    let meta = Meta::from_bytes(&package.key.meta).map_err(Error::from)?;
+    let specs = input_specs(&meta, &package.graph);
     Ok(InputFile::read(path, case)?.encode(&specs)?)
 }
 
@@ -50,14 +61,20 @@ pub fn roots(file: &CommitmentFile) -> Vec<Commitment> {
 /// Runs `commit`.
 pub fn commit(a: &CommitArgs, ui: &Ui) -> Result<(), Failure> {
     ui.stage("load");
-    let engine = load(&a.package)?;
-    let input = read_input(&engine, &a.input, a.case)?;
+    let engine = Loaded::read(&a.package, &a.backend)?;
+    let input = read_input(engine.package(), &a.input, a.case)?;
     ui.stage("commit");
-    let file = CommitmentFile::make(&engine, &input)?;
+    let file = match &engine {
+        Loaded::Transparent(e) => CommitmentFile::make(e, &input)?,
+        Loaded::Succinct(e) => e.commit_inputs(&input)?,
+    };
     write_atomic(&a.output, &file.to_bytes(), true)?;
-    let store = FileStore::new(folder(&a.output)).map_err(Error::from)?;
-    for (o, c) in file.openings.iter().zip(roots(&file)) {
-        open_budget(&store, &engine.key, TreeKind::Input(o.input), &c).map_err(Error::from)?;
+    // Commitments on the curve allow any number of proofs.
+    if let Loaded::Transparent(engine) = &engine {
+        let store = FileStore::new(folder(&a.output)).map_err(Error::from)?;
+        for (o, c) in file.openings.iter().zip(roots(&file)) {
+            open_budget(&store, &engine.key, TreeKind::Input(o.input), &c).map_err(Error::from)?;
+        }
     }
     let public = file.public();
     let list = serde_json::to_value(&public).map_err(Error::from)?;
@@ -65,26 +82,36 @@ pub fn commit(a: &CommitArgs, ui: &Ui) -> Result<(), Failure> {
     let mut text =
         format!("opening          {} (keep it secret)\npublic           {}\n", a.output.display(), a.public.display());
     for p in &public {
-        text += &format!("input {}          {} root {}\n", p.input, p.name, p.root);
+        let (input, name) = p.input();
+        text += &format!("input {input}          {name} {}\n", p.shown());
     }
-    ui.result(&text, &json!({ "commitment": a.output, "public": a.public, "inputs": list }));
+    let mut value = json!({ "commitment": a.output, "public": a.public, "inputs": list });
+    engine.name_set_up(&mut text, &mut value);
+    ui.result(&text, &value);
     Ok(())
 }
 
 /// Runs `open`.
 pub fn open(a: &OpenArgs, ui: &Ui) -> Result<(), Failure> {
     ui.stage("load");
-    let engine = load(&a.package)?;
+    let engine = Loaded::read(&a.package, &a.backend)?;
     let file = read_commitment(&a.commitment)?;
-    let input = read_input(&engine, &a.input, a.case)?;
+    let input = read_input(engine.package(), &a.input, a.case)?;
     ui.stage("open");
-    file.reopen(&engine, &input)?;
+    let reopened = match &engine {
+        Loaded::Transparent(e) => file.reopen(e, &input).map(drop),
+        Loaded::Succinct(e) => e.reopen(&file, &input).map(drop),
+    };
+    reopened.map_err(|e| Failure::from(e).at(&a.commitment))?;
     if let Some(path) = &a.public
         && read_public(path)? != file.public()
     {
         return Err(Failure::new(NOT_ACCEPTED, "the published commitment is another one").at(path));
     }
     let list = serde_json::to_value(file.public()).map_err(Error::from)?;
-    ui.result("the commitment holds exactly these data", &json!({ "opens": true, "inputs": list }));
+    let (mut text, mut value) =
+        ("the commitment holds exactly these data\n".to_string(), json!({ "opens": true, "inputs": list }));
+    engine.name_set_up(&mut text, &mut value);
+    ui.result(&text, &value);
     Ok(())
 }

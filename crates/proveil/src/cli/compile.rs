@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use proveil::budget::{FileStore, folder};
 use proveil::io::{InputFile, read_cases, read_limited, write_atomic};
+use proveil::succinct::{self, BITS, SetUp};
 use proveil::{CompileOptions, Engine, compile_onnx};
 use proveil_frontend::{LayerError, Options, Report, Tensor};
 use proveil_graph::Stats;
 use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
-use super::args::{Building, CompileArgs};
+use super::args::{Backend, Building, CompileArgs};
+use super::contract::{label, name_set_up, require_secure, set_up};
 use super::failure::{BAD_FILE, Failure};
 use super::plot;
 use super::ui::{Ui, seconds, size};
@@ -29,9 +31,17 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
         read_model(&a.model, a.samples.as_deref(), &a.building)?;
     // Samples tell the length of an open first axis.
     front.batch = (samples.is_empty() && a.building.batch.is_some()).then_some(1);
+    let set_up = chosen_set_up(a)?;
     ui.stage("compile");
     let start = Instant::now();
-    let compiled = compile_onnx(&onnx, &samples, &front, &options).map_err(|e| Failure::from(e).at(&a.model))?;
+    let mut compiled = compile_onnx(&onnx, &samples, &front, &options).map_err(|e| Failure::from(e).at(&a.model))?;
+    let mut keys = None;
+    if let Some(set_up) = &set_up {
+        ui.stage("keys for contracts");
+        let engine = succinct::add_keys(compiled.package, set_up).map_err(|e| Failure::from(e).at(&a.model))?;
+        keys = Some((engine.key_file(), engine.full_key()));
+        compiled.package = engine.package;
+    }
     let bytes = compiled.package.to_bytes();
     let key = compiled.package.key.encode();
     if let Some(path) = &a.error_plot {
@@ -46,6 +56,10 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
     engine.open_budget(&FileStore::new(folder(&a.output)).map_err(proveil::Error::from)?)?;
     if let Some(vk) = &a.vk {
         write_atomic(vk, &key, false)?;
+    }
+    if let Some((short, full)) = &keys {
+        a.short_key.iter().try_for_each(|path| write_atomic(path, &short.to_bytes(), false))?;
+        a.full_key.iter().try_for_each(|path| write_atomic(path, &full.to_bytes(), false))?;
     }
     let took = start.elapsed().as_secs_f64();
     let id = proveil::proof::hex(&engine.key.digest);
@@ -62,13 +76,35 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
         seconds(took)
     );
     text += &accuracy_text(&compiled.report, samples.is_empty());
-    let value = json!({
-        "model_id": id, "package": a.output, "package_bytes": bytes.len(), "vk": a.vk, "vk_bytes": key.len(),
+    let mut value = json!({
+        "backend": "transparent", "model_id": id, "package": a.output, "package_bytes": bytes.len(), "vk": a.vk, "vk_bytes": key.len(),
         "params": stats.params, "macs": stats.macs, "lookups": stats.lookups, "security_bits": bits,
         "compile_s": took, "accuracy": accuracy_json(&compiled.report),
     });
+    if let Some((short, _)) = &keys {
+        let (id, bytes) = (proveil::proof::hex(&short.short.id()), short.short.to_bytes().len());
+        text += &format!("for contracts    model id {id}, short key {}, {}\n", size(bytes), label());
+        value["contract"] = json!({
+            "model_id": id, "short_key": a.short_key, "short_key_bytes": bytes, "full_key": a.full_key,
+            "security_bits": BITS,
+        });
+        name_set_up(&short.short, &mut text, &mut value);
+    }
     ui.result(&text, &value);
     Ok(())
+}
+
+/// The set-up that keys for contracts are made with; nothing for the transparent backend alone.
+fn chosen_set_up(a: &CompileArgs) -> Result<Option<SetUp>, Failure> {
+    if a.backend == Backend::Transparent {
+        if a.srs.is_some() || a.short_key.is_some() || a.full_key.is_some() {
+            return Err(Failure::usage("--srs, --short-key and --full-key belong to --backend succinct"));
+        }
+        return Ok(None);
+    }
+    let set_up = set_up(a.srs.as_deref())?;
+    require_secure(set_up.key()?.insecure, a.insecure_set_up)?;
+    Ok(Some(set_up))
 }
 
 /// A model file with what it is compiled with.

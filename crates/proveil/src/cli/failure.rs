@@ -5,6 +5,8 @@ use proveil::io::IoError;
 use proveil_frontend::FrontendError;
 use proveil_prover::budget::BudgetError;
 use proveil_prover::refresh::RenewError;
+use proveil_succinct::PrepareError;
+use proveil_succinct::prove::ProveError;
 
 /// Not accepted, or a check failed.
 pub const NOT_ACCEPTED: u8 = 1;
@@ -46,6 +48,9 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         let code = match &e {
+            Error::Contract(e) => contract(e),
+            Error::VerifyShort(_) | Error::InsecureSetUp | Error::NoContractKeys => NOT_ACCEPTED,
+            Error::SetUp(_) => BAD_FILE,
             Error::Verify(_) | Error::Registration(_) | Error::Refresh(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
             Error::Budget(BudgetError::Exhausted { .. }) => NOT_ACCEPTED,
             Error::Renew(RenewError::Budget(BudgetError::Exhausted { .. }) | RenewError::Key(_)) => NOT_ACCEPTED,
@@ -57,6 +62,16 @@ impl From<Error> for Failure {
             _ => INTERNAL,
         };
         Self::new(code, e.to_string())
+    }
+}
+
+fn contract(e: &ProveError) -> u8 {
+    match e {
+        ProveError::Key(PrepareError::List(_) | PrepareError::TooLarge { .. }) | ProveError::Columns { .. } => {
+            UNSUPPORTED
+        }
+        ProveError::Key(PrepareError::Srs(_)) | ProveError::Srs(_) => BAD_FILE,
+        _ => INTERNAL,
     }
 }
 

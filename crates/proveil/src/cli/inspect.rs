@@ -1,14 +1,15 @@
 //! `inspect`: what a file is and what is in it.
 
 use proveil::budget::{FileStore, folder};
-use proveil::commitment::COMMITMENT_MAGIC;
+use proveil::commitment::{COMMITMENT_MAGIC, CURVE_COMMITMENT_MAGIC};
 use proveil::io::{read_limited, write_atomic};
 use proveil::package::PACKAGE_MAGIC;
 use proveil::profile::{Choice, Profile, Wish, origin};
-use proveil::proof::{PROOF_MAGIC, hex};
+use proveil::proof::{PROOF_MAGIC, SUCCINCT_PROOF_MAGIC, hex};
 use proveil::refresh::REFRESH_MAGIC;
 use proveil::registration::REGISTRATION_MAGIC;
-use proveil::{CommitmentFile, Error, Meta, Package, ProofFile, RefreshFile, RegistrationFile};
+use proveil::succinct::{FULL_KEY_MAGIC, FullKey, KeyFile, SHORT_KEY_MAGIC};
+use proveil::{Backend, CommitmentFile, Error, Meta, Package, ProofFile, RefreshFile, RegistrationFile};
 use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{Store, Use};
 use proveil_relation::key::{KEY_MAGIC, VerifyingKey};
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
 use super::args::{Drawing, InspectArgs};
+use super::contract;
 use super::failure::{BAD_FILE, Failure};
 use super::ui::{Ui, size};
 use super::verify::described;
@@ -45,16 +47,22 @@ pub fn run(a: &InspectArgs, ui: &Ui) -> Result<(), Failure> {
     } else if magic == KEY_MAGIC {
         let key = VerifyingKey::decode(&bytes).map_err(|source| at(Error::Decode { what: "verifying key", source }))?;
         describe_key("verifying key", &PreparedKey::new(key))?
-    } else if magic == PROOF_MAGIC {
+    } else if magic == SHORT_KEY_MAGIC {
+        contract::describe_short("short key", &KeyFile::from_bytes(&bytes).map_err(at)?)?
+    } else if magic == FULL_KEY_MAGIC {
+        contract::describe_full(&FullKey::from_bytes(&bytes).map_err(at)?)?
+    } else if magic == proveil_kzg::srs::MAGIC {
+        contract::describe_srs(&bytes, &a.file)?
+    } else if magic == PROOF_MAGIC || magic == SUCCINCT_PROOF_MAGIC {
         describe_proof(&ProofFile::from_bytes(&bytes).map_err(at)?)
-    } else if magic == COMMITMENT_MAGIC {
+    } else if magic == COMMITMENT_MAGIC || magic == CURVE_COMMITMENT_MAGIC {
         describe_commitment(&CommitmentFile::from_bytes(&bytes).map_err(at)?)
     } else if magic == REFRESH_MAGIC {
         describe_refresh(&RefreshFile::from_bytes(&bytes).map_err(at)?)
     } else if magic == REGISTRATION_MAGIC {
         describe_registration(&RegistrationFile::from_bytes(&bytes).map_err(at)?).map_err(at)?
     } else {
-        let message = "not a package, verifying key, proof, commitment, refresh or registration of this version";
+        let message = "not a package, key, proof, commitment, refresh, registration or set-up of this version";
         return Err(Failure::new(BAD_FILE, message).at(&a.file));
     };
     text = format!("size             {}\n{text}", size(bytes.len()));
@@ -71,12 +79,18 @@ fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value)
         None => package.key.model,
     };
     let epoch = package.epoch.as_ref().map(|e| e.number);
+    let contract = package.contract.map(|c| c.short);
     let key = PreparedKey::new(package.key);
     let (mut text, mut value) = describe_key("package (secret)", &key)?;
     text += &format!(
         "graph            {} nodes, {} parameters, {} multiplications\n",
         stats.nodes, stats.params, stats.macs
     );
+    if let Some(short) = &contract {
+        text += &format!("for contracts    model id {}\n", hex(&short.id()));
+        contract::name_set_up(short, &mut text, &mut value);
+        value["contract_model_id"] = json!(hex(&short.id()));
+    }
     if let Some(number) = epoch {
         text += &format!("refresh          {number} is in force\n");
     }
@@ -157,8 +171,9 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
 fn describe_proof(p: &ProofFile) -> (String, Value) {
     let inputs: Vec<Value> = p.statement.inputs.iter().map(described).collect();
     let outputs: Vec<Value> = p.statement.outputs.iter().map(described).collect();
+    let backend = if p.backend == Backend::Succinct { "succinct" } else { "transparent" };
     let mut text = format!(
-        "kind             proof\nmodel id         {}\nproof            {}\n",
+        "kind             proof, {backend} backend\nmodel id         {}\nproof            {}\n",
         hex(&p.model_id),
         size(p.proof.len())
     );
@@ -169,7 +184,7 @@ fn describe_proof(p: &ProofFile) -> (String, Value) {
     }
     text += &format!("context          {}\n", hex(&p.statement.context));
     let value = json!({
-        "kind": "proof", "model_id": hex(&p.model_id), "proof_bytes": p.proof.len(), "inputs": inputs,
+        "kind": "proof", "backend": backend, "model_id": hex(&p.model_id), "proof_bytes": p.proof.len(), "inputs": inputs,
         "outputs": outputs, "context": hex(&p.statement.context),
     });
     (text, value)
@@ -205,7 +220,10 @@ fn describe_registration(f: &RegistrationFile) -> Result<(String, Value), Error>
 fn describe_commitment(c: &CommitmentFile) -> (String, Value) {
     let mut text = "kind             commitment opening (secret)\n".to_string();
     for o in &c.openings {
-        text += &format!("input {:<10} '{}', {} cells, root {}\n", o.input, o.name, o.cells.len(), hex(&o.root));
+        text += &format!("input {:<10} '{}', {} cells\n", o.input, o.name, o.cells.len());
+    }
+    for p in c.public() {
+        text += &format!("input {:<10} {}\n", p.input().0, p.shown());
     }
     (text, json!({ "kind": "commitment", "inputs": c.public() }))
 }

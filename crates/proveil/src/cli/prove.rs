@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use proveil::budget::{Beside, FileStore, folder};
 use proveil::io::write_atomic;
-use proveil::{Error, Meta};
+use proveil::{Engine, Error, Meta, ProofFile, succinct};
 use proveil_graph::Graph;
 use serde_json::{Value, json};
 
 use super::args::ProveArgs;
-use super::commit::{load, read_commitment, read_input, roots};
+use super::commit::{read_commitment, read_input, roots};
+use super::contract::Loaded;
 use super::failure::Failure;
 use super::ui::{Ui, seconds, size, values};
 
@@ -60,18 +61,69 @@ fn unlike(meta: &Meta, graph: &Graph, input: &[Vec<i64>]) -> Vec<String> {
     out
 }
 
+/// What either backend made.
+struct Made {
+    file: ProofFile,
+    outputs: Vec<Vec<i64>>,
+    stages: Vec<(&'static str, f64)>,
+    took: f64,
+}
+
 /// Runs the command.
 pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
     let context = unhex(&a.context)?;
     ui.stage("load");
-    let engine = load(&a.package)?;
-    let input = read_input(&engine, &a.input, a.case)?;
+    let engine = Loaded::read(&a.package, &a.backend)?;
+    let input = read_input(engine.package(), &a.input, a.case)?;
+    let made = match &engine {
+        Loaded::Transparent(e) => transparent(a, e, &input, &context, ui)?,
+        Loaded::Succinct(e) => succinct(a, e, &input, &context, ui)?,
+    };
+    let bytes = made.file.to_bytes();
+    ui.stage("verify");
+    let results = match &engine {
+        Loaded::Transparent(e) => proveil::verify(&e.key, &made.file)?,
+        Loaded::Succinct(e) => e.key_file().verify(&made.file)?,
+    };
+    write_atomic(&a.output, &bytes, false)?;
+    let took = made.took;
+    let mut text = format!(
+        "proof            {} ({})\nproved in        {}\n",
+        a.output.display(),
+        size(bytes.len()),
+        seconds(took)
+    );
+    let meta = Meta::from_bytes(&engine.package().key.meta).map_err(Error::from)?;
+    let warnings = unlike(&meta, &engine.package().graph, &input);
+    for w in &warnings {
+        text += &format!("warning          {w}\n");
+    }
+    let mut outputs = serde_json::Map::new();
+    for ((name, public), (m, cells)) in results.outputs.iter().zip(meta.outputs.iter().zip(&made.outputs)) {
+        let real = m.real(cells);
+        let who = if public.is_some() { "public" } else { "hidden, shown to the prover only" };
+        text += &format!("output '{name}' ({who}) {}\n", values(&real));
+        outputs.insert(name.clone(), json!({ "values": real, "public": public.is_some() }));
+    }
+    let stages: Value =
+        made.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>().into();
+    let mut value = json!({
+        "proof": a.output, "proof_bytes": bytes.len(), "prove_s": took, "model_id": results.model_id,
+        "outputs": outputs, "stages": stages, "warnings": warnings,
+    });
+    engine.name_set_up(&mut text, &mut value);
+    ui.result(&text, &value);
+    Ok(())
+}
+
+/// Proves with hashes and counts the use of hidden commitments.
+fn transparent(a: &ProveArgs, engine: &Engine, input: &[Vec<i64>], context: &[u8], ui: &Ui) -> Result<Made, Failure> {
     let open = |path: &Path| FileStore::new(folder(path)).map_err(Error::from);
     let mut opened = Vec::new();
     let mut inputs = None;
     if let Some(path) = &a.commitment {
         let file = read_commitment(path)?;
-        opened = file.reopen(&engine, &input).map_err(|e| Failure::from(e).at(path))?;
+        opened = file.reopen(engine, input).map_err(|e| Failure::from(e).at(path))?;
         inputs = Some((open(path)?, roots(&file)));
     }
     // Nothing to count where nothing that lasts is hidden; the package's folder may then be read-only.
@@ -81,38 +133,29 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
     ui.stage("prove");
     let start = Instant::now();
     let proved = match &store {
-        Some(store) => engine.prove_counted(&input, &given, &context, store)?,
-        None => engine.prove(&input, &context)?,
+        Some(store) => engine.prove_counted(input, &given, context, store)?,
+        None => engine.prove(input, context)?,
     };
     let took = start.elapsed().as_secs_f64();
-    let bytes = proved.file.to_bytes();
-    ui.stage("verify");
-    let results = proveil::verify(&engine.key, &proved.file)?;
-    write_atomic(&a.output, &bytes, false)?;
-    let mut text = format!(
-        "proof            {} ({})\nproved in        {}\n",
-        a.output.display(),
-        size(bytes.len()),
-        seconds(took)
-    );
-    let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
-    let warnings = unlike(&meta, &engine.package.graph, &input);
-    for w in &warnings {
-        text += &format!("warning          {w}\n");
+    Ok(Made { file: proved.file, outputs: proved.outputs, stages: proved.stages, took })
+}
+
+/// Proves for contracts; commitments on the curve allow any number of proofs.
+fn succinct(
+    a: &ProveArgs,
+    engine: &succinct::Engine,
+    input: &[Vec<i64>],
+    context: &[u8],
+    ui: &Ui,
+) -> Result<Made, Failure> {
+    let mut opened = Vec::new();
+    if let Some(path) = &a.commitment {
+        opened = engine.reopen(&read_commitment(path)?, input).map_err(|e| Failure::from(e).at(path))?;
     }
-    let mut outputs = serde_json::Map::new();
-    for ((name, public), (m, cells)) in results.outputs.iter().zip(meta.outputs.iter().zip(&proved.outputs)) {
-        let real = m.real(cells);
-        let who = if public.is_some() { "public" } else { "hidden, shown to the prover only" };
-        text += &format!("output '{name}' ({who}) {}\n", values(&real));
-        outputs.insert(name.clone(), json!({ "values": real, "public": public.is_some() }));
-    }
-    let stages: Value =
-        proved.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>().into();
-    let value = json!({
-        "proof": a.output, "proof_bytes": bytes.len(), "prove_s": took, "model_id": results.model_id,
-        "outputs": outputs, "stages": stages, "warnings": warnings,
-    });
-    ui.result(&text, &value);
-    Ok(())
+    let given: Vec<_> = opened.iter().map(Option::as_ref).collect();
+    ui.stage("prove");
+    let start = Instant::now();
+    let proved = engine.prove(input, &given, context)?;
+    let took = start.elapsed().as_secs_f64();
+    Ok(Made { file: proved.file, outputs: proved.outputs, stages: Vec::new(), took })
 }

@@ -6,13 +6,22 @@ use proveil_protocol::soundness::claimed_bits;
 use serde_json::{Value, json};
 
 use super::args::SecurityArgs;
+use super::contract;
 use super::failure::Failure;
 use super::ui::Ui;
-use super::verify::load_key;
+use super::verify::{AnyKey, read_key_file};
 
 /// Runs the command.
 pub fn run(a: &SecurityArgs, ui: &Ui) -> Result<(), Failure> {
-    let key = load_key(&a.vk)?;
+    let key = match read_key_file(&a.vk)? {
+        AnyKey::Transparent(key) => key,
+        AnyKey::Short(file) => {
+            let (text, value) = contract::security(&file);
+            ui.result(&text, &value);
+            return Ok(());
+        }
+        AnyKey::Full(_) => return Err(Failure::usage("the table is made from the short key: give that one").at(&a.vk)),
+    };
     let rows = table(&key).map_err(Error::from)?;
     let claimed = claimed_bits(&rows);
     let mut text = format!("{:<44} {:>7}  {:<15} {}\n", "challenge", "bits", "regime", "theorem (reading)");

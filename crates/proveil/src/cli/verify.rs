@@ -5,21 +5,42 @@ use std::time::Instant;
 
 use proveil::io::read_limited;
 use proveil::proof::{hex, read_key};
-use proveil::{Error, ProofFile, RefreshFile, RegistrationFile};
+use proveil::succinct::{BITS, FULL_KEY_MAGIC, FullKey, KeyFile, SHORT_KEY_MAGIC};
+use proveil::{Error, ProofFile, RefreshFile, RegistrationFile, Results};
 use proveil_relation::key::IoValue;
+use proveil_succinct::ShortKey;
 use proveil_verifier::PreparedKey;
 use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
 use super::args::VerifyArgs;
 use super::commit::read_public;
+use super::contract::{label, name_set_up, require_secure, set_up};
 use super::failure::{Failure, NOT_ACCEPTED};
 use super::prove::unhex;
 use super::ui::{Ui, seconds, values};
 
-/// Reads and prepares a key file.
-pub fn load_key(path: &Path) -> Result<PreparedKey, Failure> {
-    read_key(&read_limited(path, FILE_LIMIT)?).map_err(|e| Failure::from(e).at(path))
+/// A key of either backend.
+pub enum AnyKey {
+    /// Of the transparent backend.
+    Transparent(PreparedKey),
+    /// What a contract knows.
+    Short(KeyFile),
+    /// What the short key is made from.
+    Full(Box<FullKey>),
+}
+
+/// Reads a key file of any kind, preparing a verifying key.
+pub fn read_key_file(path: &Path) -> Result<AnyKey, Failure> {
+    let bytes = read_limited(path, FILE_LIMIT)?;
+    let read = || {
+        Ok(match bytes.get(..8) {
+            Some(m) if m == SHORT_KEY_MAGIC => AnyKey::Short(KeyFile::from_bytes(&bytes)?),
+            Some(m) if m == FULL_KEY_MAGIC => AnyKey::Full(Box::new(FullKey::from_bytes(&bytes)?)),
+            _ => AnyKey::Transparent(read_key(&bytes)?),
+        })
+    };
+    read().map_err(|e: Error| Failure::from(e).at(path))
 }
 
 /// Reads a proof file.
@@ -36,47 +57,106 @@ fn refreshed(key: PreparedKey, paths: &[PathBuf]) -> Result<PreparedKey, Failure
     })
 }
 
+/// What a key says of a proof.
+struct Verdict {
+    results: Results,
+    took: f64,
+    bits: u32,
+    /// In words.
+    security: String,
+}
+
 /// Runs the command.
 pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
     let context = a.context.as_deref().map(unhex).transpose()?;
-    let key = refreshed(load_key(&a.vk)?, &a.refresh)?;
+    let key = read_key_file(&a.vk)?;
     let file = load_proof(&a.proof)?;
     ui.stage("verify");
-    let bits = proveil::security::proven_bits(&key).map_err(Error::from)?;
-    if bits < a.min_security {
-        let message = format!(
-            "proofs under this key have {bits} bits of proven security, {} are asked for; see --min-security",
-            a.min_security
-        );
-        return Err(Failure::new(NOT_ACCEPTED, message).at(&a.vk));
-    }
-    let start = Instant::now();
-    let results = proveil::verify(&key, &file).map_err(|e| Failure::from(e).at(&a.proof))?;
-    let took = start.elapsed().as_secs_f64();
+    let (verdict, short) = match key {
+        AnyKey::Transparent(key) => (transparent(a, key, &file)?, None),
+        AnyKey::Short(key) => (succinct(a, &key, &file)?, Some(key.short)),
+        AnyKey::Full(key) => {
+            let set_up = set_up(a.srs.as_deref())?;
+            let prepared = key.prepare(&set_up).map_err(|e| Failure::from(e).at(&a.vk))?;
+            let key = FullKey::short_file(&prepared);
+            let verdict = succinct(a, &key, &file)?;
+            // What the short key's list says of the relation is computed from the relation too.
+            let whole = proveil_succinct::verify(&prepared, &file.statement, &file.proof).map_err(Error::from);
+            whole.map_err(|e| Failure::from(e).at(&a.proof))?;
+            (verdict, Some(key.short))
+        }
+    };
     if context.is_some_and(|c| c != file.statement.context) {
         let got = hex(&file.statement.context);
         return Err(Failure::new(NOT_ACCEPTED, format!("the proof is bound to the context '{got}'")).at(&a.proof));
     }
+    if let Some(path) = &a.commitment {
+        for c in read_public(path)? {
+            let (input, name) = c.input();
+            if !file.statement.inputs.get(input as usize).is_some_and(|v| c.is(v)) {
+                let message = format!("the proof is not about the commitment to input '{name}'");
+                return Err(Failure::new(NOT_ACCEPTED, message).at(&a.proof));
+            }
+        }
+    }
+    let (text, value) = report(&verdict, &file, short.as_ref());
+    ui.result(&text, &value);
+    Ok(())
+}
+
+/// The verifier of the transparent backend, with registration and refreshes.
+fn transparent(a: &VerifyArgs, key: PreparedKey, file: &ProofFile) -> Result<Verdict, Failure> {
+    let key = refreshed(key, &a.refresh)?;
+    let bits = proveil::security::proven_bits(&key).map_err(Error::from)?;
+    require_bits(a, bits)?;
+    let start = Instant::now();
+    let results = proveil::verify(&key, file).map_err(|e| Failure::from(e).at(&a.proof))?;
+    let took = start.elapsed().as_secs_f64();
     if let Some(path) = &a.registration {
         let read = read_limited(path, FILE_LIMIT)?;
         let check = |bytes: &[u8]| proveil::verify_registration(&key, &RegistrationFile::from_bytes(bytes)?);
         check(&read).map_err(|e| Failure::from(e).at(path))?;
     }
-    if let Some(path) = &a.commitment {
-        for c in read_public(path)? {
-            let same = matches!(file.statement.inputs.get(c.input as usize),
-                Some(IoValue::Committed(root, nonce)) if hex(root) == c.root && hex(nonce) == c.nonce);
-            if !same {
-                let message = format!("the proof is not about the commitment to input '{}'", c.name);
-                return Err(Failure::new(NOT_ACCEPTED, message).at(&a.proof));
-            }
-        }
+    Ok(Verdict { results, took, bits, security: format!("{bits} bits proven") })
+}
+
+/// What a contract does.
+fn succinct(a: &VerifyArgs, key: &KeyFile, file: &ProofFile) -> Result<Verdict, Failure> {
+    if a.registration.is_some() || !a.refresh.is_empty() {
+        return Err(Failure::usage("--registration and --refresh belong to the transparent backend"));
     }
+    require_secure(key.short.srs.insecure, a.insecure_set_up).map_err(|f| f.at(&a.vk))?;
+    require_bits(a, BITS)?;
+    let start = Instant::now();
+    let results = key.verify(file).map_err(|e| Failure::from(e).at(&a.proof))?;
+    let took = start.elapsed().as_secs_f64();
+    Ok(Verdict { results, took, bits: BITS, security: label() })
+}
+
+fn require_bits(a: &VerifyArgs, bits: u32) -> Result<(), Failure> {
+    if bits >= a.min_security {
+        return Ok(());
+    }
+    let asked = a.min_security;
+    let message =
+        format!("proofs under this key have {bits} bits of proven security, {asked} are asked for; see --min-security");
+    Err(Failure::new(NOT_ACCEPTED, message).at(&a.vk))
+}
+
+fn report(verdict: &Verdict, file: &ProofFile, short: Option<&ShortKey>) -> (String, Value) {
+    let Verdict { results, took, bits, security } = verdict;
     let mut text = format!(
-        "accepted         in {}\nmodel id         {}\nsecurity         {bits} bits proven\n",
-        seconds(took),
+        "accepted         in {}\nmodel id         {}\nsecurity         {security}\n",
+        seconds(*took),
         results.model_id
     );
+    let mut value = json!({
+        "accepted": true, "backend": "transparent", "verify_s": took, "model_id": results.model_id, "security_bits": bits,
+        "context": hex(&file.statement.context),
+    });
+    if let Some(key) = short {
+        name_set_up(key, &mut text, &mut value);
+    }
     let mut outputs = serde_json::Map::new();
     for (name, v) in &results.outputs {
         text += &format!("output '{name}' {}\n", v.as_ref().map_or("hidden".to_string(), |v| values(v)));
@@ -86,12 +166,9 @@ pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
     for (k, i) in inputs.iter().enumerate() {
         text += &format!("input {k} {}\n", i["visibility"].as_str().unwrap_or_default());
     }
-    let value = json!({
-        "accepted": true, "verify_s": took, "model_id": results.model_id, "security_bits": bits,
-        "outputs": outputs, "inputs": inputs, "context": hex(&file.statement.context),
-    });
-    ui.result(&text, &value);
-    Ok(())
+    value["outputs"] = outputs.into();
+    value["inputs"] = inputs.into();
+    (text, value)
 }
 
 /// A statement's word on an input or output.

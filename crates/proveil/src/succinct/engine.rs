@@ -1,0 +1,214 @@
+//! A package made ready for proofs for contracts: lowered, laid out, its model committed on the curve.
+
+use std::borrow::Cow;
+
+use proveil_compiler::{Lowered, WitnessPlan};
+use proveil_graph::run_fast;
+use proveil_kzg::commit::Committed;
+use proveil_kzg::srs::Srs;
+use proveil_prover::Witness;
+use proveil_prover::coins::Coins;
+use proveil_relation::key::IoVisibility;
+use proveil_relation::layout::TreeKind;
+use proveil_succinct::prove::{Inputs, ProveError, commit_io, commit_model, prove};
+use proveil_succinct::{Key, PreparedKey, ShortKey};
+
+use super::{ContractKeys, KeyFile, SetUp, commitment};
+use crate::error::Error;
+use crate::meta::Meta;
+use crate::package::{Package, lower_for, model_tensors};
+use crate::proof::{Backend, ProofFile};
+use crate::workers::on_workers;
+
+/// Powers that a first try is made with, as a power of two.
+pub(super) const FIRST: u8 = 12;
+
+/// A prepared package.
+pub struct Engine {
+    /// The package.
+    pub package: Package,
+    /// The full key with what follows from it.
+    pub key: PreparedKey,
+    srs: Srs,
+    plan: WitnessPlan,
+    model: Option<Committed>,
+}
+
+/// A proof with the values it is about.
+pub struct Proved {
+    /// Statement and proof.
+    pub file: ProofFile,
+    /// Output integers, public or not, for the prover's eyes.
+    pub outputs: Vec<Vec<i64>>,
+}
+
+/// Gives a package its keys for contracts.
+///
+/// # Errors
+/// `SetUp` with the size that is needed when the set-up is too small; `Contract` when the model does not fit the backend.
+pub fn add_keys(package: Package, set_up: &SetUp) -> Result<Engine, Error> {
+    let seed = rand::random();
+    let ((key, model), srs) = on_workers(|| make(&package, set_up, seed))?;
+    let short = key.short.clone();
+    let package = Package { contract: Some(ContractKeys { seed, short }), ..package };
+    Engine::with(package, key, srs.into_owned(), model)
+}
+
+/// Variables of the longest column of proofs under a key.
+pub(super) fn log_size(key: &ShortKey) -> u8 {
+    let pads = proveil_algebra::log2_ceil(key.shape().pads);
+    let most = key.outline.heights.iter().copied().chain([pads, key.sizes.domain]).max();
+    most.map_or(0, |n| n.min(usize::from(u8::MAX)) as u8)
+}
+
+/// The key of a package under a set-up with the model's commitment.
+fn make<'a>(
+    package: &Package,
+    set_up: &'a SetUp,
+    seed: [u8; 32],
+) -> Result<((PreparedKey, Option<Committed>), Cow<'a, Srs>), Error> {
+    let first = package.contract.as_ref().map_or(FIRST, |keys| log_size(&keys.short));
+    set_up.run(first, |srs| {
+        let (relation, visibility) = (&package.key.relation, &package.key.visibility);
+        let tensors = model_tensors(&package.graph, relation, &package.params);
+        let coins = Coins::from_seed(seed, &[b"model commitment on the curve"]);
+        let model = commit_model(relation, visibility, srs, &tensors, &coins)?;
+        let key = full_key(package, srs, model.as_ref())?;
+        let key = PreparedKey::new(key, srs).map_err(ProveError::from)?;
+        let size = key.log_size() as u8;
+        Ok(((key, model), size))
+    })
+}
+
+/// The description without what it says of the other backend's keys.
+fn full_key(package: &Package, srs: &Srs, model: Option<&Committed>) -> Result<Key, Error> {
+    let meta = Meta { registration: None, ..Meta::from_bytes(&package.key.meta)? }.to_bytes();
+    let (relation, visibility) = (package.key.relation.clone(), package.key.visibility.clone());
+    Ok(Key { relation, visibility, model: model.map(|m| m.point), srs: srs.key(), meta })
+}
+
+impl Engine {
+    /// Prepares a package with the set-up that its keys were made with, committing to its model again.
+    ///
+    /// # Errors
+    /// `NoContractKeys`; `Mismatch` for another set-up or a package that contradicts itself; `SetUp`, `Contract`, `Lower`.
+    pub fn load(package: Package, set_up: &SetUp) -> Result<Self, Error> {
+        let Some(keys) = package.contract.clone() else { return Err(Error::NoContractKeys) };
+        if set_up.key()? != keys.short.srs {
+            let hint = "give the set-up that the package was compiled with";
+            return Err(Error::Mismatch { what: "the set-up", with: "the package's keys for contracts", hint });
+        }
+        let ((key, model), srs) = on_workers(|| make(&package, set_up, keys.seed))?;
+        if key.short != keys.short {
+            let hint = "compile the model again";
+            return Err(Error::Mismatch { what: "the package's model", with: "its keys for contracts", hint });
+        }
+        Self::with(package, key, srs.into_owned(), model)
+    }
+
+    fn with(package: Package, key: PreparedKey, srs: Srs, model: Option<Committed>) -> Result<Self, Error> {
+        let committed = package.key.visibility.outputs.contains(&IoVisibility::Committed);
+        let Lowered { relation, plan } = lower_for(&package.graph, package.limb_bits, committed)?;
+        if relation != package.key.relation {
+            let hint = "compile the model again";
+            return Err(Error::Mismatch { what: "the package's graph", with: "its key", hint });
+        }
+        Ok(Self { package, key, srs, plan, model })
+    }
+
+    /// What verifiers and contracts need: the short key with its description.
+    #[must_use]
+    pub fn key_file(&self) -> KeyFile {
+        let (claim, meta) = (self.key.claim, self.key.inner.key.meta.clone());
+        KeyFile { short: self.key.short.clone(), claim, meta }
+    }
+
+    /// What the short key is made from.
+    #[must_use]
+    pub fn full_key(&self) -> super::FullKey {
+        let key = &self.key.inner.key;
+        let (relation, visibility, meta) = (key.relation.clone(), key.visibility.clone(), key.meta.clone());
+        super::FullKey(Key { relation, visibility, model: self.key.short.model, srs: self.key.short.srs, meta })
+    }
+
+    /// The witness for given inputs.
+    ///
+    /// # Errors
+    /// `Eval` for a wrong number, length or range of inputs; `Witness`.
+    pub fn witness(&self, inputs: &[Vec<i64>]) -> Result<Witness, Error> {
+        let values = run_fast(&self.package.graph, &self.package.params, inputs)?;
+        let w = self.plan.witness(&self.package.graph, &values)?;
+        Ok(Witness { tensors: w.tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs })
+    }
+
+    /// Commits an input on its own with coins from `seed`.
+    ///
+    /// # Errors
+    /// `Contract` when the key says that it is not committed.
+    pub fn commit_input(&self, k: usize, inputs: &[Vec<i64>], seed: [u8; 32]) -> Result<Committed, Error> {
+        let mut tensors = vec![Vec::new(); self.package.key.relation.tensors.len()];
+        if let Some(i) = self.package.key.relation.inputs.get(k) {
+            tensors[i.tensor as usize] = inputs.get(k).cloned().unwrap_or_default();
+        }
+        self.commit_tree(TreeKind::Input(k as u32), &tensors, seed)
+    }
+
+    fn commit_tree(&self, kind: TreeKind, tensors: &[Vec<i64>], seed: [u8; 32]) -> Result<Committed, Error> {
+        let coins = Coins::from_seed(seed, &[b"io commitment on the curve"]);
+        Ok(on_workers(|| commit_io(&self.key, &self.srs, kind, tensors, &coins))?)
+    }
+
+    /// Runs the model on integer inputs and proves the result. Committed inputs that are not given, and committed
+    /// outputs, are committed with fresh coins.
+    ///
+    /// # Errors
+    /// `Eval`, `Witness`, `Contract`.
+    pub fn prove(&self, inputs: &[Vec<i64>], given: &[Option<&Committed>], context: &[u8]) -> Result<Proved, Error> {
+        let witness = tracing::info_span!("inference").in_scope(|| self.witness(inputs))?;
+        let visibility = &self.package.key.visibility;
+        let mut own = Vec::new();
+        for k in 0..self.package.key.relation.inputs.len() {
+            let need =
+                visibility.input(k as u32) == IoVisibility::Committed && given.get(k).copied().flatten().is_none();
+            own.push(if need { Some(self.commit_input(k, inputs, rand::random())?) } else { None });
+        }
+        let mut outputs = Vec::new();
+        for k in 0..self.package.key.relation.outputs.len() as u32 {
+            let need = visibility.output(k) == IoVisibility::Committed;
+            let make = || self.commit_tree(TreeKind::Output(k), &witness.tensors, rand::random());
+            outputs.push(if need { Some(make()?) } else { None });
+        }
+        let pick = |(k, own): (usize, &'_ Option<Committed>)| given.get(k).copied().flatten().or(own.as_ref()).cloned();
+        let picked: Vec<_> = own.iter().enumerate().map(pick).collect();
+        let all = Inputs {
+            model: self.model.as_ref(),
+            inputs: picked.iter().map(Option::as_ref).collect(),
+            outputs: outputs.iter().map(Option::as_ref).collect(),
+            context: context.to_vec(),
+        };
+        let proof = on_workers(|| prove(&self.key, &self.srs, &witness, &all))?;
+        let (model_id, statement) = (self.key.short.id(), proof.statement);
+        let file = ProofFile { backend: Backend::Succinct, model_id, statement, proof: proof.bytes };
+        Ok(Proved { file, outputs: witness.outputs })
+    }
+
+    /// [`crate::CommitmentFile::make_with`] on the curve.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit_inputs(&self, inputs: &[Vec<i64>]) -> Result<crate::CommitmentFile, Error> {
+        let commit = |k, seed| Ok(commitment(&self.commit_input(k, inputs, seed)?));
+        crate::CommitmentFile::make_with(Backend::Succinct, &self.package, inputs, commit)
+    }
+
+    /// [`crate::CommitmentFile::reopen_with`] on the curve.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reopen(&self, file: &crate::CommitmentFile, inputs: &[Vec<i64>]) -> Result<Vec<Option<Committed>>, Error> {
+        file.reopen_with(Backend::Succinct, &self.package, inputs, |k, seed| {
+            let c = self.commit_input(k, inputs, seed)?;
+            Ok((commitment(&c), c))
+        })
+    }
+}
