@@ -2,6 +2,8 @@
 
 use proveil_protocol::transcript::keccak256;
 
+use crate::abi::{Abi, encode};
+
 /// Code that deploys an account whose code is one zero byte, so that nothing in it runs, and the key.
 ///
 /// # Shapes
@@ -25,4 +27,44 @@ pub fn version_bytes() -> [u8; 4] {
 #[must_use]
 pub fn proof(key: [u8; 20], public_data: &[u8], messages: &[u8]) -> Vec<u8> {
     [&version_bytes()[..], &key, public_data, messages].concat()
+}
+
+/// What `verify(bytes,bytes32,bytes32)` is called with, from the function's name on.
+#[must_use]
+pub fn verify_call(proof: &[u8], model_id: [u8; 32], public_digest: [u8; 32]) -> Vec<u8> {
+    let [a, b, c, d, ..] = keccak256(&[b"verify(bytes,bytes32,bytes32)"]);
+    let arguments = [Abi::Bytes(proof.to_vec()), Abi::Word(model_id), Abi::Word(public_digest)];
+    [&[a, b, c, d][..], &encode(&arguments)].concat()
+}
+
+/// The context that `ProofConsumer` binds a proof to: chain, contract, sender and a number of the sender's.
+#[must_use]
+pub fn context(chain: u64, contract: [u8; 20], sender: [u8; 20], nonce: [u8; 32]) -> Vec<u8> {
+    let address = |a: [u8; 20]| {
+        let mut w = [0; 32];
+        w.iter_mut().skip(12).zip(a).for_each(|(w, b)| *w = b);
+        Abi::Word(w)
+    };
+    encode(&[Abi::uint(chain), address(contract), address(sender), Abi::Word(nonce)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_reference_of_a_call() {
+        let call = verify_call(&[7; 33], [1; 32], [2; 32]);
+        assert_eq!(call.len(), 4 + 4 * 32 + 64);
+        assert_eq!((&call[4 + 32..4 + 64], &call[4 + 64..4 + 96]), (&[1; 32][..], &[2; 32][..]));
+        assert_eq!((call[35], call[4 + 96 + 31], call[4 + 128 + 32], call[4 + 128 + 33]), (96, 33, 7, 0));
+    }
+
+    #[test]
+    fn matches_reference_of_a_context() {
+        let c = context(31_337, [0xaa; 20], [0xbb; 20], [3; 32]);
+        assert_eq!((c.len(), &c[..30]), (128, &[0; 30][..]));
+        assert_eq!((&c[30..32], &c[32..44], c[44], c[63], c[76]), (&[0x7a, 0x69][..], &[0; 12][..], 0xaa, 0xaa, 0xbb));
+        assert_eq!(c[96..], [3; 32]);
+    }
 }

@@ -4,6 +4,9 @@ use proveil_relation::check::Limits;
 use proveil_relation::key::{Statement, VerifyingKey};
 use proveil_verifier::{PreparedKey, verify};
 
+#[cfg(feature = "files")]
+pub mod files;
+
 /// Limits under which a key is small enough to prepare in a loop.
 const SMALL: Limits = Limits {
     cells: 1 << 12,

@@ -17,7 +17,13 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("frontend", &["graph"]),
     ("compiler", &["algebra", "protocol", "relation", "graph"]),
     ("prover", &["algebra", "protocol", "relation", "verifier"]),
-    ("proveil", &["algebra", "protocol", "kzg", "relation", "verifier", "graph", "frontend", "compiler", "prover"]),
+    (
+        "proveil",
+        &[
+            "algebra", "protocol", "kzg", "relation", "verifier", "succinct", "evm", "graph", "frontend", "compiler",
+            "prover",
+        ],
+    ),
 ];
 
 /// Packages that verifying code must not link: threads, system randomness, allocators of its own, clocks, ONNX.

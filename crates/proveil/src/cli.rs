@@ -8,6 +8,7 @@ mod compose;
 mod contract;
 pub mod demo;
 pub mod estimate;
+mod export;
 pub mod failure;
 mod inspect;
 mod plot;
@@ -69,6 +70,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Verify(a) => verify::run(a, ui),
         Command::Security(a) => security::run(a, ui),
         Command::Inspect(a) => inspect::run(a, ui),
+        Command::Export(a) => export::run(a, ui),
         Command::Srs(a) => srs::run(a, ui),
         Command::Bench(a) => crate::bench::run(a, args, ui),
     }

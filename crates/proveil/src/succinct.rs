@@ -5,12 +5,14 @@
 //! contract does. [`FullKey`] is what the short key is made from: who has it and the set-up can make the short one again.
 
 mod engine;
+mod export;
 mod full;
 mod key;
 mod security;
 mod set_up;
 
 pub use engine::{Engine, Proved, add_keys};
+pub use export::Call;
 pub use full::{FULL_KEY_MAGIC, FullKey};
 pub use key::{KeyFile, SHORT_KEY_MAGIC};
 pub use security::{BITS, SecurityRow, security_rows};

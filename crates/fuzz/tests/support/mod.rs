@@ -1,4 +1,5 @@
 //! A small relation with every kind of part, proved afresh: starting points that fit the present proof format.
+#![allow(dead_code)]
 
 use proveil_protocol::params::Params;
 use proveil_prover::coins::Coins;
@@ -29,7 +30,7 @@ fn cell(tensor: u32, vars: &[u32]) -> Access {
 }
 
 /// `y(i) = sum_k w(i, k) z(k)`, `z = table(x)`.
-fn relation() -> Relation {
+pub fn relation() -> Relation {
     let tensor = |name: &str, shape: &[u32], home| TensorDecl { name: name.into(), shape: shape.to_vec(), home };
     let read = |t: u32| Expr {
         constant: Coef::int(0),
@@ -57,7 +58,8 @@ fn relation() -> Relation {
     }
 }
 
-fn witness() -> Witness {
+/// Integers that satisfy it.
+pub fn witness() -> Witness {
     let w = vec![3, -1, 4, 1, -5, 9, 2, -6];
     let x = vec![-8, 7, 3, 0];
     let z: Vec<i64> = x.iter().map(|v: &i64| (*v).max(0)).collect();

@@ -12,6 +12,10 @@ use proveil_relation::key::{IoVisibility, ModelVisibility};
 
 use super::failure::Failure;
 
+mod export;
+
+pub use export::{CalldataArgs, ExportArgs, ExportWhat};
+
 /// Proofs that a published result is what a committed machine-learning model computes.
 #[derive(Parser)]
 #[command(
@@ -66,6 +70,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Make the set-up of proofs that contracts verify.
     Srs(SrsArgs),
+    /// Write what goes on a chain.
+    Export(ExportArgs),
     /// Measure models: accuracy, times, sizes, memory.
     Bench(BenchArgs),
 }
@@ -337,8 +343,11 @@ pub struct ProveArgs {
     #[arg(long)]
     pub commitment: Option<PathBuf>,
     /// Bytes to bind, in hexadecimal (a nonce, a chain id).
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", conflicts_with = "bind")]
     pub context: String,
+    /// Bind what contracts made from ProofConsumer ask for: chain, contract, sender and a number of the sender's.
+    #[arg(long, value_name = "CHAIN,CONTRACT,SENDER,NONCE")]
+    pub bind: Option<String>,
 }
 
 /// Options of `verify`.

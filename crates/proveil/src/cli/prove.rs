@@ -24,6 +24,25 @@ pub fn unhex(text: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
+/// Bytes of a fixed number from hexadecimal, `0x` in front or not.
+pub fn fixed<const N: usize>(text: &str) -> Result<[u8; N], Failure> {
+    let bytes = unhex(text.strip_prefix("0x").unwrap_or(text))?;
+    let n = bytes.len();
+    bytes.try_into().map_err(|_| Failure::usage(format!("'{text}' has {n} bytes, not {N}")))
+}
+
+/// The context of `--bind`.
+fn bound(text: &str) -> Result<Vec<u8>, Failure> {
+    let bad = |what| Failure::usage(format!("--bind: {what} in '{text}': give CHAIN,CONTRACT,SENDER,NONCE"));
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let [chain, contract, sender, nonce] = parts[..] else { return Err(bad("not four parts")) };
+    let chain = chain.parse().map_err(|_| bad("no chain id"))?;
+    let number: u128 = nonce.parse().map_err(|_| bad("no number"))?;
+    let mut nonce = [0; 32];
+    nonce.iter_mut().skip(16).zip(number.to_be_bytes()).for_each(|(n, b)| *n = b);
+    Ok(proveil_evm::export::context(chain, fixed(contract)?, fixed(sender)?, nonce))
+}
+
 /// How an input differs from the samples that set the ranges.
 fn unlike(meta: &Meta, graph: &Graph, input: &[Vec<i64>]) -> Vec<String> {
     let mut out = Vec::new();
@@ -71,7 +90,10 @@ struct Made {
 
 /// Runs the command.
 pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
-    let context = unhex(&a.context)?;
+    let context = match &a.bind {
+        Some(text) => bound(text)?,
+        None => unhex(&a.context)?,
+    };
     ui.stage("load");
     let engine = Loaded::read(&a.package, &a.backend)?;
     let input = read_input(engine.package(), &a.input, a.case)?;
