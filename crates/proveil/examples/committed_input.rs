@@ -7,7 +7,7 @@ use std::error::Error;
 use proveil::io::{Npz, encode, input_specs};
 use proveil::{CommitmentFile, CompileOptions, Engine, Meta, compile_onnx, verify};
 use proveil_frontend::Options;
-use proveil_relation::key::{IoValue, IoVisibility};
+use proveil_relation::key::IoVisibility;
 
 const MODEL: &[u8] = include_bytes!("../../../models/digits_cnn/model.onnx");
 const CASES: &[u8] = include_bytes!("../../../models/digits_cnn/cases.npz");
@@ -28,8 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let given: Vec<_> = given.iter().map(Option::as_ref).collect();
         let proved = engine.prove_with(&input, &given, &[], request.as_bytes())?;
         verify(&engine.key, &proved.file)?;
-        let IoValue::Committed(root, _) = &proved.file.statement.inputs[0] else { return Err("not committed".into()) };
-        println!("{request}: about {} {}", public[0].name, proveil::proof::hex(root) == public[0].root);
+        println!("{request}: about {} {}", public[0].input().1, public[0].is(&proved.file.statement.inputs[0]));
     }
     Ok(())
 }

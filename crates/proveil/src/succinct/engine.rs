@@ -48,7 +48,7 @@ pub struct Proved {
 /// `SetUp` with the size that is needed when the set-up is too small; `Contract` when the model does not fit the backend.
 pub fn add_keys(package: Package, set_up: &SetUp) -> Result<Engine, Error> {
     let seed = rand::random();
-    let ((key, model), srs) = on_workers(|| make(&package, set_up, seed))?;
+    let (Keyed { key, model }, srs) = on_workers(|| make(&package, set_up, seed))?;
     let short = key.short.clone();
     let package = Package { contract: Some(ContractKeys { seed, short }), ..package };
     Engine::with(package, key, srs.into_owned(), model)
@@ -61,12 +61,14 @@ pub(super) fn log_size(key: &ShortKey) -> u8 {
     most.map_or(0, |n| n.min(usize::from(u8::MAX)) as u8)
 }
 
+/// A key with the model's commitment.
+struct Keyed {
+    key: PreparedKey,
+    model: Option<Committed>,
+}
+
 /// The key of a package under a set-up with the model's commitment.
-fn make<'a>(
-    package: &Package,
-    set_up: &'a SetUp,
-    seed: [u8; 32],
-) -> Result<((PreparedKey, Option<Committed>), Cow<'a, Srs>), Error> {
+fn make<'a>(package: &Package, set_up: &'a SetUp, seed: [u8; 32]) -> Result<(Keyed, Cow<'a, Srs>), Error> {
     let first = package.contract.as_ref().map_or(FIRST, |keys| log_size(&keys.short));
     set_up.run(first, |srs| {
         let (relation, visibility) = (&package.key.relation, &package.key.visibility);
@@ -76,7 +78,7 @@ fn make<'a>(
         let key = full_key(package, srs, model.as_ref())?;
         let key = PreparedKey::new(key, srs).map_err(ProveError::from)?;
         let size = key.log_size() as u8;
-        Ok(((key, model), size))
+        Ok((Keyed { key, model }, size))
     })
 }
 
@@ -98,7 +100,7 @@ impl Engine {
             let hint = "give the set-up that the package was compiled with";
             return Err(Error::Mismatch { what: "the set-up", with: "the package's keys for contracts", hint });
         }
-        let ((key, model), srs) = on_workers(|| make(&package, set_up, keys.seed))?;
+        let (Keyed { key, model }, srs) = on_workers(|| make(&package, set_up, keys.seed))?;
         if key.short != keys.short {
             let hint = "compile the model again";
             return Err(Error::Mismatch { what: "the package's model", with: "its keys for contracts", hint });
