@@ -23,7 +23,7 @@ use super::ui::{Ui, seconds, values};
 /// A key of either backend.
 pub enum AnyKey {
     /// Of the transparent backend.
-    Transparent(PreparedKey),
+    Transparent(Box<PreparedKey>),
     /// What a contract knows.
     Short(KeyFile),
     /// What the short key is made from.
@@ -37,7 +37,7 @@ pub fn read_key_file(path: &Path) -> Result<AnyKey, Failure> {
         Ok(match bytes.get(..8) {
             Some(m) if m == SHORT_KEY_MAGIC => AnyKey::Short(KeyFile::from_bytes(&bytes)?),
             Some(m) if m == FULL_KEY_MAGIC => AnyKey::Full(Box::new(FullKey::from_bytes(&bytes)?)),
-            _ => AnyKey::Transparent(read_key(&bytes)?),
+            _ => AnyKey::Transparent(Box::new(read_key(&bytes)?)),
         })
     };
     read().map_err(|e: Error| Failure::from(e).at(path))
@@ -73,7 +73,7 @@ pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
     let file = load_proof(&a.proof)?;
     ui.stage("verify");
     let (verdict, short) = match key {
-        AnyKey::Transparent(key) => (transparent(a, key, &file)?, None),
+        AnyKey::Transparent(key) => (transparent(a, *key, &file)?, None),
         AnyKey::Short(key) => (succinct(a, &key, &file)?, Some(key.short)),
         AnyKey::Full(key) => {
             let set_up = set_up(a.srs.as_deref())?;
