@@ -3,6 +3,26 @@
 use proveil_protocol::transcript::keccak256;
 
 use crate::abi::{Abi, encode};
+use crate::artifact::{Artifact, ArtifactError};
+
+/// The compiled verifier: the one for production, or the one that takes keys of development set-ups too and says so in
+/// its name.
+///
+/// # Errors
+/// `Field` if the artifact is not what the compile script makes.
+pub fn verifier(insecure: bool) -> Result<Artifact, ArtifactError> {
+    Artifact::parse(verifier_file(insecure))
+}
+
+/// The file that [`verifier`] is read from.
+#[must_use]
+pub fn verifier_file(insecure: bool) -> &'static str {
+    if insecure {
+        include_str!("../../../contracts/out/InsecureDevelopmentVerifier.json")
+    } else {
+        include_str!("../../../contracts/out/ProveilVerifier.json")
+    }
+}
 
 /// Code that deploys an account whose code is one zero byte, so that nothing in it runs, and the key.
 ///

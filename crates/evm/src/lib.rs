@@ -10,7 +10,11 @@ pub mod artifact;
 pub mod export;
 pub mod form;
 #[cfg(feature = "machine")]
+pub mod groth16;
+#[cfg(feature = "machine")]
 pub mod machine;
+pub mod solidity;
+pub mod sources;
 #[cfg(feature = "machine")]
 pub mod stages;
 

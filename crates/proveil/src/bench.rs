@@ -2,6 +2,7 @@
 //! of memory is the model's own, and judges the proven outputs.
 
 mod child;
+mod evm;
 mod folder;
 mod measure;
 mod print;
@@ -25,11 +26,14 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     a.building.front()?;
     if a.child {
         let path = a.paths.first().ok_or_else(|| Failure::usage("--child needs a path"))?;
-        println!("{}", measure::record(path, a));
+        println!("{}", if a.on_chain() { evm::record(path, a) } else { measure::record(path, a) });
         return Ok(());
     }
     if a.scaling {
         return scaling::run(a, ui);
+    }
+    if !a.depth.is_empty() {
+        evm::by_depth(a, ui)?;
     }
     let speed = if a.predict {
         ui.stage("self-test");
@@ -40,6 +44,7 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     };
     let mut failed = 0;
     let mut printer = print::Printer::new(ui.json, a.stages);
+    let mut on_chain = evm::Printer::new(ui.json, a.stages);
     let batches =
         if a.batches.is_empty() { vec![a.building.batch] } else { a.batches.iter().map(|k| Some(*k)).collect() };
     for path in &a.paths {
@@ -50,7 +55,11 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
             let record = child::run(path, &own, args);
             ui.done();
             failed += usize::from(record.get("status") != Some(&Value::from("ok")));
-            printer.record(&record);
+            if a.on_chain() {
+                on_chain.record(&record);
+            } else {
+                printer.record(&record);
+            }
         }
     }
     match failed {

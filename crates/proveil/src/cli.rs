@@ -5,7 +5,7 @@ mod check;
 mod commit;
 mod compile;
 mod compose;
-mod contract;
+pub mod contract;
 pub mod demo;
 pub mod estimate;
 mod export;

@@ -87,6 +87,17 @@ pub enum Error {
     /// A proof for contracts is not accepted.
     #[error("not accepted: {0}")]
     VerifyShort(#[from] proveil_succinct::VerifyError),
+    /// A contract has no room for a scale.
+    #[error("{name}: contracts have room for scales from -128 to 127, not for {scale}")]
+    Scale {
+        /// Input or output.
+        name: String,
+        /// Its scale.
+        scale: i32,
+    },
+    /// An embedded contract cannot be used.
+    #[error("embedded contract: {0}")]
+    Artifact(#[from] proveil_evm::ArtifactError),
     /// A package without keys for contracts.
     #[error("the package has no keys for contracts: compile it with --backend succinct --srs FILE")]
     NoContractKeys,

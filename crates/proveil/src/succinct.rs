@@ -6,6 +6,7 @@
 
 mod engine;
 mod export;
+mod folder;
 mod full;
 mod key;
 mod security;

@@ -102,3 +102,25 @@ fn rejects_machines_that_are_none() {
         assert_eq!(estimate(&["--machine", file.to_str().expect("text")]).0, 3, "{text}");
     }
 }
+
+#[test]
+fn accepts_proofs_for_contracts_with_gas_and_depth() {
+    let model = format!("{MODELS}/digits_mlp");
+    let all = records(&["--evm", "--depth=1,2", "--cases", "1", &model]);
+    assert_eq!((all.len(), &all[0]["layers"], &all[2]["name"]), (3, &1.into(), &"digits_mlp".into()));
+    for r in &all {
+        assert_eq!((&r["status"], &r["insecure_set_up"]), (&"ok".into(), &true.into()), "{r}");
+        let n = |key: &str| r[key].as_u64().unwrap_or_else(|| panic!("{key}: {r}"));
+        // The stages are all that the transaction costs.
+        let stages = r["gas_by_stage"].as_array().expect("stages");
+        assert_eq!(stages.iter().filter_map(|s| s["gas"].as_u64()).sum::<u64>(), n("verify_gas"));
+        assert!(n("code_bytes") <= 24_576 && n("deploy_gas") > n("code_bytes") * 200 && n("key_deploy_gas") > 100_000);
+        assert!(n("calldata_bytes") > n("proof_bytes") && n("rounds") > 20 && n("commitments") > 5);
+        assert!((200_000..230_000).contains(&n("groth16_gas")) && n("verify_gas_draft") > 100_000);
+        assert!(r["prove_s"].as_f64() > Some(0.0) && r["verify_s"].as_f64() > Some(0.0));
+    }
+    assert!(all[2]["rel_error"].as_f64().expect("an error") < 0.05);
+    // Twice the layers are far from twice the gas.
+    let gas = |i: usize| all[i]["verify_gas"].as_f64().expect("gas");
+    assert!(gas(1) < 1.2 * gas(0), "{} for {}", gas(1), gas(0));
+}

@@ -318,3 +318,45 @@ fn rejects_proofs_without_zero_knowledge_for_contracts() {
     let (code, message) = refused(&["export", "calldata", "--key", &key, "--proof", &proof, "--account", ACCOUNT]);
     assert!(code == 1 && message.contains("--plain"), "{code} {message}");
 }
+
+#[test]
+fn accepts_a_folder_to_deploy_from() {
+    let f = Folder::new(&["--visibility", "input=committed,output=public"]);
+    let (key, out) = (f.at("m.key"), f.at("contracts"));
+    let export = ["export", "solidity", "--key", &key, "-o", &out];
+    let (code, message) = refused(&export);
+    assert!(code == 1 && message.contains("--insecure-set-up") && !f.path("contracts").exists(), "{code} {message}");
+    let said = json(&[&export[..], DEV].concat());
+    let text = |name: &str| String::from_utf8(f.read(&format!("contracts/{name}"))).unwrap();
+    let deployment: Value = serde_json::from_str(&text("deployment.json")).unwrap();
+    assert_eq!(said["deployment"], deployment);
+    let verifier = &deployment["verifier"];
+    assert_eq!(
+        (&verifier["contract"], &deployment["insecure_set_up"]),
+        (&"InsecureDevelopmentVerifier".into(), &true.into())
+    );
+    // The key's account is the short key behind a zero byte.
+    let id = json(&["inspect", &key])["model_id"].as_str().unwrap().to_owned();
+    let hex = text("key.hex");
+    let bytes: Vec<u8> =
+        (1..hex.trim().len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let short = &bytes[bytes.len() - deployment["key"]["bytes"].as_u64().unwrap() as usize..];
+    assert_eq!(proveil::proof::hex(&proveil_protocol::transcript::keccak256(&[short])), id);
+    let model = text("model/InsecureDevelopmentDigitsCnnModel.sol");
+    assert!(model.contains(&id) && model.contains("OUTPUT_LOGITS") && model.contains("_pointInputInput"));
+    assert!(text("README.md").contains("Anybody can forge") && text("verifier.hex").starts_with("0x6"));
+    assert!(text("src/InsecureDevelopmentVerifier.sol").contains("contract"));
+    // What is there stays.
+    assert_eq!(refused(&[&export[..], DEV].concat()).0, 3);
+    // A key for production gets the verifier for production.
+    f.write("ceremony.srs", unmarked());
+    assert_eq!(f.compile(&f.at("ceremony.srs"), &[]).0, 0);
+    let out = f.at("production");
+    let said = json(&["export", "solidity", "--key", &key, "-o", &out]);
+    assert_eq!(said["deployment"]["verifier"]["contract"], "ProveilVerifier");
+    assert!(f.path("production/model/DigitsCnnModel.sol").exists());
+    // Contracts take no proofs that show what is private.
+    assert_eq!(f.compile("dev", &["--insecure-set-up", "--plain"]).0, 0);
+    let plain = f.at("plain");
+    assert_eq!(refused(&["export", "solidity", "--key", &key, "-o", &plain, "--insecure-set-up"]).0, 1);
+}

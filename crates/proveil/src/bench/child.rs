@@ -103,11 +103,15 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
     {
         list.extend(["--flamegraph".into(), file.into_os_string()]);
     }
+    if let Some(file) = &a.srs {
+        list.extend(["--srs".into(), file.into()]);
+    }
     let flags = [
         ("--unique-decoding", b.unique_decoding),
         ("--plain", b.plain),
         ("--no-plain", a.no_plain),
         ("--stages", a.stages),
+        ("--evm", a.on_chain()),
     ];
     flags.into_iter().filter(|f| f.1).for_each(|f| list.push(f.0.into()));
     list.push("--".into());

@@ -101,7 +101,7 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
 }
 
 /// The front end's part. Where held-out calibration cannot even encode the judged inputs, they are added.
-fn front(s: &Subject, a: &BenchArgs) -> Result<(Model, f64), Failure> {
+pub fn front(s: &Subject, a: &BenchArgs) -> Result<(Model, f64), Failure> {
     let mut options = a.building.front()?;
     options.external_data = Some(s.dir.clone());
     if s.samples.is_empty() {
@@ -184,7 +184,7 @@ fn prove_all(
 }
 
 /// Errors of proven outputs: largest absolute, and largest absolute over the largest expected value of that output.
-fn errors(
+pub fn errors(
     names: &[IoMeta],
     got: &[Vec<Vec<f64>>],
     judged: &Cases,
@@ -225,7 +225,7 @@ fn errors(
 }
 
 /// Inputs for a model without cases: standard normal, or whole numbers like those that set the ranges.
-fn drawn(meta: &Meta, specs: &[InputSpec], cases: usize) -> Cases {
+pub fn drawn(meta: &Meta, specs: &[InputSpec], cases: usize) -> Cases {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut uniform = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -270,12 +270,12 @@ fn guarded<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 /// The last result and the median time of one run, of three short ones, or of as many as [`ENOUGH`] takes. The first
 /// run of several is left out: it pays for memory that the process has never touched, several times its own work on
 /// a virtual machine, and whatever is measured before something else would look dearer for it.
-fn timed<T>(f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
+pub fn timed<T>(f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
     timed_with_first(f).map(|(value, s, _)| (value, s))
 }
 
 /// [`timed`] with the time of the first run.
-fn timed_with_first<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64, f64), Failure> {
+pub fn timed_with_first<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64, f64), Failure> {
     let mut times = Vec::new();
     loop {
         let start = Instant::now();
@@ -289,7 +289,8 @@ fn timed_with_first<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, 
     }
 }
 
-fn median(mut v: Vec<f64>) -> f64 {
+/// The middle one.
+pub fn median(mut v: Vec<f64>) -> f64 {
     v.sort_by(f64::total_cmp);
     v.get(v.len() / 2).copied().unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use super::failure::Failure;
 
 mod export;
 
-pub use export::{CalldataArgs, ExportArgs, ExportWhat};
+pub use export::{CalldataArgs, ExportArgs, ExportWhat, SolidityArgs};
 
 /// Proofs that a published result is what a committed machine-learning model computes.
 #[derive(Parser)]
@@ -438,7 +438,7 @@ pub enum Drawing {
 #[derive(Clone, clap::Args)]
 pub struct BenchArgs {
     /// Folders with `model.onnx` and `cases.npz`, or ONNX files.
-    #[arg(required_unless_present = "scaling")]
+    #[arg(required_unless_present_any = ["scaling", "depth"])]
     pub paths: Vec<PathBuf>,
     /// Measure generated models instead, one length growing at a time, and name the cliffs.
     #[arg(long, conflicts_with = "paths")]
@@ -455,9 +455,19 @@ pub struct BenchArgs {
     /// Cases to prove of each model.
     #[arg(long, default_value_t = 2)]
     pub cases: usize,
-    /// Commitment scheme.
+    /// Commitment scheme; succinct is the same as --evm.
     #[arg(long, default_value = "transparent")]
     pub backend: Backend,
+    /// Measure proofs for contracts: gas, sizes and times, in a real machine.
+    #[arg(long)]
+    pub evm: bool,
+    /// Set-up of the proofs for contracts; the development set-up when absent.
+    #[arg(long, value_name = "FILE|dev")]
+    pub srs: Option<PathBuf>,
+    /// Gas of generated models with these numbers of layers; 2, 4, 8 and 16 when none are named.
+    #[arg(long, requires = "evm", value_delimiter = ',', num_args = 0.., require_equals = true,
+        default_missing_values = ["2", "4", "8", "16"], value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub depth: Vec<u16>,
     /// Print time, share and peak memory of every stage of compilation, proof and verification.
     #[arg(long)]
     pub stages: bool,
@@ -500,6 +510,13 @@ pub enum ProfileArg {
     Fast,
     /// Proof size first.
     Small,
+}
+
+impl BenchArgs {
+    /// Whether proofs for contracts are measured.
+    pub fn on_chain(&self) -> bool {
+        self.evm || self.backend == Backend::Succinct
+    }
 }
 
 impl Building {

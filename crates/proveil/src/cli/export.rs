@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use proveil::io::{read_limited, write_atomic};
+use proveil::io::{IoError, read_limited, write_atomic};
 use proveil::proof::hex;
 use proveil::succinct::KeyFile;
 use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
-use super::args::{CalldataArgs, ExportArgs, ExportWhat};
-use super::contract::INSECURE;
-use super::failure::Failure;
+use super::args::{CalldataArgs, ExportArgs, ExportWhat, SolidityArgs};
+use super::contract::{INSECURE, name_set_up, require_secure};
+use super::failure::{BAD_FILE, Failure};
 use super::prove::fixed;
 use super::ui::Ui;
 use super::verify::load_proof;
@@ -19,7 +19,53 @@ use super::verify::load_proof;
 pub fn run(a: &ExportArgs, ui: &Ui) -> Result<(), Failure> {
     match &a.what {
         ExportWhat::Calldata(a) => calldata(a, ui),
+        ExportWhat::Solidity(a) => solidity(a, ui),
     }
+}
+
+/// Runs `export solidity`.
+fn solidity(a: &SolidityArgs, ui: &Ui) -> Result<(), Failure> {
+    let key = read_short(&a.key)?;
+    require_secure(key.short.srs.insecure, a.insecure_set_up).map_err(|f| f.at(&a.key))?;
+    let files = key.solidity().map_err(|e| Failure::from(e).at(&a.key))?;
+    write_folder(&a.output, &files)?;
+    let mut text = format!("folder           {} ({} files)\n", a.output.display(), files.len());
+    let deployment = files.iter().find(|(name, _)| name == "deployment.json");
+    let deployment: Value = deployment.and_then(|(_, bytes)| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+    text += &format!(
+        "model id         {}\nverifier         {}, {} bytes of code\nkey              {} bytes\nnext             see {}\n",
+        deployment["model_id"].as_str().unwrap_or_default(),
+        deployment["verifier"]["contract"].as_str().unwrap_or_default(),
+        deployment["verifier"]["code_bytes"],
+        deployment["key"]["bytes"],
+        a.output.join("README.md").display()
+    );
+    let mut value = json!({ "folder": a.output, "deployment": deployment });
+    value["files"] = files.iter().map(|(name, _)| name.as_str()).collect();
+    name_set_up(&key.short, &mut text, &mut value);
+    ui.result(&text, &value);
+    Ok(())
+}
+
+/// Writes a folder that was not there, all of it or nothing.
+fn write_folder(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+    if folder.exists() {
+        return Err(Failure::new(BAD_FILE, "is there already: name a folder that is not").at(folder));
+    }
+    let write = |source| Failure::from(IoError::Write { path: folder.into(), source });
+    let parent = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let made = tempfile::tempdir_in(parent).map_err(write)?;
+    for (name, bytes) in files {
+        let path = made.path().join(name);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(write)?;
+        std::fs::write(path, bytes).map_err(write)?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(made.path(), std::fs::Permissions::from_mode(0o755)).map_err(write)?;
+    }
+    std::fs::rename(made.path(), folder).map_err(write)
 }
 
 /// Reads the file of a short key.

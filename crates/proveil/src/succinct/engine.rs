@@ -6,6 +6,7 @@ use proveil_compiler::{Lowered, WitnessPlan};
 use proveil_graph::run_fast;
 use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::Srs;
+use proveil_protocol::codec::Leaf;
 use proveil_prover::Witness;
 use proveil_prover::coins::Coins;
 use proveil_relation::key::IoVisibility;
@@ -40,6 +41,8 @@ pub struct Proved {
     pub file: ProofFile,
     /// Output integers, public or not, for the prover's eyes.
     pub outputs: Vec<Vec<i64>>,
+    /// Where each message of the proof is.
+    pub leaves: Vec<Leaf>,
 }
 
 /// Gives a package its keys for contracts.
@@ -191,7 +194,7 @@ impl Engine {
         let proof = on_workers(|| prove(&self.key, &self.srs, &witness, &all))?;
         let (model_id, statement) = (self.key.short.id(), proof.statement);
         let file = ProofFile { backend: Backend::Succinct, model_id, statement, proof: proof.bytes };
-        Ok(Proved { file, outputs: witness.outputs })
+        Ok(Proved { file, outputs: witness.outputs, leaves: proof.leaves })
     }
 
     /// [`crate::CommitmentFile::make_with`] on the curve.

@@ -1,0 +1,249 @@
+//! `bench --evm`: proofs for contracts, verified by the contract in a real machine, beside a Groth16 verification there.
+
+use std::io::Write;
+use std::path::Path;
+
+use proveil::io::{encode, input_specs};
+use proveil::onnx::describe;
+use proveil::succinct::{self, BITS, SetUp, add_keys};
+use proveil::{Error, IoMeta, Meta, compile_graph};
+use proveil_evm::machine::{Machine, Rules};
+use proveil_evm::{export, groth16};
+use proveil_frontend::Model;
+use proveil_frontend::synthetic::Synthetic;
+use serde_json::{Map, Value, json};
+
+use super::folder::{name_of, read};
+use super::measure::{drawn, errors, front, median, timed, timed_with_first};
+use crate::cli::args::BenchArgs;
+use crate::cli::contract::{INSECURE, set_up};
+use crate::cli::failure::{Failure, INTERNAL, NOT_ACCEPTED, UNSUPPORTED};
+use crate::cli::ui::{Ui, size};
+
+/// Cells of every layer of the generated models.
+const WIDTH: usize = 16;
+
+/// Measures a path; a failure is a record too.
+pub fn record(path: &Path, a: &BenchArgs) -> Value {
+    finished(&name_of(path), |out| measure(path, a, out))
+}
+
+fn finished(name: &str, work: impl FnOnce(&mut Map<String, Value>) -> Result<(), Failure>) -> Value {
+    let mut out = Map::new();
+    out.insert("name".into(), json!(name));
+    out.insert("backend".into(), json!("succinct"));
+    out.insert("status".into(), json!("ok"));
+    out.insert("message".into(), json!(""));
+    if let Err(f) = work(&mut out) {
+        out.insert("status".into(), json!(if f.code == UNSUPPORTED { "unsupported" } else { "error" }));
+        out.insert("message".into(), json!(f.message));
+    }
+    out.into()
+}
+
+fn powers(a: &BenchArgs) -> Result<SetUp, Failure> {
+    set_up(Some(a.srs.as_deref().unwrap_or(Path::new("dev"))))
+}
+
+fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(), Failure> {
+    let batch = a.building.inferences();
+    let subject = read(path, a.cases, batch)?;
+    let (model, compile_s) = front(&subject, a)?;
+    let engine = keyed(&model, &subject.name, a, out)?;
+    out.insert("compile_s".into(), json!(compile_s + out["keys_s"].as_f64().unwrap_or_default()));
+    let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
+    let specs = input_specs(&meta, &engine.package.graph);
+    let judged = if subject.judged.is_empty() { drawn(&meta, &specs, a.cases) } else { subject.judged };
+    let cases: Result<Vec<_>, Failure> = judged.iter().map(|(inputs, _)| Ok(encode(&specs, inputs)?)).collect();
+    let outputs = prove_all(&engine, &meta, &cases?, out)?;
+    if judged.iter().all(|(_, o)| !o.is_empty()) {
+        errors(&meta.outputs, &outputs, &judged, None, out);
+    }
+    Ok(())
+}
+
+/// The package of a model with its keys for contracts; the compilation's lasting figures go to `out`.
+fn keyed(model: &Model, name: &str, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<succinct::Engine, Failure> {
+    let (options, set_up) = (a.building.package(name)?, powers(a)?);
+    let start = std::time::Instant::now();
+    let meta = describe(model, &options.name);
+    let (package, _) = compile_graph(model.graph.clone(), model.params.clone(), &meta, &options)?;
+    let engine = add_keys(package, &set_up)?;
+    let (stats, key) = (proveil_graph::Stats::of(&engine.package.graph), &engine.key.short);
+    let fields = json!({
+        "keys_s": start.elapsed().as_secs_f64(), "params": stats.params, "macs": stats.macs, "lookups": stats.lookups,
+        "security_bits": BITS, "insecure_set_up": key.srs.insecure, "key_bytes": key.to_bytes().len(),
+        "list_entries": engine.key.list.entries.len(), "powers_of_tau": engine.key.log_size(),
+    });
+    if let Value::Object(fields) = fields {
+        out.extend(fields);
+    }
+    Ok(engine)
+}
+
+/// Proves and verifies all cases here, and the last one on a chain; real values by case and output.
+fn prove_all(
+    engine: &succinct::Engine,
+    meta: &Meta,
+    cases: &[Vec<Vec<i64>>],
+    out: &mut Map<String, Value>,
+) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
+    let key = engine.key_file();
+    let (mut prove_s, mut verify_s, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
+    for cells in cases {
+        let (proved, s, first) = timed_with_first(|| Ok(engine.prove(cells, &[], b"")?))?;
+        out.entry("prove_first_s").or_insert(json!(first));
+        prove_s.push(s);
+        verify_s.push(timed(|| Ok(key.verify(&proved.file)?))?.1);
+        let real = |(m, cells): (&IoMeta, &Vec<i64>)| m.real(cells);
+        outputs.push(meta.outputs.iter().zip(&proved.outputs).map(real).collect());
+        on_chain(engine, &proved, out)?;
+    }
+    out.insert("cases".into(), json!(cases.len()));
+    out.insert("prove_s".into(), json!(median(prove_s)));
+    out.insert("verify_s".into(), json!(median(verify_s)));
+    Ok(outputs)
+}
+
+/// Verifies a proof by the contract under today's rules and the next fork's draft.
+fn on_chain(engine: &succinct::Engine, proved: &succinct::Proved, out: &mut Map<String, Value>) -> Result<(), Failure> {
+    let internal = |e: &dyn std::fmt::Display| Failure::new(INTERNAL, e.to_string());
+    let key = engine.key_file();
+    let artifact = export::verifier(key.short.srs.insecure).map_err(|e| internal(&e))?;
+    let code = key.account_code();
+    for (rules, suffix) in [(Rules::Today, ""), (Rules::Draft, "_draft")] {
+        let mut machine = Machine::with_rules(rules);
+        let (verifier, deploy) = machine.deploy(&artifact);
+        let (account, key_deploy) = machine.deploy_code(&code);
+        let call = key.call(&proved.file, account.into_array())?.calldata();
+        let bytes = call.len();
+        let (outcome, stages) = machine.measure(verifier, call, verifier, &artifact);
+        if let Err(e) = &outcome.result {
+            let name = artifact.error(e).unwrap_or("no custom error");
+            return Err(Failure::new(NOT_ACCEPTED, format!("the contract refuses the proof: {name}")));
+        }
+        let other = groth16::cost(rules).map_err(|e| internal(&e))?;
+        let mut put = |name: &str, value: Value| out.insert(format!("{name}{suffix}"), value);
+        put("verify_gas", json!(outcome.gas));
+        put("deploy_gas", json!(deploy));
+        put("key_deploy_gas", json!(key_deploy));
+        put("groth16_gas", json!(other.gas));
+        put("groth16_ratio", json!(outcome.gas as f64 / other.gas as f64));
+        if rules == Rules::Today {
+            put("calldata_bytes", json!(bytes));
+            let named = |s: &proveil_evm::stages::Stage| json!({ "name": s.name, "gas": s.gas, "calls": s.calls });
+            put("gas_by_stage", stages.iter().map(named).collect());
+        }
+    }
+    let (o, s) = (&key.short.outline, &key.short.sizes);
+    let rounds = o.nv + o.nk + s.points.last().copied().unwrap_or_default() + s.domain;
+    let points = proved.leaves.iter().filter(|l| l.len == 64).count();
+    out.insert("code_bytes".into(), json!(artifact.runtime.len()));
+    out.insert("proof_bytes".into(), json!(proved.file.proof.len()));
+    out.insert("rounds".into(), json!(rounds));
+    out.insert("commitments".into(), json!(points));
+    Ok(())
+}
+
+/// Gas of generated models by their number of layers.
+pub fn by_depth(a: &BenchArgs, ui: &Ui) -> Result<(), Failure> {
+    let mut printer = Printer::new(ui.json, a.stages);
+    for layers in &a.depth {
+        let layers = usize::from(*layers);
+        let name = format!("dense, {layers} layers of {WIDTH}");
+        ui.stage(&name);
+        let record = finished(&name, |out| {
+            out.insert("layers".into(), json!(layers));
+            let onnx = Synthetic::Dense { width: WIDTH, layers }.onnx();
+            let model = proveil_frontend::compile(&onnx, &[], &a.building.front()?)?;
+            let engine = keyed(&model, &name, a, out)?;
+            let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
+            let specs = input_specs(&meta, &engine.package.graph);
+            let inputs = drawn(&meta, &specs, 1);
+            let cases: Result<Vec<_>, Failure> = inputs.iter().map(|(i, _)| Ok(encode(&specs, i)?)).collect();
+            prove_all(&engine, &meta, &cases?, out).map(drop)
+        });
+        ui.done();
+        printer.record(&record);
+        if record["status"] != "ok" {
+            return Err(Failure::new(NOT_ACCEPTED, format!("{name}: {}", record["message"])));
+        }
+    }
+    Ok(())
+}
+
+/// Prints records as they come.
+pub struct Printer {
+    json: bool,
+    stages: bool,
+    head: bool,
+}
+
+impl Printer {
+    /// A table, or JSON lines.
+    pub fn new(json: bool, stages: bool) -> Self {
+        Self { json, stages, head: false }
+    }
+
+    /// Prints one record.
+    pub fn record(&mut self, r: &Value) {
+        let mut out = std::io::stdout();
+        if self.json {
+            let _ = writeln!(out, "{r}");
+            return;
+        }
+        let n = |key: &str, scale: f64, digits: usize| {
+            r[key].as_f64().map_or_else(|| "-".to_string(), |v| format!("{:.digits$}", v * scale))
+        };
+        let name = r["name"].as_str().unwrap_or_default();
+        if r["status"] != "ok" {
+            let word = |key: &str| r[key].as_str().unwrap_or_default();
+            let _ = writeln!(out, "{name:<30} {}: {}", word("status"), word("message"));
+            return;
+        }
+        if !self.head {
+            self.head = true;
+            let code = r["code_bytes"].as_u64().unwrap_or_default() as usize;
+            let _ = writeln!(
+                out,
+                "verifier: {} of code, {} gas to deploy ({} in the next fork's draft); Groth16, 1 public input: {} gas ({})",
+                size(code),
+                n("deploy_gas", 1.0, 0),
+                n("deploy_gas_draft", 1.0, 0),
+                n("groth16_gas", 1.0, 0),
+                n("groth16_gas_draft", 1.0, 0)
+            );
+            if r["insecure_set_up"] == true {
+                let _ = writeln!(out, "set-up: {INSECURE}");
+            }
+            let heads =
+                ["params", "gas", "x Groth16", "draft gas", "key gas", "calldata", "proof B", "rounds", "points"];
+            let _ = write!(out, "{:<30}", "model");
+            heads.iter().for_each(|h| _ = write!(out, " {h:>9}"));
+            let _ = writeln!(out, " {:>9} {:>9} {:>9}", "prove ms", "verify ms", "error %");
+        }
+        let columns = [
+            n("params", 1.0, 0),
+            n("verify_gas", 1.0, 0),
+            n("groth16_ratio", 1.0, 2),
+            n("verify_gas_draft", 1.0, 0),
+            n("key_deploy_gas", 1.0, 0),
+            n("calldata_bytes", 1.0, 0),
+            n("proof_bytes", 1.0, 0),
+            n("rounds", 1.0, 0),
+            n("commitments", 1.0, 0),
+            n("prove_s", 1e3, 1),
+            n("verify_s", 1e3, 2),
+            n("rel_error", 100.0, 3),
+        ];
+        let _ = write!(out, "{name:<30}");
+        columns.iter().for_each(|c| _ = write!(out, " {c:>9}"));
+        let _ = writeln!(out);
+        if self.stages {
+            for s in r["gas_by_stage"].as_array().into_iter().flatten() {
+                let calls = s["calls"].as_u64().filter(|n| *n > 0).map_or(String::new(), |n| format!(", {n} calls"));
+                let _ = writeln!(out, "    {:<26} {:>9} gas{calls}", s["name"].as_str().unwrap_or_default(), s["gas"]);
+            }
+        }
+    }
+}

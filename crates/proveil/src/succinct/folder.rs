@@ -1,0 +1,125 @@
+//! The folder of `export solidity`: everything that a Solidity developer deploys and extends.
+
+use proveil_evm::solidity::{Interface, Io, Kind, example, wrapper};
+use proveil_evm::{Form, export, sources};
+use serde_json::{Value, json};
+
+use super::KeyFile;
+use crate::error::Error;
+use crate::meta::IoMeta;
+use crate::proof::hex;
+
+/// Settings with which the sources in the folder compile; those of the artifacts.
+const FOUNDRY: &str = "[profile.default]\nsrc = \"model\"\nout = \"out\"\nlibs = []\nsolc = \"0.8.37\"\nevm_version = \
+                       \"osaka\"\nvia_ir = true\noptimizer = true\noptimizer_runs = 1_000_000\n";
+
+impl KeyFile {
+    /// What contracts need to know of the model.
+    ///
+    /// # Errors
+    /// `Meta`; `Scale`.
+    pub fn interface(&self) -> Result<Interface, Error> {
+        let meta = self.meta()?;
+        let one = |input: bool, m: &IoMeta, io: &proveil_succinct::Io| {
+            let scale = || Error::Scale { name: m.name.clone(), scale: m.scale };
+            let kind = match m.dtype.as_str() {
+                "int64" if m.scale == 0 => Kind::Integer,
+                "bool" if m.scale == 0 => Kind::Boolean,
+                _ => Kind::Real,
+            };
+            let form = Form::new(io.to_bytes(), m.scale).ok_or_else(scale)?;
+            Ok(Io { input, name: m.name.clone(), shape: m.shape.clone(), kind, form, labels: m.labels.clone() })
+        };
+        let inputs = meta.inputs.iter().zip(&self.short.inputs).map(|(m, io)| one(true, m, io));
+        let outputs = meta.outputs.iter().zip(&self.short.outputs).map(|(m, io)| one(false, m, io));
+        let ios = inputs.chain(outputs).collect::<Result<_, Error>>()?;
+        Ok(Interface { name: meta.name, model_id: self.short.id(), insecure: self.short.srs.insecure, ios })
+    }
+
+    /// Files of the folder by path.
+    ///
+    /// # Errors
+    /// `Mismatch` for keys that contracts do not take; those of [`KeyFile::interface`]; `Artifact`.
+    pub fn solidity(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        self.require_hiding()?;
+        let interface = self.interface()?;
+        let artifact = export::verifier(interface.insecure)?;
+        let (model, start) = (wrapper(&interface), example(&interface));
+        let prefixed = |bytes: &[u8]| format!("0x{}\n", hex(bytes)).into_bytes();
+        let root = format!("{}.sol", artifact.contract);
+        let mut files = vec![
+            ("README.md".to_string(), readme(&interface, &artifact.contract, &start.contract).into_bytes()),
+            (
+                "deployment.json".into(),
+                self.deployment(&interface, &artifact, &model.contract).to_string().into_bytes(),
+            ),
+            ("foundry.toml".into(), FOUNDRY.into()),
+            ("key.hex".into(), prefixed(&self.account_code())),
+            ("verifier.hex".into(), prefixed(&artifact.bytecode)),
+            (format!("artifacts/{}.json", artifact.contract), export::verifier_file(interface.insecure).into()),
+            (format!("model/{}.sol", model.contract), model.text.into()),
+            (format!("model/{}.sol", start.contract), start.text.into()),
+        ];
+        let needed = sources::needed(&[&root, "ProofConsumer.sol", "Form.sol", "Real.sol"]);
+        files.extend(needed.into_iter().map(|(name, text)| (format!("src/{name}"), text.into())));
+        Ok(files)
+    }
+
+    /// What `deployment.json` says.
+    fn deployment(&self, interface: &Interface, artifact: &proveil_evm::Artifact, contract: &str) -> Value {
+        let key = self.short.to_bytes();
+        let ios = interface.ios.iter().map(|io| {
+            json!({
+                "name": io.name, "input": io.input, "shape": io.shape, "form": format!("0x{}", hex(&io.form.word())),
+                "scale": io.form.scale(), "bytes": io.form.size(),
+            })
+        });
+        json!({
+            "name": interface.name, "contract": contract, "model_id": format!("0x{}", hex(&interface.model_id)),
+            "selector": format!("0x{}", hex(&export::version_bytes())), "protocol": proveil_succinct::PROTOCOL,
+            "insecure_set_up": interface.insecure, "security_bits": super::BITS,
+            "verifier": {
+                "contract": artifact.contract, "code_bytes": artifact.runtime.len(),
+                "creation_bytes": artifact.bytecode.len(), "sources": artifact.sources,
+            },
+            "key": { "bytes": key.len(), "account_bytes": key.len() + 1 },
+            "ios": ios.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The next steps.
+fn readme(interface: &Interface, verifier: &str, start: &str) -> String {
+    let name: String = interface.name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-. ".contains(*c)).collect();
+    let warning = if interface.insecure {
+        "**The key was made with a development set-up. Anybody can forge proofs under it: for development and tests only.** \
+         Import a ceremony's set-up (`proveil srs import`), compile again, export again.\n\n"
+    } else {
+        ""
+    };
+    format!(
+        "# Contracts for the model `{name}`\n\n{warning}\
+         | file | what it is |\n| --- | --- |\n\
+         | `verifier.hex` | creation code of `{verifier}`: one for all models, no owner, no storage |\n\
+         | `key.hex` | creation code of the account that holds the model's key; its hash is the model id |\n\
+         | `model/` | the model's inputs and outputs by name, in real units; a contract to start from |\n\
+         | `src/` | sources that these need, and those of the verifier |\n\
+         | `artifacts/` | the verifier as the pinned compiler made it, with its interface |\n\
+         | `deployment.json` | model id, sizes, forms |\n\n\
+         ## Next steps\n\n\
+         With Foundry; `ETH_RPC_URL`, `PRIVATE_KEY` and `SENDER` (its address) are yours, `MODEL.pkg` and `MODEL.key` what `proveil compile` \
+         wrote.\n\n\
+         ```sh\n\
+         create() {{ cast send --private-key $PRIVATE_KEY --json --create \"$1\" | jq -r .contractAddress; }}\n\
+         VERIFIER=$(create $(cat verifier.hex))\n\
+         KEY=$(create $(cat key.hex))\n\
+         forge build\n\
+         CONTRACT=$(create $(jq -r .bytecode.object out/{start}.sol/{start}.json)$(cast abi-encode 'f(address)' $VERIFIER | cut -c3-))\n\n\
+         proveil prove MODEL.pkg --srs SETUP --input INPUT --bind $(cast chain-id),$CONTRACT,$SENDER,1 -o result.proof\n\
+         PROOF=$(proveil --json export calldata --key MODEL.key --proof result.proof --account $KEY | jq -r .proof)\n\
+         cast send --private-key $PRIVATE_KEY $CONTRACT 'submit(bytes,uint256)' $PROOF 1\n\
+         ```\n\n\
+         A proof is bound to the chain, the contract, the sender and a number of the sender's (`--bind`), and counts once. A refusal is a\n\
+         custom error that names the check.\n"
+    )
+}
