@@ -172,8 +172,8 @@ pub fn wrapper(interface: &Interface) -> Source {
                 n.constant,
                 n.hex()
             ),
-            (_, true) => write!(out, "    /// {}: {:?}, committed to.\n", n.label(), n.io.shape)
-                .and_then(|()| write!(out, "    uint256 private constant {}_AT = {};\n", n.constant, n.at)),
+            (_, true) => writeln!(out, "    /// {}: {:?}, committed to.", n.label(), n.io.shape)
+                .and_then(|()| writeln!(out, "    uint256 private constant {}_AT = {};", n.constant, n.at)),
             _ => Ok(()),
         };
     }
@@ -220,7 +220,7 @@ fn readers(n: &Named<'_>) -> String {
         Kind::Boolean => ("bool", format!("{constant}.integerAt(shown, {at}, index) != 0"), "yes or no"),
     };
     for (i, label) in n.io.labels.iter().take(64).enumerate() {
-        let _ = write!(out, "{}    /// Class {i}: {}\n", if i == 0 { "\n" } else { "" }, comment(label));
+        let _ = writeln!(out, "{}    /// Class {i}: {}", if i == 0 { "\n" } else { "" }, comment(label));
     }
     let first = if n.io.labels.is_empty() { "\n" } else { "    ///\n" };
     let _ = write!(

@@ -25,7 +25,7 @@ pub enum AnyKey {
     /// Of the transparent backend.
     Transparent(Box<PreparedKey>),
     /// What a contract knows.
-    Short(KeyFile),
+    Short(Box<KeyFile>),
     /// What the short key is made from.
     Full(Box<FullKey>),
 }
@@ -35,7 +35,7 @@ pub fn read_key_file(path: &Path) -> Result<AnyKey, Failure> {
     let bytes = read_limited(path, FILE_LIMIT)?;
     let read = || {
         Ok(match bytes.get(..8) {
-            Some(m) if m == SHORT_KEY_MAGIC => AnyKey::Short(KeyFile::from_bytes(&bytes)?),
+            Some(m) if m == SHORT_KEY_MAGIC => AnyKey::Short(Box::new(KeyFile::from_bytes(&bytes)?)),
             Some(m) if m == FULL_KEY_MAGIC => AnyKey::Full(Box::new(FullKey::from_bytes(&bytes)?)),
             _ => AnyKey::Transparent(Box::new(read_key(&bytes)?)),
         })
