@@ -52,6 +52,11 @@ library Forms {
         return (Form.unwrap(f) >> 160) & 0xffffffff;
     }
 
+    /// Values in a line, with padding.
+    function padded(Form f) internal pure returns (uint256) {
+        return (Form.unwrap(f) >> 128) & 0xffffffff;
+    }
+
     /// The least value of the declared range.
     function least(Form f) internal pure returns (int256) {
         return int64(uint64(Form.unwrap(f) >> 64));

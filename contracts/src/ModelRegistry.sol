@@ -3,12 +3,15 @@ pragma solidity 0.8.37;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IProveilVerifier} from "./IProveilVerifier.sol";
+import {ModelKey} from "./ModelKey.sol";
 
 /// @title Models by name
 /// @notice Which model id and which verifier stand behind a name, version after version. Verifiers have no owner; whoever
 /// trusts a registry trusts its owner and guardian instead of pinning a verifier and a model id.
 ///
-/// A version is announced first and comes into force after {DELAY}, so that users can leave. It may be deprecated, for
+/// A proof about a model with hidden weights means integers only if each weight lies in its declared range. Proofs do not show
+/// that again and again: a version is announced with its registration, which shows it once, and which the version's verifier
+/// checks here. A version comes into force {DELAY} after it was announced, so that users can leave. It may be deprecated, for
 /// good, at once. The guardian may pause a name at once; the owner ends the pause. Each version may have a second
 /// verifier, announced with it, that takes over while the first is marked as failed.
 contract ModelRegistry is Ownable2Step {
@@ -23,6 +26,18 @@ contract ModelRegistry is Ownable2Step {
     /// A model id or a verifier is zero, or an account without code.
     error BadVersion();
 
+    /// What is announced.
+    struct Candidate {
+        bytes32 modelId;
+        /// The account that holds the model's key.
+        address key;
+        IProveilVerifier verifier;
+        /// Takes over when the first one fails; may be zero.
+        IProveilVerifier second;
+        /// The model id of the registration; zero for a model without weights.
+        bytes32 registrationId;
+    }
+
     /// One version of a model.
     struct Version {
         bytes32 modelId;
@@ -33,6 +48,7 @@ contract ModelRegistry is Ownable2Step {
         /// The first verifier failed: the second one counts.
         bool failed;
         IProveilVerifier second;
+        bytes32 registrationId;
     }
 
     /// Seconds between the announcement of a version and its coming into force.
@@ -59,18 +75,20 @@ contract ModelRegistry is Ownable2Step {
         _;
     }
 
-    /// @notice Announces the next version of a model; it comes into force after {DELAY}. `second` may be zero.
-    function announce(bytes32 name, bytes32 modelId, IProveilVerifier verifier, IProveilVerifier second)
+    /// @notice Announces the next version of a model; it comes into force after {DELAY}.
+    /// @param registration The proof that all weights of the model are in range; empty for a model without weights.
+    function announce(bytes32 name, Candidate calldata c, bytes calldata registration)
         external
         onlyOwner
         returns (uint32 version)
     {
-        bool secondIsBad = address(second) != address(0) && address(second).code.length == 0;
-        if (modelId == 0 || address(verifier).code.length == 0 || secondIsBad) revert BadVersion();
+        bool secondIsBad = address(c.second) != address(0) && address(c.second).code.length == 0;
+        if (c.modelId == 0 || address(c.verifier).code.length == 0 || secondIsBad) revert BadVersion();
+        ModelKey.checkRegistration(ModelKey.read(c.key, c.modelId), c.verifier, c.registrationId, registration);
         uint64 from = uint64(block.timestamp) + DELAY;
         version = uint32(_versions[name].length);
-        _versions[name].push(Version(modelId, verifier, from, false, false, second));
-        emit Announced(name, version, modelId, address(verifier), address(second), from);
+        _versions[name].push(Version(c.modelId, c.verifier, from, false, false, c.second, c.registrationId));
+        emit Announced(name, version, c.modelId, address(c.verifier), address(c.second), from);
     }
 
     /// @notice Ends a version for good, also one that is not yet in force.

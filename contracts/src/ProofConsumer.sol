@@ -10,18 +10,25 @@ import {IProveilVerifier} from "./IProveilVerifier.sol";
 abstract contract ProofConsumer {
     /// The sender has used the number before.
     error NonceUsed(address sender, uint256 nonce);
+    /// The proof was made for another chain, contract, sender or number.
+    error WrongContext();
+    /// The proof is too short for the public data.
+    error NoPublicData();
+
+    /// Where the public data begin in a proof, behind selector and account of the key; they begin with the context's hash.
+    uint256 private constant CONTEXT = 24;
+    uint256 private constant DATA = 56;
+    /// Bytes of the commitment to an input or output.
+    uint256 internal constant POINT = 64;
 
     /// The verifier that this contract trusts, for good.
     IProveilVerifier public immutable VERIFIER;
-    /// The model that it trusts.
-    bytes32 public immutable MODEL;
 
     /// Used numbers, 256 to a word.
     mapping(address sender => mapping(uint256 word => uint256 bits)) private _used;
 
-    constructor(IProveilVerifier verifier, bytes32 model) {
+    constructor(IProveilVerifier verifier) {
         VERIFIER = verifier;
-        MODEL = model;
     }
 
     /// @notice The context that a prover puts into the statement: these bytes.
@@ -34,21 +41,18 @@ abstract contract ProofConsumer {
         return (_used[sender][nonce >> 8] >> (nonce & 0xff)) & 1 != 0;
     }
 
-    /// Checks a proof of `points` (committed inputs and outputs) and `values` (public ones, packed as the key says), and
-    /// uses up the sender's number.
-    function _accept(bytes calldata proof, uint256 nonce, bytes memory points, bytes memory values) internal {
+    /// Checks a proof for the sender, uses up the number, and returns the public data that `model` was proved to compute: points
+    /// of committed inputs and outputs, {POINT} bytes each, then values of public ones, as forms pack them.
+    /// @param size Bytes of that, as forms say. With another size no proof is accepted.
+    function _accept(bytes32 model, bytes calldata proof, uint256 nonce, uint256 size)
+        internal
+        returns (bytes calldata data)
+    {
         if (used(msg.sender, nonce)) revert NonceUsed(msg.sender, nonce);
         _used[msg.sender][nonce >> 8] |= 1 << (nonce & 0xff);
-        bytes32 context = keccak256(contextOf(msg.sender, nonce));
-        VERIFIER.verify(proof, MODEL, keccak256(abi.encodePacked(context, points, values)));
-    }
-
-    /// The value that `width` bytes from `offset` stand for: its distance from the least value of the declared range.
-    function _value(bytes memory values, uint256 offset, uint256 width, int256 least) internal pure returns (int256) {
-        uint256 word = 0;
-        for (uint256 i = 0; i < width; ++i) {
-            word = (word << 8) | uint8(values[offset + i]);
-        }
-        return least + int256(word);
+        if (proof.length < DATA || size > proof.length - DATA) revert NoPublicData();
+        if (bytes32(proof[CONTEXT:DATA]) != keccak256(contextOf(msg.sender, nonce))) revert WrongContext();
+        data = proof[DATA:DATA + size];
+        VERIFIER.verify(proof, model, keccak256(proof[CONTEXT:DATA + size]));
     }
 }

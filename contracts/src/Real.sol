@@ -65,6 +65,11 @@ library Reals {
         return (Real.unwrap(x) * WAD) >> 64;
     }
 
+    /// A multiple.
+    function times(Real x, int256 n) internal pure returns (Real) {
+        return Real.wrap(Real.unwrap(x) * n);
+    }
+
     /// The largest whole number that is not above it.
     function floor(Real x) internal pure returns (int256) {
         return Real.unwrap(x) >> 64;

@@ -63,7 +63,10 @@ pub struct Outcome {
     pub gas: u64,
 }
 
-/// An account with money, of `0x11`, `0x22`, `0x33`.
+/// Accounts with money, by their bytes.
+const RICH: [u8; 5] = [0x11, 0x22, 0x33, 0x44, 0x55];
+
+/// An account of one byte, repeated; `0x11`, `0x22`, .. `0x55` have money.
 #[must_use]
 pub fn account(i: u8) -> Address {
     Address::repeat_byte(i)
@@ -86,7 +89,7 @@ impl Machine {
     #[must_use]
     pub fn with_rules(rules: Rules) -> Self {
         let mut db = Db::default();
-        for i in [0x11, 0x22, 0x33] {
+        for i in RICH {
             db.insert_account_info(account(i), AccountInfo { balance: U256::MAX >> 2, ..AccountInfo::default() });
         }
         let evm = Context::mainnet()
@@ -164,6 +167,21 @@ impl Machine {
     /// Lets time pass.
     pub fn wait(&mut self, seconds: u64) {
         self.evm.ctx.block.timestamp += U256::from(seconds);
+    }
+
+    /// What an account has.
+    #[must_use]
+    pub fn balance(&self, at: Address) -> U256 {
+        let accounts = &self.evm.ctx.journaled_state.database.cache.accounts;
+        accounts.get(&at).map(|a| a.info.balance).unwrap_or_default()
+    }
+
+    /// The code of an account.
+    #[must_use]
+    pub fn code(&self, at: Address) -> Vec<u8> {
+        let cache = &self.evm.ctx.journaled_state.database.cache;
+        let hash = cache.accounts.get(&at).map(|a| a.info.code_hash).unwrap_or_default();
+        cache.contracts.get(&hash).map(|c| c.original_bytes().to_vec()).unwrap_or_default()
     }
 
     /// Goes on as another chain.

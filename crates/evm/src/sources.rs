@@ -19,6 +19,7 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "Key.sol",
     "Lists.sol",
     "Mercury.sol",
+    "ModelKey.sol",
     "Phases.sol",
     "Prefix.sol",
     "Proof.sol",

@@ -72,6 +72,9 @@ pub enum Error {
     /// The registration is not accepted.
     #[error("not accepted: {0}")]
     Registration(#[from] proveil_verifier::registration::RegistrationError),
+    /// The registration for contracts cannot be made, or is not accepted.
+    #[error("registration for contracts: {0}")]
+    ContractRegistration(#[from] proveil_succinct::registration::RegistrationError),
     /// The commitment cannot be refreshed.
     #[error("refresh: {0}")]
     Renew(#[from] proveil_prover::refresh::RenewError),

@@ -84,7 +84,7 @@ fn in_force(registration: PreparedKey, key: &PreparedKey) -> PreparedKey {
 }
 
 /// An input of least values: the ranges of weights do not depend on it.
-fn lowest(graph: &proveil_graph::Graph, id: proveil_graph::TensorId) -> Vec<i64> {
+pub(crate) fn lowest(graph: &proveil_graph::Graph, id: proveil_graph::TensorId) -> Vec<i64> {
     let t = &graph.tensors[id.0 as usize];
     vec![t.range.lo; t.shape.iter().product()]
 }

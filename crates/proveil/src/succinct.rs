@@ -9,6 +9,7 @@ mod export;
 mod folder;
 mod full;
 mod key;
+mod registration;
 mod security;
 mod set_up;
 

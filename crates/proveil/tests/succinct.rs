@@ -360,3 +360,31 @@ fn accepts_a_folder_to_deploy_from() {
     let plain = f.at("plain");
     assert_eq!(refused(&["export", "solidity", "--key", &key, "-o", &plain, "--insecure-set-up"]).0, 1);
 }
+
+#[test]
+fn accepts_and_rejects_registrations() {
+    let (f, other) = (Folder::proved(&[]), Folder::new(&[]));
+    let register = |f: &Folder| {
+        let (package, out, key, proof) = (f.at("m.pkg"), f.at("m.reg"), f.at("r.key"), f.at("r.proof"));
+        json(&["register", &package, "--srs", "dev", "-o", &out, "--short-key", &key, "--proof", &proof])
+    };
+    let said = register(&f);
+    register(&other);
+    let with = |path: &str| f.verify("m.key", &["--insecure-set-up", "--registration", path]);
+    assert_eq!(with(&f.at("m.reg")), (0, String::new()));
+    // Registration key and proof are files like others, and name no input and no output.
+    let own = json(&["verify", "--key", &f.at("r.key"), "--proof", &f.at("r.proof"), "--insecure-set-up"]);
+    assert_eq!(
+        (&own["model_id"], &own["inputs"], &own["outputs"]),
+        (&said["registration_id"], &serde_json::json!([]), &serde_json::json!({}))
+    );
+    // That of the same model with another commitment, and a changed proof.
+    let (code, message) = with(&other.at("m.reg"));
+    assert!(code == 1 && message.contains("the registration"), "{code}: {message}");
+    let mut bytes = f.read("m.reg");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    f.write("bad.reg", &bytes);
+    let (code, message) = with(&f.at("bad.reg"));
+    assert!(code == 1 || code == 3, "{code}: {message}");
+}

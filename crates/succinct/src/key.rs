@@ -65,6 +65,11 @@ fn highest(relation: &Relation) -> Geometry {
 
 /// The least heights at which every tree is one column: commitments on the curve hide without random cells.
 pub(crate) fn geometry(relation: &Relation, visibility: &Visibility) -> Geometry {
+    geometry_from(relation, visibility, 0)
+}
+
+/// [`geometry`] with columns of the main geometry that are at least so high.
+pub(crate) fn geometry_from(relation: &Relation, visibility: &Visibility, height: u8) -> Geometry {
     let mut g = highest(relation);
     let fits = |g: &Geometry, kinds: &dyn Fn(TreeKind) -> bool| {
         let layout = Layout::with_public_columns(relation, g, visibility);
@@ -82,7 +87,7 @@ pub(crate) fn geometry(relation: &Relation, visibility: &Visibility) -> Geometry
         u8::try_from(height).unwrap_or(MAX_HEIGHT).clamp(3, MAX_HEIGHT)
     };
     let own = |k: TreeKind| matches!(k, TreeKind::Input(_) | TreeKind::Output(_));
-    for h in least(None)..=MAX_HEIGHT {
+    for h in least(None).max(height)..=MAX_HEIGHT {
         g.log_height = h;
         if fits(&g, &|k| !own(k)) {
             break;

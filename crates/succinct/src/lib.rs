@@ -21,6 +21,8 @@ pub mod list;
 mod prepared;
 #[cfg(feature = "std")]
 pub mod prove;
+#[cfg(feature = "std")]
+pub mod registration;
 mod short;
 pub mod tables;
 mod verify;

@@ -12,7 +12,7 @@ use proveil_relation::groups::Cuts;
 use proveil_relation::key::{Geometry, VerifyingKey, Visibility};
 use proveil_relation::layout::{Dims, Layout};
 
-use crate::key::{Key, as_commitment, geometry, key_digest};
+use crate::key::{Key, as_commitment, geometry_from, key_digest};
 use crate::list::{self, List, ListError};
 use crate::short::{Io, LIST_COLUMNS, ShortKey};
 
@@ -83,24 +83,49 @@ fn ios(relation: &Relation, layout: &Layout, visibility: &Visibility) -> [Vec<Io
     [inputs.collect(), outputs.map(|((o, dims), k)| of(dims, visibility.output(k), o.lo, o.hi)).collect()]
 }
 
+/// A key with its geometry, and what names it.
+pub(crate) struct Bound {
+    pub key: VerifyingKey,
+    /// Hash of the key without description and set-up.
+    pub claim: Digest,
+    /// Digest of all of it.
+    pub digest: Digest,
+}
+
+impl Bound {
+    /// With columns of at least `2^height` cells.
+    pub fn new(key: Key, height: u8) -> Self {
+        let Key { relation, visibility, model, srs, meta } = key;
+        let geometry = geometry_from(&relation, &visibility, height);
+        let model = model.as_ref().map(as_commitment);
+        let params = Params::standard(100);
+        let key = VerifyingKey { params, geometry, visibility, relation, model, meta: Vec::new() };
+        let claim = keccak256(&[&key.encode()]);
+        let digest = key_digest(&claim, &meta, &srs);
+        Self { key: VerifyingKey { meta, ..key }, claim, digest }
+    }
+}
+
 impl PreparedKey {
     /// Derives geometry, layout, list and digest of a key that was checked, and commits to the list.
     ///
     /// # Errors
     /// See [`PrepareError`].
     pub fn new(key: Key, setup: &Srs) -> Result<Self, PrepareError> {
-        let Key { relation, visibility, model, srs, meta } = key;
-        if setup.key() != srs {
+        Self::with_height(key, setup, 0)
+    }
+
+    /// [`PreparedKey::new`] with columns of at least `2^height` cells, whatever the relation needs: cells lie where those of
+    /// another relation lie.
+    ///
+    /// # Errors
+    /// See [`PrepareError`].
+    pub fn with_height(key: Key, setup: &Srs, height: u8) -> Result<Self, PrepareError> {
+        if setup.key() != key.srs {
             return Err(PrepareError::OtherSetup);
         }
-        let geometry = geometry(&relation, &visibility);
-        let point = model;
-        let model = model.as_ref().map(as_commitment);
-        let params = Params::standard(100);
-        let key = VerifyingKey { params, geometry, visibility, relation, model, meta: Vec::new() };
-        let claim = keccak256(&[&key.encode()]);
-        let digest = key_digest(&claim, &meta, &srs);
-        let key = VerifyingKey { meta, ..key };
+        let (point, srs) = (key.model, key.srs);
+        let Bound { key, claim, digest } = Bound::new(key, height);
         let layout = layout(&key.relation, &key.geometry, &key.visibility);
         let list = list::build(&key.relation, &layout, &key.visibility)?;
         let columns = list.commit(setup)?;

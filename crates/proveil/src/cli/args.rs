@@ -390,6 +390,15 @@ pub struct RegisterArgs {
     /// Where the registration goes.
     #[arg(short, long)]
     pub output: PathBuf,
+    /// Backend.
+    #[command(flatten)]
+    pub backend: BackendArgs,
+    /// Where the short key of the registration goes, by which a contract checks it (succinct backend).
+    #[arg(long)]
+    pub short_key: Option<PathBuf>,
+    /// Where its proof goes (succinct backend).
+    #[arg(long)]
+    pub proof: Option<PathBuf>,
 }
 
 /// Options of `refresh`.

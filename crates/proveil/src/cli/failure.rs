@@ -49,7 +49,9 @@ impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         let code = match &e {
             Error::Contract(e) => contract(e),
-            Error::VerifyShort(_) | Error::InsecureSetUp | Error::NoContractKeys => NOT_ACCEPTED,
+            Error::ContractRegistration(_) | Error::VerifyShort(_) | Error::InsecureSetUp | Error::NoContractKeys => {
+                NOT_ACCEPTED
+            }
             Error::SetUp(_) => BAD_FILE,
             Error::Verify(_) | Error::Registration(_) | Error::Refresh(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
             Error::Budget(BudgetError::Exhausted { .. }) => NOT_ACCEPTED,

@@ -122,15 +122,24 @@ fn transparent(a: &VerifyArgs, key: PreparedKey, file: &ProofFile) -> Result<Ver
 
 /// What a contract does.
 fn succinct(a: &VerifyArgs, key: &KeyFile, file: &ProofFile) -> Result<Verdict, Failure> {
-    if a.registration.is_some() || !a.refresh.is_empty() {
-        return Err(Failure::usage("--registration and --refresh belong to the transparent backend"));
+    if !a.refresh.is_empty() {
+        return Err(Failure::usage("--refresh belongs to the transparent backend: commitments on the curve need none"));
     }
     require_secure(key.short.srs.insecure, a.insecure_set_up).map_err(|f| f.at(&a.vk))?;
     require_bits(a, BITS)?;
     let start = Instant::now();
     let results = key.verify(file).map_err(|e| Failure::from(e).at(&a.proof))?;
     let took = start.elapsed().as_secs_f64();
+    if let Some(path) = &a.registration {
+        registered(key, &read_limited(path, FILE_LIMIT)?).map_err(|e| Failure::from(e).at(path))?;
+    }
     Ok(Verdict { results, took, bits: BITS, security: label() })
+}
+
+/// Accepts a registration of a key's model.
+fn registered(key: &KeyFile, bytes: &[u8]) -> Result<(), Error> {
+    let file = RegistrationFile::from_bytes(bytes)?;
+    key.verify_registration(&KeyFile::from_bytes(&file.key)?, &ProofFile::from_bytes(&file.proof)?)
 }
 
 fn require_bits(a: &VerifyArgs, bits: u32) -> Result<(), Failure> {

@@ -14,11 +14,11 @@ use proveil_relation::layout::TreeKind;
 use proveil_succinct::prove::{Inputs, ProveError, commit_io, commit_model, prove};
 use proveil_succinct::{Key, PreparedKey, ShortKey};
 
-use super::{ContractKeys, KeyFile, SetUp, commitment};
+use super::{ContractKeys, KeyFile, SetUp, commitment, registration};
 use crate::error::Error;
 use crate::meta::Meta;
 use crate::package::{Package, lower_for, model_tensors};
-use crate::proof::{Backend, ProofFile};
+use crate::proof::{Backend, ProofFile, hex};
 use crate::workers::on_workers;
 
 /// Powers that a first try is made with, as a power of two.
@@ -32,7 +32,7 @@ pub struct Engine {
     pub key: PreparedKey,
     srs: Srs,
     plan: WitnessPlan,
-    model: Option<Committed>,
+    pub(super) model: Option<Committed>,
 }
 
 /// A proof with the values it is about.
@@ -85,11 +85,14 @@ fn make<'a>(package: &Package, set_up: &'a SetUp, seed: [u8; 32]) -> Result<(Key
     })
 }
 
-/// The description without what it says of the other backend's keys.
+/// The full key of a package. Its description names the registration of the hidden model under the same set-up.
 fn full_key(package: &Package, srs: &Srs, model: Option<&Committed>) -> Result<Key, Error> {
-    let meta = Meta { registration: None, ..Meta::from_bytes(&package.key.meta)? }.to_bytes();
+    let meta = Meta { registration: None, ..Meta::from_bytes(&package.key.meta)? };
     let (relation, visibility) = (package.key.relation.clone(), package.key.visibility.clone());
-    Ok(Key { relation, visibility, model: model.map(|m| m.point), srs: srs.key(), meta })
+    let mut key = Key { relation, visibility, model: model.map(|m| m.point), srs: srs.key(), meta: Vec::new() };
+    let registration = registration::digest(package, &key, &meta)?;
+    key.meta = Meta { registration: registration.map(|d| hex(&d)), ..meta }.to_bytes();
+    Ok(key)
 }
 
 impl Engine {

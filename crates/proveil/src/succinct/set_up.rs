@@ -6,6 +6,7 @@ use proveil_kzg::SrsKey;
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_succinct::PrepareError;
 use proveil_succinct::prove::ProveError;
+use proveil_succinct::registration::RegistrationError;
 
 use crate::error::Error;
 
@@ -25,7 +26,10 @@ fn missing(e: &Error) -> Option<u8> {
     match e {
         Error::SetUp(SrsError::TooSmall { need, .. })
         | Error::Contract(ProveError::Srs(SrsError::TooSmall { need, .. }))
-        | Error::Contract(ProveError::Key(PrepareError::Srs(SrsError::TooSmall { need, .. }))) => Some(*need),
+        | Error::Contract(ProveError::Key(PrepareError::Srs(SrsError::TooSmall { need, .. })))
+        | Error::ContractRegistration(RegistrationError::Key(PrepareError::Srs(SrsError::TooSmall { need, .. }))) => {
+            Some(*need)
+        }
         _ => None,
     }
 }
