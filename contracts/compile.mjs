@@ -14,7 +14,7 @@ const root = dirname(fileURLToPath(import.meta.url));
 const settings = {
   evmVersion: 'osaka',
   viaIR: true,
-  optimizer: { enabled: true, runs: 1_000_000, details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: 'dhfoDgvulfnTUtnIf[xa[r]EscLMVcul[j]Trpeulxa[r]cLgvfCTUca[r]LSsTFOtfDnca[r]Iulc]jmul[jul]VcTOculjmul:fDnTOcmu' } } },
+  optimizer: { enabled: true, runs: 20_000, details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: 'dhfoDgvulfnTUtnIf[xa[r]EscLMVcul[j]Trpeulxa[r]cLgvfCTUca[r]LSsTFOtfDnca[r]Iulc]jmul[jul]VcTOculjmul:fDnTOcmu' } } },
   metadata: { bytecodeHash: 'none', appendCBOR: false },
   outputSelection: {
     '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.sourceMap'] },

@@ -43,6 +43,14 @@ library Curve {
         _add(s);
     }
 
+    /// Adds the point in two words of memory once.
+    function addMemory(uint256 s, uint256 pos) internal view {
+        assembly ("memory-safe") {
+            mcopy(add(s, 0x40), pos, 0x40)
+        }
+        _add(s);
+    }
+
     /// Adds `k` times the point in two words of memory.
     function addMemory(uint256 s, uint256 pos, uint256 k) internal view {
         assembly ("memory-safe") {
@@ -82,7 +90,7 @@ library Curve {
         if (!ok) revert InvalidPoint();
     }
 
-    /// Reverts unless `e(left, generator) = e(right, tau)`, both running sums; `tau` is four words of memory.
+    /// Reverts unless `e(left, generator) = e(right, tau)`: a running sum, two words of calldata; `tau` is four words of memory.
     function check(uint256 left, uint256 right, uint256 tau) internal view {
         bool ok;
         assembly ("memory-safe") {
@@ -92,10 +100,9 @@ library Curve {
             mstore(add(m, 0x60), G2_X0)
             mstore(add(m, 0x80), G2_Y1)
             mstore(add(m, 0xa0), G2_Y0)
-            mstore(add(m, 0xc0), mload(right))
-            // The negative of a point, and infinity for infinity.
-            let y := mload(add(right, 0x20))
-            mstore(add(m, 0xe0), mod(sub(P, y), P))
+            mstore(add(m, 0xc0), calldataload(right))
+            // The negative of a point, and infinity for infinity. The point has been in a sum: its coordinates are reduced.
+            mstore(add(m, 0xe0), mod(sub(P, calldataload(add(right, 0x20))), P))
             mcopy(add(m, 0x100), tau, 0x80)
             ok := staticcall(gas(), 0x08, m, 0x180, m, 0x20)
             ok := and(ok, eq(returndatasize(), 0x20))

@@ -117,31 +117,6 @@ library Field {
         }
     }
 
-    /// Replaces `count` words of memory from `x` by their inverses, with one inversion; `room` are as many words.
-    function inverses(uint256 x, uint256 count, uint256 room) internal view {
-        uint256 order = modulus();
-        uint256 product = 1;
-        assembly ("memory-safe") {
-            let to := room
-            for { let p := x } lt(p, add(x, shl(5, count))) { p := add(p, 32) } {
-                mstore(to, product)
-                product := mulmod(product, mload(p), order)
-                to := add(to, 32)
-            }
-        }
-        product = inverse(product);
-        assembly ("memory-safe") {
-            let from := add(room, shl(5, count))
-            for { let p := add(x, shl(5, count)) } gt(p, x) {} {
-                p := sub(p, 32)
-                from := sub(from, 32)
-                let k := mload(p)
-                mstore(p, mulmod(product, mload(from), order))
-                product := mulmod(product, k, order)
-            }
-        }
-    }
-
     /// The polynomial with `count` coefficients in memory from `c`, constant first, at `x`.
     function horner(uint256 c, uint256 count, uint256 x) internal pure returns (uint256 y) {
         uint256 order = modulus();

@@ -25,7 +25,7 @@ library InnerClaim {
         /// Memory address of `c`, and the target.
         uint256 c;
         uint256 target;
-        /// `<c, m> + epsilon target`, the inner product that is opened, and `epsilon`.
+        /// `<c, m>`, then `<c, m> + epsilon target`, the inner product that is opened; `epsilon`.
         uint256 value;
         uint256 epsilon;
         /// Calldata offsets: `F(tau)` and its blind for each geometry; the reveals; the blind of the pads.
@@ -50,18 +50,20 @@ library InnerClaim {
         }
     }
 
-    /// Reads windows 15 to 17 and makes the claim; `combined` is where `F(tau)` and its blind lie for each geometry.
-    function make(Phases.Run memory r, Key.Parsed memory k, PublicData.Place memory p, uint256 combined)
-        internal
-        pure
-        returns (Claim memory v)
-    {
+    /// Reads windows 15 to 17; `combined` is where `F(tau)` and its blind lie for each geometry.
+    function read(Phases.Run memory r, uint256 combined) internal pure returns (Claim memory v) {
+        v.combined = combined;
+        v.e = Phases.draw(r);
+        v.reveals = Phases.scalars(r, 10);
+        v.zeta = Phases.draw(r);
+        v.value = Phases.word(Phases.scalars(r, 1));
+        v.epsilon = Phases.draw(r);
+        v.blind = Phases.scalars(r, 1);
+    }
+
+    /// Makes the claim.
+    function make(Claim memory v, Phases.Run memory r, Key.Parsed memory k, PublicData.Place memory p) internal pure {
         unchecked {
-            uint256 order = Field.modulus();
-            v.combined = combined;
-            v.e = Phases.draw(r);
-            v.reveals = Phases.scalars(r, 10);
-            v.zeta = Phases.draw(r);
             uint256 size = pads(k);
             v.c = Phases.words(size);
             v.c1 = v.c + 96 * k.nv;
@@ -73,10 +75,7 @@ library InnerClaim {
             _claims(r, k, v);
             _combinations(r, k, v, p);
             _triples(v);
-            uint256 product = Phases.word(Phases.scalars(r, 1));
-            v.epsilon = Phases.draw(r);
-            v.blind = Phases.scalars(r, 1);
-            v.value = addmod(product, mulmod(v.epsilon, v.target, order), order);
+            v.value = addmod(v.value, mulmod(v.epsilon, v.target, R), R);
         }
     }
 
@@ -105,9 +104,9 @@ library InnerClaim {
         uint256 z = v.zeta;
         uint256 c = v.c1;
         uint256 six = r.six;
-        uint256 second = r.left1;
+        uint256 second = mulmod(r.left1, r.unscale, order);
         uint256 target;
-        Sumcheck.coefficients3(r.rho, r.inverses, k.nv, z, v.c);
+        Sumcheck.coefficients3(r.rho, r.scales, k.nv, mulmod(z, r.unscale, order), v.c);
         assembly ("memory-safe") {
             let h := calldataload(six)
             let d0 := calldataload(add(six, 0x20))

@@ -23,9 +23,9 @@ library Key {
     uint256 internal constant COMMITTED = 2;
 
     /// First part of the head: the mark of the format.
-    uint256 private constant MAGIC = 0x50565331;
+    uint256 private constant MAGIC = 0x50565332;
     /// Bytes before the trees: head, digest, set-up, list.
-    uint256 private constant TREES = 576;
+    uint256 private constant TREES = 320;
 
     /// A key in memory. Names are those of the specification.
     struct Parsed {
@@ -58,8 +58,9 @@ library Key {
         uint256 io;
         uint256 monomial;
         uint256 low;
-        /// Memory address of the trees, a word each.
+        /// Memory address of the trees, a word each; of the height of each geometry.
         uint256 forest;
+        uint256 heights;
     }
 
     /// Loads the key from the code of `account` and checks that it is the one `modelId` names.
@@ -171,7 +172,19 @@ library Key {
             k.masks = masks;
             k.columns = columns;
             k.committed = committed;
+            uint256 heights;
             for (; seen != 0; seen &= seen - 1) ++k.geometries;
+            assembly ("memory-safe") {
+                // All trees of a geometry have its height; a public column has none of the numbers.
+                heights := mload(0x40)
+                let end := add(to, shl(5, count))
+                mstore(0x40, add(heights, shl(5, add(count, 1))))
+                for { let p := to } lt(p, end) { p := add(p, 32) } {
+                    let word := mload(p)
+                    if iszero(byte(6, word)) { mstore(add(heights, shl(5, byte(7, word))), byte(3, word)) }
+                }
+            }
+            k.heights = heights;
         }
     }
 

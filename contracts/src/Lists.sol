@@ -32,17 +32,34 @@ library Lists {
         uint256 gamma;
         uint256 delta;
         uint256 beta;
+        /// Product of `1 - z` over all coordinates of the points.
+        uint256 product;
     }
 
-    /// `T(sigma)` and `id(sigma)`.
-    function tables(Phases.Run memory r, Key.Parsed memory k, uint256 chi, uint256 sigma)
-        internal
-        view
-        returns (uint256 table, uint256 row)
-    {
+    /// What is to be inverted.
+    function begin(Phases.Run memory r, Key.Parsed memory k) internal pure returns (Parts memory p) {
         uint256 order = Field.modulus();
         unchecked {
-            uint256 first = _first(r, k, chi, sigma);
+            uint256 rho = _prefixes(p.rho, r.rho, k.nRho);
+            uint256 kappa = _prefixes(p.kappa, r.kappa, k.nk);
+            uint256 tau = _prefixes(p.tau, r.tau, k.l);
+            p.product = mulmod(mulmod(rho, kappa, order), tau, order);
+        }
+    }
+
+    /// `T(sigma)` and `id(sigma)`; `inverse` is that of the product.
+    function tables(
+        Parts memory p,
+        uint256 inverse,
+        Phases.Run memory r,
+        Key.Parsed memory k,
+        uint256 chi,
+        uint256 sigma
+    ) internal pure returns (uint256 table, uint256 row) {
+        uint256 order = Field.modulus();
+        unchecked {
+            _inverses(p, inverse, r, k);
+            uint256 first = _first(p, r, k, chi, sigma);
             uint256 q = k.q;
             uint256 d = k.d;
             uint256 low = k.m + k.y;
@@ -87,17 +104,12 @@ library Lists {
     }
 
     /// `M~ L~`, the part of the first table whose rows are monomials and lows.
-    function _first(Phases.Run memory r, Key.Parsed memory k, uint256 chi, uint256 sigma)
+    function _first(Parts memory p, Phases.Run memory r, Key.Parsed memory k, uint256 chi, uint256 sigma)
         private
-        view
+        pure
         returns (uint256)
     {
         unchecked {
-            Parts memory p;
-            _prefixes(p.rho, r.rho, k.nRho);
-            _prefixes(p.kappa, r.kappa, k.nk);
-            _prefixes(p.tau, r.tau, k.l);
-            _inverses(p, r, k);
             p.chi = _powers(chi, 2 + k.columns);
             p.gamma = _powers(r.gamma, 6);
             p.delta = _powers(r.delta, 2 + k.outputs);
@@ -107,14 +119,14 @@ library Lists {
         }
     }
 
-    function _prefixes(Prefixes memory p, uint256 point, uint256 count) private pure {
+    function _prefixes(Prefixes memory p, uint256 point, uint256 count) private pure returns (uint256 value) {
         uint256 order = Field.modulus();
         unchecked {
-            uint256 to = Phases.words(count + 1);
+            uint256 to = Phases.words(2 * count + 2);
             p.products = to;
-            p.inverses = Phases.words(count + 1);
+            p.inverses = to + 32 * (count + 1);
             assembly ("memory-safe") {
-                let value := 1
+                value := 1
                 mstore(to, 1)
                 for { let end := add(point, shl(5, count)) } lt(point, end) { point := add(point, 32) } {
                     to := add(to, 32)
@@ -125,16 +137,14 @@ library Lists {
         }
     }
 
-    /// Inverses of all products by one inversion.
-    function _inverses(Parts memory p, Phases.Run memory r, Key.Parsed memory k) private view {
+    /// Inverses of all products from that of the whole one.
+    function _inverses(Parts memory p, uint256 inverse, Phases.Run memory r, Key.Parsed memory k) private pure {
         uint256 order = Field.modulus();
         unchecked {
             uint256 rho = Phases.load(p.rho.products + 32 * k.nRho);
             uint256 kappa = Phases.load(p.kappa.products + 32 * k.nk);
             uint256 tau = Phases.load(p.tau.products + 32 * k.l);
-            uint256 product = mulmod(rho, kappa, order);
-            uint256 inverse = Field.inverse(mulmod(product, tau, order));
-            _backwards(p.tau, r.tau, k.l, mulmod(inverse, product, order));
+            _backwards(p.tau, r.tau, k.l, mulmod(inverse, mulmod(rho, kappa, order), order));
             inverse = mulmod(inverse, tau, order);
             _backwards(p.kappa, r.kappa, k.nk, mulmod(inverse, rho, order));
             _backwards(p.rho, r.rho, k.nRho, mulmod(inverse, kappa, order));

@@ -13,8 +13,8 @@ import {Transcript} from "./Transcript.sol";
 /// Messages, `n` polynomials with values and `j` inner products, points of 64 bytes and scalars of 32:
 ///
 ///     h x n | alpha | g x n | gamma | q, S, D | zeta |
-///     n x (g(zeta), g(1/zeta), h(zeta), h(1/zeta), h(alpha)), j x (p(zeta), p(1/zeta)), S(zeta), H |
-///     eta | W | z | W' | merge
+///     n x (g(zeta), g(1/zeta), h(zeta), h(1/zeta), h(alpha)), j x (p(zeta), p(1/zeta)), S(zeta) |
+///     eta | W | z | W'
 library Mercury {
     uint256 private constant R = Field.R;
 
@@ -32,7 +32,7 @@ library Mercury {
         uint256 value;
     }
 
-    /// Where the messages are in calldata, and the challenges.
+    /// Where the messages are in calldata, and the challenges. `last` is where `W` and `W'` lie.
     struct Run {
         uint256 h;
         uint256 g;
@@ -48,18 +48,18 @@ library Mercury {
         uint256 power;
         uint256 eta;
         uint256 z;
-        uint256 merge;
         uint256 low;
+        /// What is to be inverted: products of `zeta`, `zeta^2 - 1` and of `zeta - alpha`, `1 - alpha zeta`.
+        uint256 d01;
+        uint256 d23;
         /// Inverses of `zeta - 1/zeta`, `zeta - alpha`, `1/zeta - alpha`.
         uint256 xy;
         uint256 xa;
         uint256 ya;
-        /// The generator's factor, negated, without `merge`.
-        uint256 constant1;
-        uint256 constant2;
-        /// Both sides of the pairing equation, running sums.
+        /// The generator's factor, negated.
+        uint256 constants;
+        /// A side of the pairing equation, a running sum; the other one is `W'`.
         uint256 left;
-        uint256 right;
         /// The factor of the first inner product's commitment; those of the others are this one's times powers of `eta`.
         uint256 inner0;
     }
@@ -67,43 +67,46 @@ library Mercury {
     /// Bytes of an opening.
     function size(uint256 evaluations, uint256 inner) internal pure returns (uint256) {
         unchecked {
-            return (2 * evaluations + 6) * 64 + (5 * evaluations + 2 * inner + 1) * 32;
+            return (2 * evaluations + 5) * 64 + (5 * evaluations + 2 * inner + 1) * 32;
         }
     }
 
-    /// Reads the opening at calldata offset `offset`, whose transcript at `t` has `pending` bytes that are not hashed yet,
-    /// and sums up all terms of the pairing equation but those of the claims' own commitments. The caller adds these to
+    /// Reads the opening at calldata offset `offset`, whose transcript at `t` has `pending` bytes that are not hashed yet.
+    /// Then comes {sum}, with the inverse of `d01 d23`. `W'` is left to be hashed.
+    /// @param low Variables of a row: half of those of the longest point, rounded up.
+    function read(uint256 offset, uint256 t, uint256 pending, uint256 low, uint256 n, uint256 j)
+        internal
+        pure
+        returns (Run memory r, uint256 next)
+    {
+        unchecked {
+            r.low = low;
+            next = _challenges(r, offset, t, pending, n, j);
+            uint256 order = Field.modulus();
+            uint256 x = r.zeta;
+            uint256 a = r.alpha;
+            r.d01 = mulmod(x, addmod(mulmod(x, x, order), order - 1, order), order);
+            r.d23 = mulmod(addmod(x, order - a, order), addmod(1, order - mulmod(a, x, order), order), order);
+        }
+    }
+
+    /// Sums up all terms of the pairing equation but those of the claims' own commitments. The caller adds these to
     /// `left`, blinds taken off: that of evaluation `k` with the factor `gamma^k`, that of inner product `i` with `inner0
     /// eta^i`. Then comes {finish}.
-    /// @param low Variables of a row: half of those of the longest point, rounded up.
-    function begin(
-        uint256 offset,
-        uint256 t,
-        uint256 pending,
-        uint256 low,
-        Evaluation[] memory claims,
-        Inner[] memory inner
-    ) internal view returns (Run memory r, uint256 next) {
+    function sum(Run memory r, uint256 inverse, Evaluation[] memory claims, Inner[] memory inner) internal view {
         unchecked {
             uint256 order = Field.modulus();
-            r.low = low;
-            next = _challenges(r, offset, t, pending, claims.length, inner.length);
-            _inverses(r);
+            _inverses(r, inverse);
             r.left = Curve.begin();
-            uint256 atS = _division(r, claims, inner);
-            _batch(r, claims.length, inner.length, atS);
+            _batch(r, claims.length, inner.length, _products(r, claims, inner));
             // The generator takes all constants; its factor is what was summed up, negated.
-            uint256 k = addmod(r.constant1, mulmod(r.merge, r.constant2, order), order);
-            Curve.add(r.left, 1, 2, order - k);
-            r.right = Curve.begin();
-            Curve.addCalldata(r.right, r.last + 128, r.merge);
-            Curve.addCalldata(r.right, r.last);
+            Curve.add(r.left, 1, 2, order - r.constants);
         }
     }
 
     /// Reverts unless the pairing equation holds; `tau` is four words of memory: tau in the second group.
     function finish(Run memory r, uint256 tau) internal view {
-        Curve.check(r.left, r.right, tau);
+        Curve.check(r.left, r.last + 64, tau);
     }
 
     function _word(uint256 offset) private pure returns (uint256 x) {
@@ -112,7 +115,7 @@ library Mercury {
         }
     }
 
-    /// Reads through all messages. `last` is where `H`, `W`, `W'` lie.
+    /// Reads through all messages.
     function _challenges(Run memory r, uint256 offset, uint256 t, uint256 pending, uint256 n, uint256 j)
         private
         pure
@@ -129,32 +132,24 @@ library Mercury {
             (r.gamma, t) = Transcript.draw(t, 64 * n);
             (r.zeta, t) = Transcript.draw(t, 192);
             Field.canonical(r.values, 5 * n + 2 * j + 1);
-            (r.eta, t) = Transcript.draw(t, r.last + 64 - r.values);
+            (r.eta, t) = Transcript.draw(t, r.last - r.values);
             (r.z, t) = Transcript.draw(t, 64);
-            (r.merge, t) = Transcript.draw(t, 64);
             return t;
         }
     }
 
-    /// With `x = zeta`, `y = 1/x`, `a = alpha`: `1/(x - y) = x / (x^2 - 1)` and `1/(y - a) = x / (1 - a x)`, so that one
-    /// inversion of `x (x^2 - 1) (x - a) (1 - a x)` gives all four.
-    function _inverses(Run memory r) private view {
+    /// With `x = zeta`, `y = 1/x`, `a = alpha`: `1/(x - y) = x / (x^2 - 1)` and `1/(y - a) = x / (1 - a x)`.
+    function _inverses(Run memory r, uint256 inverse) private pure {
         unchecked {
             uint256 order = Field.modulus();
             uint256 x = r.zeta;
             uint256 a = r.alpha;
-            uint256 d1 = addmod(mulmod(x, x, order), order - 1, order);
-            uint256 d2 = addmod(x, order - a, order);
-            uint256 d3 = addmod(1, order - mulmod(a, x, order), order);
-            uint256 d01 = mulmod(x, d1, order);
-            uint256 d23 = mulmod(d2, d3, order);
-            uint256 all = Field.inverse(mulmod(d01, d23, order));
-            uint256 i01 = mulmod(all, d23, order);
-            uint256 i23 = mulmod(all, d01, order);
-            r.inverse = mulmod(i01, d1, order);
+            uint256 i01 = mulmod(inverse, r.d23, order);
+            uint256 i23 = mulmod(inverse, r.d01, order);
+            r.inverse = mulmod(i01, addmod(mulmod(x, x, order), order - 1, order), order);
             r.xy = mulmod(mulmod(i01, x, order), x, order);
-            r.xa = mulmod(i23, d3, order);
-            r.ya = mulmod(mulmod(i23, d2, order), x, order);
+            r.xa = mulmod(i23, addmod(1, order - mulmod(a, x, order), order), order);
+            r.ya = mulmod(mulmod(i23, addmod(x, order - a, order), order), x, order);
             uint256 p = x;
             for (uint256 i = 0; i < r.low; ++i) {
                 p = mulmod(p, p, order);
@@ -163,29 +158,25 @@ library Mercury {
         }
     }
 
-    /// The division at `zeta`: adds `zeta N - (zeta^b - alpha) q` and keeps `sum_k gamma^k g_k(zeta)`. On the way,
     /// `S(1/zeta)` from the identity of all inner products.
-    function _division(Run memory r, Evaluation[] memory claims, Inner[] memory inner)
+    function _products(Run memory r, Evaluation[] memory claims, Inner[] memory inner)
         private
-        view
-        returns (uint256 atS)
+        pure
+        returns (uint256)
     {
         unchecked {
             uint256 order = Field.modulus();
-            uint256 sum = order - mulmod(r.zeta, _word(r.last - 32), order);
+            uint256 sum_ = order - mulmod(r.zeta, _word(r.last - 32), order);
             uint256 weight = 1;
-            uint256 batched = 1;
             uint256 v = r.values;
             for (uint256 k = 0; k < claims.length; ++k) {
                 Evaluation memory e = claims[k];
-                r.constant1 = addmod(r.constant1, mulmod(batched, _word(v), order), order);
-                batched = mulmod(batched, r.gamma, order);
                 uint256 first = e.length < r.low ? e.length : r.low;
                 uint256 term = _product(r, v, e.point, first, _word(v + 128));
-                sum = addmod(sum, mulmod(weight, term, order), order);
+                sum_ = addmod(sum_, mulmod(weight, term, order), order);
                 weight = mulmod(weight, r.gamma, order);
                 term = _product(r, v + 64, e.point + 32 * first, e.length - first, e.value);
-                sum = addmod(sum, mulmod(weight, term, order), order);
+                sum_ = addmod(sum_, mulmod(weight, term, order), order);
                 weight = mulmod(weight, r.gamma, order);
                 v += 160;
             }
@@ -194,13 +185,11 @@ library Mercury {
                 (uint256 atZeta, uint256 atInverse) = Field.horner2(p.weights, p.length, r.zeta, r.inverse);
                 uint256 term = addmod(mulmod(_word(v), atInverse, order), mulmod(_word(v + 32), atZeta, order), order);
                 term = addmod(term, 2 * (order - p.value), order);
-                sum = addmod(sum, mulmod(weight, term, order), order);
+                sum_ = addmod(sum_, mulmod(weight, term, order), order);
                 weight = mulmod(weight, r.gamma, order);
                 v += 64;
             }
-            Curve.addCalldata(r.left, r.q, addmod(r.alpha, order - r.power, order));
-            Curve.addCalldata(r.left, r.last, r.zeta);
-            return mulmod(r.zeta, sum, order);
+            return mulmod(r.zeta, sum_, order);
         }
     }
 
@@ -218,7 +207,8 @@ library Mercury {
         }
     }
 
-    /// The batch of values: adds `merge` times `sum_i eta^i m_i [p_i] - Z W + z W'` and keeps `sum_i eta^i m_i r_i(z)`.
+    /// The batch of values: adds `sum_i eta^(1 + i) m_i [p_i] - Z W + z W'`, and what commitments other than the claims'
+    /// own count in the division at `z`; keeps `sum_i eta^(1 + i) m_i r_i(z)`.
     function _batch(Run memory r, uint256 n, uint256 j, uint256 atS) private view {
         unchecked {
             uint256 order = Field.modulus();
@@ -228,10 +218,13 @@ library Mercury {
             // Lagrange weights of two points.
             uint256 l0 = mulmod(gy, r.xy, order);
             uint256 l1 = order - mulmod(gx, r.xy, order);
-            uint256 weight = 1;
+            uint256 weight = r.eta;
+            uint256 divided = order - 1;
             for (uint256 k = 0; k < n; ++k) {
-                uint256 v = r.values + 160 * k;
-                _opened(r, r.g + 64 * k, mulmod(weight, ga, order), _line(l0, l1, v));
+                uint256 m = mulmod(weight, ga, order);
+                r.constants = addmod(r.constants, mulmod(m, _line(l0, l1, r.values + 160 * k), order), order);
+                Curve.addCalldata(r.left, r.g + 64 * k, addmod(m, divided, order));
+                divided = mulmod(divided, r.gamma, order);
                 weight = mulmod(weight, r.eta, order);
             }
             {
@@ -245,19 +238,23 @@ library Mercury {
                     weight = mulmod(weight, r.eta, order);
                 }
             }
-            r.inner0 = mulmod(r.merge, mulmod(weight, ga, order), order);
+            r.inner0 = mulmod(weight, ga, order);
             for (uint256 i = 0; i < j; ++i) {
                 uint256 m = mulmod(weight, ga, order);
-                r.constant2 = addmod(r.constant2, mulmod(m, _line(l0, l1, r.inner + 64 * i), order), order);
+                r.constants = addmod(r.constants, mulmod(m, _line(l0, l1, r.inner + 64 * i), order), order);
                 weight = mulmod(weight, r.eta, order);
             }
             uint256 s = addmod(mulmod(l0, _word(r.last - 32), order), mulmod(l1, atS, order), order);
             _opened(r, r.q + 64, mulmod(weight, ga, order), s);
             weight = mulmod(weight, r.eta, order);
             _opened(r, r.q + 128, mulmod(weight, mulmod(gy, ga, order), order), _degree(r, n));
-            uint256 vanishing = mulmod(mulmod(gx, gy, order), ga, order);
-            Curve.addCalldata(r.left, r.last + 64, order - mulmod(r.merge, vanishing, order));
-            Curve.addCalldata(r.left, r.last + 128, mulmod(r.merge, r.z, order));
+            Curve.addCalldata(r.left, r.last, order - mulmod(mulmod(gx, gy, order), ga, order));
+            Curve.addCalldata(r.left, r.last + 64, r.z);
+            uint256 power = r.z;
+            for (uint256 i = 0; i < r.low; ++i) {
+                power = mulmod(power, power, order);
+            }
+            Curve.addCalldata(r.left, r.q, addmod(r.alpha, order - power, order));
         }
     }
 
@@ -268,11 +265,11 @@ library Mercury {
         }
     }
 
-    /// One polynomial of the batch: commitment at `offset`, its factor without `merge`, its interpolation at `z`.
+    /// One polynomial of the batch: commitment at `offset`, its factor, its interpolation at `z`.
     function _opened(Run memory r, uint256 offset, uint256 m, uint256 value) private view {
         uint256 order = Field.modulus();
-        r.constant2 = addmod(r.constant2, mulmod(m, value, order), order);
-        Curve.addCalldata(r.left, offset, mulmod(r.merge, m, order));
+        r.constants = addmod(r.constants, mulmod(m, value, order), order);
+        Curve.addCalldata(r.left, offset, m);
     }
 
     /// `D(zeta) = zeta^(b - 1) sum_k gamma^k g_k(1/zeta)`.

@@ -29,10 +29,10 @@ library Phases {
         uint256 operands;
         uint256 phase3;
         uint256 columns;
-        /// Memory addresses: the zerocheck's point with the inverses of its coordinates, the points of the phases, the
+        /// Memory addresses: the zerocheck's point, products of its first coordinates, the points of the phases, the
         /// combination's coefficient of each column, values of functionals.
         uint256 rho0;
-        uint256 inverses;
+        uint256 scales;
         uint256 rho;
         uint256 kappa;
         uint256 tau;
@@ -43,10 +43,11 @@ library Phases {
         uint256 beta;
         uint256 delta;
         uint256 gamma;
-        /// What the sumchecks leave.
+        /// What the sumchecks leave; the first, scaled by the last of `scales`, whose inverse is known later.
         uint256 left1;
         uint256 left2;
         uint256 left3;
+        uint256 unscale;
     }
 
     /// Starts reading messages at calldata offset `at`.
@@ -56,7 +57,7 @@ library Phases {
             r.t = t;
             r.pending = pending;
             r.rho0 = words(k.nv);
-            r.inverses = words(k.nv);
+            r.scales = words(k.nv + 1);
             r.rho = words(k.nRho);
             // The points lie one behind the other, for {Lists}.
             r.kappa = words(k.nk);
@@ -137,12 +138,6 @@ library Phases {
         }
     }
 
-    function copy(uint256 to, uint256 from, uint256 count) internal pure {
-        assembly ("memory-safe") {
-            mcopy(to, from, shl(5, count))
-        }
-    }
-
     /// The rounds of a sumcheck of degree 2.
     function _rounds(Run memory r, uint256 count, uint256 claim, uint256 point) private pure returns (uint256 left) {
         unchecked {
@@ -161,7 +156,7 @@ library Phases {
     }
 
     /// Phase 1. `sum eq(rho0, x) (h D0 D1 - N0 D1 - N1 D0) = 0`.
-    function lookups(Run memory r, Key.Parsed memory k) internal view {
+    function lookups(Run memory r, Key.Parsed memory k) internal pure {
         unchecked {
             // The pads' mask, masks, trace, pads.
             r.first = take(r, 64 * (3 + k.masks));
@@ -169,10 +164,8 @@ library Phases {
             r.beta = draw(r);
             r.helper = take(r, 64);
             draws(r, k.nv, r.rho0);
-            copy(r.inverses, r.rho0, k.nv);
-            Field.inverses(r.inverses, k.nv, r.rho);
             r.phase1 = r.pos;
-            (r.left1, r.t) = Sumcheck.weighted3(r.pos, r.t, k.nv, 0, r.rho0, r.inverses, r.rho);
+            (r.left1, r.t) = Sumcheck.weighted3(r.pos, r.t, k.nv, 0, r.rho0, r.scales, r.rho);
             r.pos += 96 * k.nv;
             r.six = scalars(r, 6);
             // Coordinates that only outputs need.

@@ -6,6 +6,7 @@ import {Evaluation} from "./Evaluation.sol";
 import {Field} from "./Field.sol";
 import {InnerClaim} from "./InnerClaim.sol";
 import {Key} from "./Key.sol";
+import {Lists} from "./Lists.sol";
 import {Mercury} from "./Mercury.sol";
 import {Phases} from "./Phases.sol";
 import {PublicData} from "./PublicData.sol";
@@ -18,8 +19,8 @@ import {Transcript} from "./Transcript.sol";
 library Proof {
     uint256 private constant R = Field.R;
 
-    /// What a transcript absorbs first: keccak256 of the label `protocol`, behind its length, and `proveil/succinct/1`.
-    bytes32 internal constant PROTOCOL = 0x4e0856a500392fee9e19c7061bff9bc6ba89b721ee2333e931e631b39058861c;
+    /// What a transcript absorbs first: keccak256 of the label `protocol`, behind its length, and `proveil/succinct/2`.
+    bytes32 internal constant PROTOCOL = 0x17b353ff66dc4ba5fba9adb6f70db372a2e9c3ece2d5d3ab19344c1f605afdb5;
     /// The base of blinds.
     uint256 private constant H_X = 0x0b1f440e0c7f7afb30750b2cabb1cc6d3f8b0554148d34ac34888ad543ee861f;
     uint256 private constant H_Y = 0x2a2bcd39fbff785158a6613373f5e4e3987f2d686958a0b22aa238d1dc151182;
@@ -39,8 +40,8 @@ library Proof {
         unchecked {
             // Rounds, values at points, functionals, columns and masks; the argument; combinations, reveals, inner claim.
             uint256 words = 3 * k.nv + 6 + 2 * k.nk + 2 + 2 * k.l + 2 + k.columns + k.committed + k.masks;
-            words += 5 * k.d + 12 + 3 * k.geometries + 12;
-            return 64 * (10 + k.masks) + 32 * words + Mercury.size(1, 1);
+            words += 4 * k.d + 14 + 2 * k.geometries + Evaluation.blocks(k) + 12;
+            return 64 * (6 + k.masks) + 32 * words + Mercury.size(1, 1);
         }
     }
 
@@ -56,12 +57,13 @@ library Proof {
         Phases.lookups(r, k);
         Phases.products(r, k, s.place);
         Phases.claims(r, k);
-        Evaluation.Claim memory e = Evaluation.check(r, k);
-        InnerClaim.Claim memory v = InnerClaim.make(r, k, s.place, e.combined);
+        Evaluation.Claim memory e = Evaluation.read(r, k);
+        InnerClaim.Claim memory v = InnerClaim.read(r, e.combined);
         _open(r, k, s, v, e);
     }
 
-    /// The opening of all columns at the argument's point, and of the masked pads.
+    /// All challenges are known: one inversion for everything, then the argument's check, the inner claim, and the opening of
+    /// all columns at the argument's point and of the masked pads.
     function _open(
         Phases.Run memory r,
         Key.Parsed memory k,
@@ -70,18 +72,42 @@ library Proof {
         Evaluation.Claim memory e
     ) private view {
         unchecked {
-            uint256 order = Field.modulus();
+            (Mercury.Run memory m,) = Mercury.read(r.pos, r.t, r.pending, (k.d + 3) / 2, 1, 1);
+            uint256 inverse = _invert(r, k, m, e);
+            InnerClaim.make(v, r, k, s.place);
             Mercury.Evaluation[] memory claims = new Mercury.Evaluation[](1);
-            claims[0] = Mercury.Evaluation(e.sigma, k.d, e.value);
+            claims[0] = Mercury.Evaluation(e.sigma, k.d + 2, e.value);
             Mercury.Inner[] memory inner = new Mercury.Inner[](1);
             inner[0] = Mercury.Inner(v.c, InnerClaim.pads(k), v.value);
-            (Mercury.Run memory m,) = Mercury.begin(r.pos, r.t, r.pending, (k.d + 1) / 2, claims, inner);
+            Mercury.sum(m, inverse, claims, inner);
+            uint256 order = Field.modulus();
             uint256 blind = _columns(r, k, s, e, m.left, Evaluation.open(e, k, m.left));
             Curve.addCalldata(m.left, r.first, m.inner0);
             Curve.addCalldata(m.left, r.first + 64 * (2 + k.masks), mulmod(m.inner0, v.epsilon, order));
             blind = addmod(blind, mulmod(m.inner0, Phases.word(v.blind), order), order);
             Curve.add(m.left, H_X, H_Y, order - blind);
             Mercury.finish(m, k.tau);
+        }
+    }
+
+    /// The inverse that the opening needs; those of the phases and of the argument's tables are used here, and the argument
+    /// is checked.
+    function _invert(Phases.Run memory r, Key.Parsed memory k, Mercury.Run memory m, Evaluation.Claim memory e)
+        private
+        view
+        returns (uint256 inverse)
+    {
+        unchecked {
+            uint256 order = Field.modulus();
+            Lists.Parts memory p = Lists.begin(r, k);
+            uint256 scale = Phases.load(r.scales + 32 * k.nv);
+            uint256 opening = mulmod(m.d01, m.d23, order);
+            uint256 both = mulmod(scale, opening, order);
+            inverse = Field.inverse(mulmod(both, p.product, order));
+            Evaluation.check(e, r, k, p, mulmod(inverse, both, order));
+            inverse = mulmod(inverse, p.product, order);
+            r.unscale = mulmod(inverse, opening, order);
+            inverse = mulmod(inverse, scale, order);
         }
     }
 

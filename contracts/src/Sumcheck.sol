@@ -5,14 +5,12 @@ import {Field} from "./Field.sol";
 
 /// @title Sumcheck rounds
 /// @notice A round's polynomial of degree 2 or 3 is sent as its values at 0, 2 (and 3); its value at 1 follows from the
-/// running claim. Both functions check that all messages are reduced, draw each round's challenge, and return the claim
-/// that is left.
+/// running claim. Functions that read rounds check that all messages are reduced, draw each round's challenge, and return
+/// the claim that is left.
 /// @dev `point` is the memory address of `rounds` words that take the challenges.
 library Sumcheck {
     uint256 private constant HALF = 0x183227397098d014dc2822db40c0ac2e9419f4243cdcb848a1f0fac9f8000001;
-    uint256 private constant INV120 = 0x12f4163142de1a76bd85d7099d63ba136b7abafa40bdf6c16dc991405799999a;
     uint256 private constant THIRD = 0x2042def740cbc01bd03583cf0100e59370229adafbd0f5b62d414e62a0000001;
-    uint256 private constant SIXTH = 0x285396b510feb022c442e4c2c1411ef84c2b4191bac53323b891a1fb48000001;
 
     /// Degree 2: two words a round. `s(0) + s(1)` is the claim. The first draw hashes `pending` bytes of messages before
     /// the rounds as well.
@@ -48,9 +46,8 @@ library Sumcheck {
         return (claim, t);
     }
 
-    /// Degree 5: five words a round, values at 0, 2, 3, 4, 5. `s(0) + s(1)` is the claim.
-    /// @dev 120 s(x) = 5 (L1 s1 - L4 s4) + 10 (L3 s3 - L2 s2) + L5 s5 - L0 s0, `L_i` the product of all other `x - j`.
-    function degree5(uint256 offset, uint256 t, uint256 rounds, uint256 claim, uint256 point)
+    /// Degree 4, as coefficients: four words a round, all but the linear one. `s(0) + s(1)` is the claim.
+    function degree4(uint256 offset, uint256 t, uint256 rounds, uint256 claim, uint256 point)
         internal
         pure
         returns (uint256, uint256)
@@ -58,40 +55,32 @@ library Sumcheck {
         uint256 order = Field.modulus();
         bool ok = true;
         assembly ("memory-safe") {
+            let orders := mul(5, order)
             for { let end := add(point, shl(5, rounds)) } lt(point, end) { point := add(point, 32) } {
-                let x := keccak256(sub(t, 32), 192)
-                t := add(t, 160)
+                // As in {Transcript.draw}.
+                let x := keccak256(sub(t, 32), 160)
+                t := add(t, 128)
                 mstore(sub(t, 32), x)
                 x := mod(x, order)
                 mstore(point, x)
-                // Products of pairs: x (x - 1), (x - 2) (x - 3), (x - 4) (x - 5).
-                let p01 := mulmod(x, add(x, sub(order, 1)), order)
-                let p23 := mulmod(add(x, sub(order, 2)), add(x, sub(order, 3)), order)
-                let p45 := mulmod(add(x, sub(order, 4)), add(x, sub(order, 5)), order)
-                let s := calldataload(offset)
-                ok := and(ok, lt(s, order))
-                let s1 := addmod(claim, sub(order, s), order)
-                // 5 x s1 - (x - 1) s0, times (x - 2) .. (x - 5)
-                let a := add(mulmod(mul(x, 5), s1, order), mulmod(add(x, sub(order, 1)), sub(order, s), order))
-                claim := mulmod(a, mulmod(p23, p45, order), order)
-                // (x - 2) s3 - (x - 3) s2, times 10 x (x - 1) (x - 4) (x - 5)
-                s := calldataload(add(offset, 32))
-                ok := and(ok, lt(s, order))
-                a := mulmod(add(x, sub(order, 3)), sub(order, s), order)
-                s := calldataload(add(offset, 64))
-                ok := and(ok, lt(s, order))
-                a := add(a, mulmod(add(x, sub(order, 2)), s, order))
-                claim := add(claim, mulmod(mulmod(a, 10, order), mulmod(p01, p45, order), order))
-                // (x - 4) s5 - 5 (x - 5) s4, times x .. (x - 3)
-                s := calldataload(add(offset, 96))
-                ok := and(ok, lt(s, order))
-                a := mulmod(mulmod(add(x, sub(order, 5)), 5, order), sub(order, s), order)
-                s := calldataload(add(offset, 128))
-                ok := and(ok, lt(s, order))
-                a := add(a, mulmod(add(x, sub(order, 4)), s, order))
-                claim := add(claim, mulmod(a, mulmod(p01, p23, order), order))
-                claim := mulmod(claim, INV120, order)
-                offset := add(offset, 160)
+                let c := calldataload(add(offset, 96))
+                ok := and(ok, lt(c, order))
+                let sum := c
+                let s := mulmod(c, x, order)
+                c := calldataload(add(offset, 64))
+                ok := and(ok, lt(c, order))
+                sum := add(sum, c)
+                s := mulmod(add(s, c), x, order)
+                c := calldataload(add(offset, 32))
+                ok := and(ok, lt(c, order))
+                sum := add(sum, c)
+                s := mulmod(add(s, c), x, order)
+                c := calldataload(offset)
+                ok := and(ok, lt(c, order))
+                // The linear coefficient is the claim less twice the constant one and all others.
+                s := add(s, addmod(claim, sub(orders, add(sum, shl(1, c))), order))
+                claim := addmod(c, mulmod(s, x, order), order)
+                offset := add(offset, 128)
             }
         }
         if (!ok) revert Field.NonCanonicalScalar();
@@ -99,41 +88,52 @@ library Sumcheck {
     }
 
     /// Degree 3 with the factor `eq(weights, .)` taken out: three words a round. With `w` the round's weight, `s(0) (1 -
-    /// w) + s(1) w` is the claim; `inverses` are those of the weights.
+    /// w) + s(1) w` is the claim. To divide by no weight, everything is scaled by the product of the weights so far:
+    /// `rounds + 1` words from `scales` take the products, and the claim that is left is scaled by the last one.
     function weighted3(
         uint256 offset,
         uint256 t,
         uint256 rounds,
         uint256 claim,
         uint256 weights,
-        uint256 inverses,
+        uint256 scales,
         uint256 point
     ) internal pure returns (uint256, uint256) {
         uint256 order = Field.modulus();
         bool ok = true;
         assembly ("memory-safe") {
+            let scale := 1
+            mstore(scales, 1)
             for { let end := add(point, shl(5, rounds)) } lt(point, end) { point := add(point, 32) } {
                 let x := keccak256(sub(t, 32), 128)
                 t := add(t, 96)
                 mstore(sub(t, 32), x)
                 x := mod(x, order)
                 mstore(point, x)
-                let s0 := calldataload(offset)
-                let s2 := calldataload(add(offset, 32))
-                let s3 := calldataload(add(offset, 64))
-                ok := and(ok, and(lt(s0, order), and(lt(s2, order), lt(s3, order))))
-                let s1 := add(claim, sub(order, mulmod(s0, add(1, sub(order, mload(weights))), order)))
-                s1 := mulmod(s1, mload(inverses), order)
-                // Newton: s = s0 + x (d1 + (x - 1) (d2 + (x - 2) d3)).
-                let d2 := mulmod(add(add(s2, s0), shl(1, sub(order, s1))), HALF, order)
-                // Third difference: s3 - 3 s2 + 3 s1 - s0.
-                let third := add(add(s3, sub(order, s0)), mulmod(3, add(s1, sub(order, s2)), order))
-                let inner := add(d2, mulmod(add(x, sub(order, 2)), mulmod(third, SIXTH, order), order))
-                inner := add(add(s1, sub(order, s0)), mulmod(add(x, sub(order, 1)), inner, order))
-                claim := addmod(s0, mulmod(x, inner, order), order)
-                offset := add(offset, 96)
+                let s := calldataload(offset)
+                ok := and(ok, lt(s, order))
+                // s(0) and s(1), scaled.
+                let s1 := mulmod(scale, s, order)
+                let w := mload(weights)
+                let s0 := mulmod(s1, w, order)
+                s1 := addmod(claim, add(sub(order, s1), s0), order)
+                scale := mulmod(scale, w, order)
+                scales := add(scales, 32)
+                mstore(scales, scale)
                 weights := add(weights, 32)
-                inverses := add(inverses, 32)
+                // Lagrange's factors as in {coefficients3}.
+                let q := mulmod(x, mulmod(add(x, sub(order, 1)), HALF, order), order)
+                let a := mulmod(q, add(x, sub(order, 3)), order)
+                s := calldataload(add(offset, 64))
+                ok := and(ok, lt(s, order))
+                let third := mulmod(add(a, q), THIRD, order)
+                let high := mulmod(third, s, order)
+                s := calldataload(add(offset, 32))
+                ok := and(ok, lt(s, order))
+                high := mulmod(scale, add(high, mulmod(sub(order, a), s, order)), order)
+                s0 := mulmod(s0, add(add(q, 1), sub(shl(1, order), add(x, third))), order)
+                claim := addmod(add(high, s0), mulmod(s1, add(add(a, x), sub(order, q)), order), order)
+                offset := add(offset, 96)
             }
         }
         if (!ok) revert Field.NonCanonicalScalar();
@@ -166,19 +166,20 @@ library Sumcheck {
         return scale;
     }
 
-    /// The same for {weighted3}; three words a round.
-    /// @dev `L1 claim / w + (L0 - L1 (1 - w) / w) s(0) + L2 s(2) + L3 s(3)`. With `q = x (x - 1) / 2` and `a = q (x - 3)`:
-    /// `L1 = a - q + x`, `L2 = -a`, `L3 = (a + q) / 3`, `L0 = 1 + q - x - L3`.
-    function coefficients3(
-        uint256 point,
-        uint256 inverses,
-        uint256 rounds,
-        uint256 scale,
-        uint256 out
-    ) internal pure returns (uint256) {
+    /// The same for {weighted3}, whose factors `scales` are; three words a round. `scale` is what the claim that is left
+    /// counts, over the last of `scales`.
+    /// @dev With `u` the product of weights before a round and `v` the one behind it, the scaled claim becomes `L1 claim +
+    /// (v L0 - (u - v) L1) s(0) + v L2 s(2) + v L3 s(3)`. With `q = x (x - 1) / 2` and `a = q (x - 3)`: `L1 = a - q + x`,
+    /// `L2 = -a`, `L3 = (a + q) / 3`, `L0 = 1 + q - x - L3`; `L0 + L1 = 1 + a - L3`.
+    function coefficients3(uint256 point, uint256 scales, uint256 rounds, uint256 scale, uint256 out)
+        internal
+        pure
+        returns (uint256)
+    {
         uint256 order = Field.modulus();
         assembly ("memory-safe") {
             let p := add(out, mul(96, rounds))
+            let v := mload(add(scales, shl(5, rounds)))
             for { let i := shl(5, rounds) } i {} {
                 i := sub(i, 32)
                 p := sub(p, 96)
@@ -186,13 +187,16 @@ library Sumcheck {
                 let q := mulmod(x, mulmod(add(x, sub(order, 1)), HALF, order), order)
                 let a := mulmod(q, add(x, sub(order, 3)), order)
                 let l3 := mulmod(add(a, q), THIRD, order)
-                let l1 := add(add(a, x), sub(order, q))
-                let l1w := mulmod(l1, mload(add(inverses, i)), order)
-                // L0 + L1 - L1 / w = 1 + a - L3 - L1 / w
-                mstore(p, mulmod(add(add(a, 1), sub(shl(1, order), add(l3, l1w))), scale, order))
-                mstore(add(p, 32), mulmod(sub(order, a), scale, order))
-                mstore(add(p, 64), mulmod(l3, scale, order))
-                scale := mulmod(scale, l1w, order)
+                let l1 := mulmod(scale, add(add(a, x), sub(order, q)), order)
+                // v (L0 + L1) - u L1
+                let u := mload(add(scales, i))
+                v := mulmod(scale, v, order)
+                let first := mulmod(v, add(add(a, 1), sub(order, l3)), order)
+                mstore(p, addmod(first, mulmod(sub(order, u), l1, order), order))
+                mstore(add(p, 32), mulmod(sub(order, a), v, order))
+                mstore(add(p, 64), mulmod(l3, v, order))
+                scale := l1
+                v := u
             }
         }
         return scale;

@@ -57,7 +57,9 @@ contract Harness {
             key := tau
         }
         Mercury.Run memory r;
-        (r, end) = Mercury.begin(offset, Transcript.begin(state, proof), 0, (longest + 1) / 2, e, p);
+        (r, end) = Mercury.read(offset, Transcript.begin(state, proof), 0, (longest + 1) / 2, e.length, p.length);
+        Mercury.sum(r, Field.inverse(mulmod(r.d01, r.d23, Field.R)), e, p);
+        (, end) = Transcript.draw(end, 64);
         uint256 k = 1;
         for (uint256 i = 0; i < claims.length; ++i) {
             Curve.add(r.left, claims[i].x, claims[i].y, k);
@@ -80,54 +82,64 @@ contract Harness {
         }
     }
 
-    /// Both kinds of sumcheck: claim left, then challenges.
-    function rounds(
-        bytes calldata proof,
-        uint256 state,
-        uint256 claim,
-        uint256[] memory weights,
-        uint256[] memory inverses,
-        uint256 count
-    ) external pure returns (uint256 left, uint256[] memory point) {
+    /// Sumchecks of degree 2, and weighted ones of degree 3: claim left, then challenges.
+    function rounds(bytes calldata proof, uint256 state, uint256 claim, uint256[] memory weights, uint256 count)
+        external
+        view
+        returns (uint256 left, uint256[] memory point)
+    {
         Field.begin();
         uint256 t = Transcript.begin(state, proof);
         point = new uint256[](count);
         uint256 offset;
-        uint256 words;
-        uint256 w;
-        uint256 inv;
         assembly ("memory-safe") {
             offset := proof.offset
-            words := add(point, 32)
-            w := add(weights, 32)
-            inv := add(inverses, 32)
         }
-        if (weights.length == 0) (left,) = Sumcheck.degree2(offset, t, 0, count, claim, words);
-        else (left,) = Sumcheck.weighted3(offset, t, count, claim, w, inv, words);
+        if (weights.length == 0) {
+            (left,) = Sumcheck.degree2(offset, t, 0, count, claim, _words(point));
+        } else {
+            uint256[] memory scales = new uint256[](count + 1);
+            (left,) = Sumcheck.weighted3(offset, t, count, claim, _words(weights), _words(scales), _words(point));
+            left = mulmod(left, Field.inverse(scales[count]), Field.R);
+        }
+    }
+
+    /// Sumchecks of degree 4, as coefficients: claim left, then challenges.
+    function coefficientRounds(bytes calldata proof, uint256 state, uint256 claim, uint256 count)
+        external
+        pure
+        returns (uint256 left, uint256[] memory point)
+    {
+        Field.begin();
+        point = new uint256[](count);
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := proof.offset
+        }
+        (left,) = Sumcheck.degree4(offset, Transcript.begin(state, proof), count, claim, _words(point));
     }
 
     /// How much messages count in the claim that is left; how much the first claim does, last.
-    function coefficients(
-        uint256[] memory point,
-        uint256[] memory weights,
-        uint256[] memory inverses,
-        uint256 scale
-    ) external pure returns (uint256[] memory list) {
+    function coefficients(uint256[] memory point, uint256[] memory weights, uint256 scale)
+        external
+        view
+        returns (uint256[] memory list)
+    {
         Field.begin();
         uint256 count = point.length;
-        bool weighted = weights.length != 0;
-        list = new uint256[]((weighted ? 3 : 2) * count + 1);
-        uint256 p;
-        uint256 inv;
-        uint256 out;
-        assembly ("memory-safe") {
-            p := add(point, 32)
-            inv := add(inverses, 32)
-            out := add(list, 32)
+        if (weights.length == 0) {
+            list = new uint256[](2 * count + 1);
+            list[2 * count] = Sumcheck.coefficients2(_words(point), count, scale, _words(list));
+            return list;
         }
-        list[list.length - 1] = weighted
-            ? Sumcheck.coefficients3(p, inv, count, scale, out)
-            : Sumcheck.coefficients2(p, count, scale, out);
+        list = new uint256[](3 * count + 1);
+        uint256[] memory scales = new uint256[](count + 1);
+        scales[0] = 1;
+        for (uint256 i = 0; i < count; ++i) {
+            scales[i + 1] = mulmod(scales[i], weights[i], Field.R);
+        }
+        scale = mulmod(scale, Field.inverse(scales[count]), Field.R);
+        list[3 * count] = Sumcheck.coefficients3(_words(point), _words(scales), count, scale, _words(list));
     }
 
     /// Sums over the first `n` addresses: of equality factors, and of their products at two points.

@@ -38,7 +38,7 @@ pub fn key_account(key: &[u8]) -> Vec<u8> {
 /// Four bytes that lead every proof: the first ones of what a transcript under the protocol's name absorbs.
 #[must_use]
 pub fn version_bytes() -> [u8; 4] {
-    let (label, protocol) = (b"protocol", b"proveil/succinct/1");
+    let (label, protocol) = (b"protocol", b"proveil/succinct/2");
     let [a, b, c, d, ..] = keccak256(&[&(label.len() as u64).to_be_bytes(), label, protocol]);
     [a, b, c, d]
 }

@@ -4,7 +4,7 @@
 mod machine;
 
 use machine::{Deployed, Machine};
-use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar, dot, eq_table, eval_mle};
+use proveil_algebra::{Challenge, PrimeCharacteristicRing, Scalar, dot, eq_table, eval_mle};
 use proveil_evm::abi::Abi;
 use proveil_evm::{Artifact, artifact};
 use proveil_kzg::mercury::{self, Claims, Evaluation, Inner};
@@ -13,6 +13,7 @@ use proveil_protocol::channel::{Channel, Value};
 use proveil_protocol::codec::{Reader, Writer};
 use proveil_protocol::sumcheck;
 use proveil_protocol::transcript::{Drawn, Hash, Transcript};
+use proveil_succinct::argument::after_round;
 use sha2::{Digest as _, Sha256};
 
 fn harness() -> Artifact {
@@ -276,14 +277,12 @@ fn matches_reference_sumchecks() {
         assert!(ch.transcript.drawn().iter().all(|d| matches!(d, Drawn::Element(_))));
 
         let list = |v: &[Scalar]| Abi::List(v.iter().map(|x| Abi::Word(bytes(x))).collect());
-        let inverses: Vec<Scalar> = weights.iter().map(Field::inverse).collect();
         let arguments = |proof: &[u8]| {
             [
                 Abi::Bytes(proof.to_vec()),
                 Abi::Word(state),
                 Abi::Word(bytes(&claim)),
                 list(&weights),
-                list(&inverses),
                 Abi::uint(count as u64),
             ]
         };
@@ -300,6 +299,41 @@ fn matches_reference_sumchecks() {
             let word: [u8; 32] = p[32 * i..32 * i + 32].try_into().unwrap();
             p[32 * i..32 * i + 32].copy_from_slice(&plus_modulus(&word));
             assert_eq!(d.call("rounds", &arguments(&p)).0, Err("NonCanonicalScalar".into()));
+        }
+    }
+}
+
+/// Rounds of the evaluation argument, sent as coefficients.
+#[test]
+fn matches_reference_sumchecks_by_coefficients() {
+    let mut d = deployed();
+    for count in [1, 6] {
+        let mut coins = Transcript::new("coefficient rounds");
+        let messages: Vec<[Scalar; 4]> =
+            (0..count).map(|_| std::array::from_fn(|_| coins.challenge("message"))).collect();
+        let claim: Scalar = coins.challenge("claim");
+        let proof: Vec<u8> = messages.iter().flatten().flat_map(bytes).collect();
+        let mut t = Transcript::with_hash(Hash::Keccak, "rounds");
+        let _: Scalar = t.challenge("begin");
+        let state = t.state();
+        let (mut left, mut point) = (claim, Vec::new());
+        for m in &messages {
+            t.absorb_elements("round", m);
+            let r = t.challenge("round");
+            left = after_round(left, m, r);
+            point.push(r);
+        }
+        let arguments = |proof: &[u8]| {
+            [Abi::Bytes(proof.to_vec()), Abi::Word(state), Abi::Word(bytes(&claim)), Abi::uint(count as u64)]
+        };
+        let head = [left, Scalar::from_u64(64), Scalar::from_u64(count as u64)];
+        let expected: Vec<u8> = head.iter().chain(&point).flat_map(bytes).collect();
+        assert_eq!(d.call("coefficientRounds", &arguments(&proof)).0, Ok(expected));
+        for i in 0..4 * count {
+            let mut p = proof.clone();
+            let word: [u8; 32] = p[32 * i..32 * i + 32].try_into().unwrap();
+            p[32 * i..32 * i + 32].copy_from_slice(&plus_modulus(&word));
+            assert_eq!(d.call("coefficientRounds", &arguments(&p)).0, Err("NonCanonicalScalar".into()));
         }
     }
 }
@@ -328,9 +362,7 @@ fn matches_reference_coefficients_of_messages() {
         expected.push((next.value.c - end.value.c) * scale);
 
         let list = |v: &[Scalar]| Abi::List(v.iter().map(|x| Abi::Word(bytes(x))).collect());
-        let inverses: Vec<Scalar> = weights.iter().map(Field::inverse).collect();
-        let (result, gas) =
-            d.call("coefficients", &[list(&end.point), list(&weights), list(&inverses), Abi::Word(bytes(&scale))]);
+        let (result, gas) = d.call("coefficients", &[list(&end.point), list(&weights), Abi::Word(bytes(&scale))]);
         let head = [Scalar::from_u64(32), Scalar::from_u64(expected.len() as u64)];
         let expected: Vec<u8> = head.iter().chain(&expected).flat_map(bytes).collect();
         assert_eq!(result, Ok(expected), "{count} rounds, weighted: {weighted}");

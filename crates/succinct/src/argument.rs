@@ -2,41 +2,46 @@
 //! sumcheck over entries and rows of the tables that entries read; what it ends in is opened with everything else.
 //!
 //! # Soundness
-//! `(10 * 2^d + 6 d + S + 14) / r` for `2^d` rows and `S` values; `spec/succinct.md`, section 7.
+//! `(10 * 2^d + 5 d + S + 10 + 2 G) / r` for `2^d` rows, `S` values and `G` geometries; `spec/succinct.md`, section 7.
 //! # Source
 //! Products of equality polynomials read from tables: Setty 2019/550. Look-ups by sums of fractions: Haboeck 2022/1530.
 //! The four pieces, monomials and sums over cubes: ours.
 
 use alloc::vec::Vec;
 
-use proveil_algebra::{PrimeCharacteristicRing, Scalar, eq_points};
+use proveil_algebra::{PrimeCharacteristicRing, Scalar, eq_points, eq_table};
 use proveil_kzg::Point;
 use proveil_kzg::mercury::Evaluation;
 use proveil_protocol::channel::{Channel, ProofError};
-use proveil_protocol::sumcheck::lagrange;
 
-use crate::short::{LIST_COLUMNS, ShortKey};
-use crate::tables::{Challenges, TABLES, Tables};
+use crate::short::{LIST_STACKS, ShortKey};
+use crate::tables::{Challenges, STACKED, TABLES, Tables};
 use crate::verify::{VerifyError, label};
 
-/// Committed columns: those of the list, values read, two of fractions.
-pub const COLUMNS: usize = LIST_COLUMNS + TABLES + 2;
+/// Columns, in the order of their values: `a_0 .. a_3`, `w`, `m`, `e_0 .. e_3`, `A`, `B`, `C`, `P`.
+pub const COLUMNS: usize = 2 * TABLES + 6;
+/// How many of them each stack has: two stacks of the key, values read, helpers.
+pub const STACKS: [usize; LIST_STACKS + 2] = [TABLES, 2, TABLES, 4];
 /// Degree of the sumcheck.
-pub const DEGREE: usize = 5;
+pub const DEGREE: usize = 4;
 
 /// Values of all that the sumcheck multiplies, at one row or point.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// `w, e_0 .. e_3`.
-    pub product: [Scalar; 1 + TABLES],
+    /// `w`.
+    pub weight: Scalar,
+    /// `e_0 .. e_3`.
+    pub values: [Scalar; TABLES],
     /// `D_0 .. D_3`.
     pub reads: [Scalar; TABLES],
     /// `D_T`.
     pub row: Scalar,
     /// How often a row is read.
     pub count: Scalar,
-    /// `A`, `B`.
-    pub fractions: [Scalar; 2],
+    /// `A`, `B`, `C`.
+    pub fractions: [Scalar; 3],
+    /// `P`.
+    pub product: Scalar,
     /// `eq(s, .)`.
     pub eq: Scalar,
 }
@@ -44,13 +49,15 @@ pub struct Row {
 impl Row {
     /// The summand.
     pub fn summand(&self, omega: Scalar) -> Scalar {
-        let [a, b] = self.fractions;
+        let [a, b, c] = self.fractions;
         let [d0, d1, d2, d3] = self.reads;
-        let product = self.product.iter().fold(Scalar::ONE, |p, x| p * *x);
-        let d12 = d1 * d2;
-        let first = a * d0 * d12 - d12 - d0 * (d1 + d2);
-        let second = b * d3 * self.row - self.row + self.count * d3;
-        product + omega * (a + b + self.eq * omega * (first + omega * second))
+        let [e0, e1, e2, e3] = self.values;
+        let first = a * d0 * d1 - d0 - d1;
+        let second = b * d2 * d3 - d2 - d3;
+        let third = c * self.row - self.count;
+        let fourth = self.product - e0 * e1;
+        let equations = omega * (first + omega * (second + omega * (third + omega * fourth)));
+        self.weight * self.product * e2 * e3 + omega * (a + b - c + self.eq * equations)
     }
 }
 
@@ -75,13 +82,40 @@ fn read_point(ch: &mut Channel<'_, Scalar>, what: &'static str) -> Result<Point,
     Point::from_bytes(&bytes).map_err(|source| VerifyError::Point { what, source })
 }
 
-/// Weight of the first combination of columns among the equations: behind the sum of fractions and their equations.
-pub const FIRST_COMBINATION: u64 = 4;
+/// Weight of the first combination of columns among the equations: behind the sum of fractions and the equations of rows.
+pub const FIRST_COMBINATION: u64 = 6;
 
-/// `eq(point, .)` at `sigma` for a polynomial that is zero behind the cells of its point.
-pub fn eq_cut(point: &[Scalar], sigma: &[Scalar]) -> Scalar {
-    let (inside, above) = sigma.split_at(point.len().min(sigma.len()));
-    above.iter().fold(eq_points(point, inside), |a, x| a * (Scalar::ONE - *x))
+/// `eq(point, .)` at `sigma` for a polynomial that is zero behind the cells of its point: what each of its blocks of `2^d`
+/// cells counts, `d` the length of `sigma`.
+pub fn eq_blocks(point: &[Scalar], sigma: &[Scalar]) -> Vec<Scalar> {
+    let (low, high) = point.split_at(point.len().min(sigma.len()));
+    let (inside, above) = sigma.split_at(low.len());
+    let eq = above.iter().fold(eq_points(low, inside), |a, x| a * (Scalar::ONE - *x));
+    eq_table(high).into_iter().map(|block| block * eq).collect()
+}
+
+/// What is left of a claim after a round: `sent` are the coefficients of the round's polynomial but the linear one.
+pub fn after_round(claim: Scalar, sent: &[Scalar; DEGREE], r: Scalar) -> Scalar {
+    let [constant, higher @ ..] = sent;
+    let linear = higher.iter().fold(claim - constant.double(), |a, c| a - *c);
+    let above = higher.iter().rev().fold(Scalar::ZERO, |a, c| a * r + *c);
+    (above * r + linear) * r + *constant
+}
+
+/// The combination of stacks at `(sigma, corner)` from their columns' values at `sigma`, by powers of `xi`.
+pub fn combined<'a>(stacks: impl Iterator<Item = &'a [Scalar]>, corner: &[Scalar], xi: Scalar) -> Scalar {
+    let eq = eq_table(corner);
+    let at = |columns: &[Scalar]| columns.iter().zip(&eq).fold(Scalar::ZERO, |a, (v, e)| a + *v * *e);
+    stacks.zip(xi.powers()).fold(Scalar::ZERO, |a, (columns, power)| a + power * at(columns))
+}
+
+/// Cuts a list of columns' values into stacks.
+pub fn stacked(values: &[Scalar; COLUMNS]) -> impl Iterator<Item = &[Scalar]> {
+    let mut from = 0;
+    STACKS.iter().map(move |n| {
+        from += n;
+        values.get(from - n..from).unwrap_or_default()
+    })
 }
 
 /// Verifies that `values` are those of the list at the challenges and that all of `opened` hold; leaves one evaluation
@@ -99,13 +133,9 @@ pub fn verify(
     let chi = ch.challenge(label::CHI);
     let challenges = Challenges { chi, ..challenges.clone() };
     let mut points: Vec<Point> = key.list.to_vec();
-    for _ in 0..TABLES {
-        points.push(read_point(ch, label::READS)?);
-    }
+    points.push(read_point(ch, label::READS)?);
     let f = Fingerprint { x: ch.challenge(label::LIST_FINGERPRINT), y: ch.challenge(label::LIST_FINGERPRINT) };
-    for _ in 0..2 {
-        points.push(read_point(ch, label::FRACTIONS)?);
-    }
+    points.push(read_point(ch, label::FRACTIONS)?);
     let rounds = key.sizes.domain;
     let s = ch.challenges(label::LIST_POINT, rounds);
     let omega = ch.challenge(label::LIST_WEIGHT);
@@ -114,13 +144,12 @@ pub fn verify(
     claim += opened.iter().zip(&weights).fold(Scalar::ZERO, |a, (e, w)| a + e.value * *w);
     let mut sigma = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        let first = ch.clear(label::LIST_ROUND)?;
-        let mut message = alloc::vec![first, claim - first];
-        for _ in 2..=DEGREE {
-            message.push(ch.clear(label::LIST_ROUND)?);
+        let mut message = [Scalar::ZERO; DEGREE];
+        for c in &mut message {
+            *c = ch.clear(label::LIST_ROUND)?;
         }
         let r = ch.challenge(label::LIST_ROUND);
-        claim = message.iter().zip(lagrange(DEGREE, r)).fold(Scalar::ZERO, |a, (v, l)| a + *v * l);
+        claim = after_round(claim, &message, r);
         sigma.push(r);
     }
     let mut at = [Scalar::ZERO; COLUMNS];
@@ -131,26 +160,33 @@ pub fn verify(
         .ok_or(ProofError::Degenerate { check: "functionals" })?;
     let row = row_at(&at, &f, &sigma, tables.extension(&sigma), eq_points(&s, &sigma));
     let mut sum = row.summand(omega);
-    let mut all = at.to_vec();
+    let mut blocks = Vec::new();
     for (e, w) in opened.iter().zip(&weights) {
-        let v = ch.clear(label::LIST_VALUE)?;
-        sum += *w * v * eq_cut(&e.point, &sigma);
+        let mut own = Vec::new();
+        for eq in eq_blocks(&e.point, &sigma) {
+            let v = ch.clear(label::LIST_VALUE)?;
+            sum += *w * v * eq;
+            own.push(v);
+        }
         points.push(e.commitment);
-        all.push(v);
+        blocks.push(own);
     }
     if sum != claim {
         return Err(ProofError::Check { check: "functionals" }.into());
     }
+    let corner = ch.challenges(label::LIST_CORNER, STACKED);
     let xi = ch.challenge(label::LIST_COMBINATION);
-    let powers: Vec<Scalar> = xi.powers().take(all.len()).collect();
-    let value = all.iter().zip(&powers).fold(Scalar::ZERO, |a, (v, p)| a + *v * *p);
+    let value = combined(stacked(&at).chain(blocks.iter().map(Vec::as_slice)), &corner, xi);
+    let powers: Vec<Scalar> = xi.powers().take(points.len()).collect();
+    sigma.extend(corner);
     Ok(Evaluation { commitment: Point::combine(&points, &powers), point: sigma, value })
 }
 
 /// All factors at `sigma` from the columns' values there.
 fn row_at(at: &[Scalar; COLUMNS], f: &Fingerprint, sigma: &[Scalar], table: Scalar, eq: Scalar) -> Row {
-    let [w, a0, a1, a2, a3, count, e0, e1, e2, e3, a, b] = *at;
+    let [a0, a1, a2, a3, weight, count, e0, e1, e2, e3, a, b, c, product] = *at;
     let id = sigma.iter().rev().fold(Scalar::ZERO, |a, x| a.double() + *x);
     let reads = [(a0, e0), (a1, e1), (a2, e2), (a3, e3)].map(|(i, e)| f.denominator(i, e));
-    Row { product: [w, e0, e1, e2, e3], reads, row: f.denominator(id, table), count, fractions: [a, b], eq }
+    let (values, row) = ([e0, e1, e2, e3], f.denominator(id, table));
+    Row { weight, values, reads, row, count, fractions: [a, b, c], product, eq }
 }

@@ -12,7 +12,7 @@ use proveil_relation::key::{Geometry, IoVisibility, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
 
 /// Name and version of the protocol; first thing absorbed.
-pub const PROTOCOL: &str = "proveil/succinct/1";
+pub const PROTOCOL: &str = "proveil/succinct/2";
 /// Highest column, as a power of two.
 const MAX_HEIGHT: u8 = 26;
 

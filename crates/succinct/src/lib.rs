@@ -30,7 +30,7 @@ mod verify;
 pub use key::{Key, PROTOCOL, key_digest};
 #[cfg(feature = "std")]
 pub use prepared::{PrepareError, PreparedKey};
-pub use short::{Io, LIST_COLUMNS, ShortKey};
+pub use short::{Io, LIST_STACKS, ShortKey};
 #[cfg(feature = "std")]
 pub use verify::verify;
 pub use verify::{VerifyError, begin, verify_short, verify_short_with};

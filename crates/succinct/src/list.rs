@@ -83,25 +83,24 @@ impl List {
 }
 
 impl List {
-    /// Commits to the columns of the list: weights, the four rows of every entry, how often each row is read.
+    /// Commits to the columns of the list, stacked: the four rows of every entry; weights and how often each row is read.
     ///
     /// # Errors
     /// `TooSmall`.
     pub fn commit(&self, srs: &Srs) -> Result<Vec<Committed>, SrsError> {
         let rows = 1usize << self.sizes.domain;
+        let mut counts = vec![0; rows];
+        let mut indices = Vec::with_capacity(TABLES * rows);
+        for j in 0..TABLES {
+            indices.extend(self.entries.iter().map(|e| i64::from(e.rows[j])));
+            // Rows behind the last entry read the first row of each table.
+            indices.resize((j + 1) * rows, (j << self.sizes.piece) as i64);
+            indices[j * rows..].iter().for_each(|r| counts[*r as usize] += 1);
+        }
         let mut weights: Vec<Scalar> = self.entries.iter().map(|e| e.weight).collect();
         weights.resize(rows, Scalar::ZERO);
-        let mut out = vec![Committed::new(srs, weights, Scalar::ZERO)?];
-        let mut counts = vec![0; rows];
-        for j in 0..TABLES {
-            let mut read: Vec<i64> = self.entries.iter().map(|e| i64::from(e.rows[j])).collect();
-            // Rows behind the last entry read the first row of each table.
-            read.resize(rows, (j << self.sizes.piece) as i64);
-            read.iter().for_each(|r| counts[*r as usize] += 1);
-            out.push(integers(srs, &read)?);
-        }
-        out.push(integers(srs, &counts)?);
-        Ok(out)
+        weights.extend(counts.into_iter().map(integer));
+        Ok(vec![integers(srs, &indices)?, Committed::new(srs, weights, Scalar::ZERO)?])
     }
 
     /// The values `V_s` at challenges, whose `chi` counts for nothing; `None` where an inverse does not exist.

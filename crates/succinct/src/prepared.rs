@@ -14,7 +14,8 @@ use proveil_relation::layout::{Dims, Layout};
 
 use crate::key::{Key, as_commitment, geometry_from, key_digest};
 use crate::list::{self, List, ListError};
-use crate::short::{Io, LIST_COLUMNS, ShortKey};
+use crate::short::{Io, LIST_STACKS, ShortKey};
+use crate::tables::STACKED;
 
 /// A key with what follows from it, computed once.
 #[derive(Clone, Debug)]
@@ -28,8 +29,8 @@ pub struct PreparedKey {
     pub list: List,
     /// Hash of the key without description and set-up.
     pub claim: Digest,
-    /// Its columns, in the order of the short key.
-    pub columns: Vec<Committed>,
+    /// Its stacks, in the order of the short key.
+    pub stacks: Vec<Committed>,
 }
 
 /// Why a key cannot be prepared.
@@ -128,9 +129,9 @@ impl PreparedKey {
         let Bound { key, claim, digest } = Bound::new(key, height);
         let layout = layout(&key.relation, &key.geometry, &key.visibility);
         let list = list::build(&key.relation, &layout, &key.visibility)?;
-        let columns = list.commit(setup)?;
-        let mut points = [Point::INFINITY; LIST_COLUMNS];
-        points.iter_mut().zip(&columns).for_each(|(p, c)| *p = c.point);
+        let stacks = list.commit(setup)?;
+        let mut points = [Point::INFINITY; LIST_STACKS];
+        points.iter_mut().zip(&stacks).for_each(|(p, c)| *p = c.point);
         let [inputs, outputs] = ios(&key.relation, &layout, &key.visibility);
         let mut outline = layout.outline();
         // One number says how long the point of phase 1 is.
@@ -159,14 +160,14 @@ impl PreparedKey {
             return Err(PrepareError::TooLarge { what, value, most });
         }
         let inner = proveil_verifier::PreparedKey { key, layout, digest, epoch: None };
-        Ok(Self { inner, short, list, claim, columns })
+        Ok(Self { inner, short, list, claim, stacks })
     }
 
     /// Variables of the longest column: powers of tau that proofs need, as a power of two.
     #[must_use]
     pub fn log_size(&self) -> usize {
         let pads = proveil_algebra::log2_ceil(self.shape().pads);
-        self.inner.layout.heights.iter().copied().chain([pads, self.short.sizes.domain]).max().unwrap_or(0)
+        self.inner.layout.heights.iter().copied().chain([pads, self.short.sizes.domain + STACKED]).max().unwrap_or(0)
     }
 
     /// Shape of every proof under this key: pads, messages, products.

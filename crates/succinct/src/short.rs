@@ -19,9 +19,9 @@ use crate::functionals::Sent;
 use crate::tables::{Kind, Low, Mono, Sizes, integer};
 
 /// Bytes that open a short key.
-pub const MAGIC: [u8; 4] = *b"PVS1";
-/// Columns of the list that a key commits to: weights, four indices, multiplicities.
-pub const LIST_COLUMNS: usize = 6;
+pub const MAGIC: [u8; 4] = *b"PVS2";
+/// Stacks of columns of the list that a key commits to: four indices; weights and multiplicities.
+pub const LIST_STACKS: usize = 2;
 
 /// An input or output as a statement shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub struct ShortKey {
     pub lows: Vec<Low>,
     /// Digest of the full key.
     pub digest: Digest,
-    /// Weights, indices, multiplicities of the list.
-    pub list: [Point; LIST_COLUMNS],
+    /// The list: indices; weights and multiplicities.
+    pub list: [Point; LIST_STACKS],
     /// The model's commitment.
     pub model: Option<Point>,
     /// Inputs.
@@ -254,7 +254,7 @@ impl ShortKey {
         let digest = r.digest("key digest")?;
         let offset = r.offset();
         let tau_point = TauPoint::from_bytes(r.take("set-up", 128)?).map_err(|_| invalid("set-up", offset))?;
-        let mut list = [Point::INFINITY; LIST_COLUMNS];
+        let mut list = [Point::INFINITY; LIST_STACKS];
         for p in &mut list {
             *p = Point::read(&mut r, "commitment to the list")?;
         }
@@ -313,7 +313,7 @@ impl ShortKey {
             && enough(s.low_bits, self.lows.len())
             && s.piece >= bits
             && s.piece * crate::tables::TABLES >= bits + s.points.iter().sum::<usize>()
-            && ((s.piece + 2).max(s.points[2])..=40).contains(&s.domain)
+            && ((s.piece + 2).max(s.points[2].saturating_sub(crate::tables::STACKED))..=40).contains(&s.domain)
     }
 
     /// Name of the compiled model.

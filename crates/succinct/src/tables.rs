@@ -10,6 +10,9 @@ use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar, log2_ce
 /// Number of tables.
 pub const TABLES: usize = 4;
 
+/// Columns of the argument are stacked by `2^STACKED` into one polynomial.
+pub const STACKED: usize = 2;
+
 /// Sizes of the list of functionals and of its argument, as powers of two where not said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -31,8 +34,8 @@ impl Sizes {
     pub fn new([mono_bits, low_bits]: [usize; 2], points: [usize; 3], entries: usize) -> Self {
         let all = mono_bits + low_bits + points.iter().sum::<usize>();
         let piece = all.div_ceil(TABLES).max(mono_bits + low_bits).max(1);
-        // Combinations of columns are opened with the list, so that the argument has room for them.
-        let domain = (piece + 2).max(log2_ceil(entries)).max(points[2]);
+        // Combinations of columns are opened with the list, so that a stack has room for them.
+        let domain = (piece + 2).max(log2_ceil(entries)).max(points[2].saturating_sub(STACKED));
         Self { mono_bits, low_bits, points, piece, domain }
     }
 }

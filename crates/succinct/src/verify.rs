@@ -40,7 +40,9 @@ pub(crate) mod label {
     pub const LIST_ROUND: &str = "list round";
     /// Columns at its point.
     pub const LIST_VALUE: &str = "list column";
-    /// Weight of columns in the opening.
+    /// Where in stacks they are opened.
+    pub const LIST_CORNER: &str = "list corner";
+    /// Weight of stacks in the opening.
     pub const LIST_COMBINATION: &str = "list combination";
     /// The mask of the pads.
     pub const PADS_MASK: &str = "pads mask";

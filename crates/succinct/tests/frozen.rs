@@ -9,10 +9,9 @@ mod support;
 use std::cell::RefCell;
 
 use proveil_algebra::{Challenge, Field, PrimeCharacteristicRing, Scalar, eq_index, eq_points};
-use proveil_protocol::sumcheck::lagrange;
 use proveil_protocol::transcript::{Drawn, Transcript};
 use proveil_relation::key::Statement;
-use proveil_succinct::argument::{DEGREE, Fingerprint};
+use proveil_succinct::argument::Fingerprint;
 use proveil_succinct::prove::{Alter, AlterFunctional, Deviation, Proof};
 use proveil_succinct::tables::{Challenges, TABLES, Tables};
 use proveil_succinct::{PROTOCOL, begin, verify_short_with};
@@ -60,8 +59,9 @@ impl Attack {
             ("point", chi + 3),
             ("omega", chi + 3 + d),
             ("rounds", chi + 4 + d),
-            ("xi", chi + 4 + 2 * d),
-            ("end", chi + 5 + 2 * d),
+            ("corner", chi + 4 + 2 * d),
+            ("xi", chi + 6 + 2 * d),
+            ("end", chi + 7 + 2 * d),
         ];
         places.iter().find(|p| p.0 == name).unwrap().1
     }
@@ -166,7 +166,7 @@ fn rejects_fractions_made_for_known_weights() {
         let s = Attack::new(zero_knowledge);
         let (f, omega) = (s.fingerprint(), s.get("omega"));
         let (e, a) = s.entry(0);
-        let product = (0..3).fold(Scalar::ONE, |p, j| p * f.denominator(a[j], e[j]));
+        let product = (0..2).fold(Scalar::ONE, |p, j| p * f.denominator(a[j], e[j]));
         let eq = eq_index(s.points("point", s.setup.key.short.sizes.domain), 0);
         let change = s.gap() * (omega + omega.square() * eq * product).inverse();
         let fractions = |all: &mut [Vec<Scalar>]| all[0][0] += change;
@@ -182,9 +182,8 @@ fn rejects_rounds_made_for_a_known_challenge() {
         for round in [0, s.setup.key.short.sizes.domain - 1] {
             let r = s.points("rounds", s.setup.key.short.sizes.domain);
             // What is left of the gap after the rounds before.
-            let gap = r[..round].iter().fold(s.gap(), |g, r| g * lagrange(DEGREE, *r)[1]);
-            let l = lagrange(DEGREE, r[round]);
-            let change = -(l[1] * gap) * (l[0] - l[1]).inverse();
+            let gap = r[..round].iter().fold(s.gap(), |g, r| g * *r);
+            let change = -(r[round] * gap) * (Scalar::ONE - r[round].double()).inverse();
             let message =
                 |name: &str, i: usize, x: Scalar| if (name, i) == ("list round", round) { x + change } else { x };
             s.check("round", &shifted, Alter { message: Some(&message), ..Alter::default() });
@@ -192,12 +191,12 @@ fn rejects_rounds_made_for_a_known_challenge() {
     }
 }
 
-/// Values at the end of the rounds whose errors cancel in the opening.
+/// Values at the end of the rounds whose errors cancel in the opening: in one stack, then in two.
 #[test]
 fn rejects_values_made_for_a_known_combination() {
     for zero_knowledge in [false, true] {
         let s = Attack::new(zero_knowledge);
-        let seen = RefCell::new(vec![Scalar::ZERO; 13]);
+        let seen = RefCell::new(vec![Scalar::ZERO; 15]);
         let record = |name: &str, i: usize, x: Scalar| {
             if name == "list column" {
                 seen.borrow_mut()[i] = x;
@@ -209,18 +208,28 @@ fn rejects_values_made_for_a_known_combination() {
         s.prove(Some(&s.frozen()), Deviation { functionals: Some(&shifted), ..deviation });
         let at = seen.borrow().clone();
         let domain = s.setup.key.short.sizes.domain;
-        let (sigma, omega) = (s.points("rounds", domain), s.get("omega"));
-        let gap = sigma.iter().fold(s.gap(), |g, r| g * lagrange(DEGREE, *r)[1]);
-        let reads = at[6..10].iter().fold(Scalar::ONE, |p, e| p * *e);
-        let count =
-            eq_points(s.points("point", domain), sigma) * omega.cube() * s.fingerprint().denominator(at[4], at[9]);
-        let power = s.get("xi").exp_u64(5);
-        let change = gap * (count - reads * power).inverse();
-        let message = |name: &str, i: usize, x: Scalar| match (name, i) {
-            ("list column", 0) => x - power * change,
-            ("list column", 5) => x + change,
-            _ => x,
-        };
-        s.check("combination", &shifted, Alter { message: Some(&message), ..Alter::default() });
+        let (sigma, omega, xi) = (s.points("rounds", domain), s.get("omega"), s.get("xi"));
+        let gap = sigma.iter().fold(s.gap(), |g, r| g * *r);
+        let eq = eq_points(s.points("point", domain), sigma);
+        let f = s.fingerprint();
+        let corner = |i: u64| eq_index(s.points("corner", 2), i);
+        // Weights; then multiplicities of the same stack, the first fractions of another one: place, how much it counts in
+        // the summand, its weight in the opening.
+        let (weight, own) = (xi * corner(0), at[13] * at[8] * at[9]);
+        let reads = f.denominator(at[0], at[6]) * f.denominator(at[1], at[7]);
+        let others = [
+            (5, -(omega.square().square() * eq), xi * corner(1)),
+            (10, omega + omega.square() * eq * reads, xi.cube() * corner(0)),
+        ];
+        for (place, counts, opened) in others {
+            let power = opened * weight.inverse();
+            let change = gap * (counts - own * power).inverse();
+            let message = |name: &str, i: usize, x: Scalar| match (name, i) {
+                ("list column", 4) => x - power * change,
+                ("list column", i) if i == place => x + change,
+                _ => x,
+            };
+            s.check("combination", &shifted, Alter { message: Some(&message), ..Alter::default() });
+        }
     }
 }

@@ -46,7 +46,7 @@ impl PublicCells for Constants<'_> {
 
 fn srs() -> &'static Srs {
     static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
-    SRS.get_or_init(|| Srs::dev(12).unwrap())
+    SRS.get_or_init(|| Srs::dev(14).unwrap())
 }
 
 /// Every value from the list and from the walks over granules.

@@ -122,12 +122,6 @@ pub fn prove_with(
     }
     short.iter().for_each(|p| [evaluate(p, x), evaluate(p, y)].into_iter().for_each(|v| run.value(v)));
     run.value(evaluate(&s, x));
-    let mut division = batch(opened.iter().copied(), gamma);
-    let k = alpha - fixed.power;
-    division.par_iter_mut().zip(&q).for_each(|(f, q)| *f += k * *q);
-    divide(&mut division, x);
-    run.commit(label::DIVISION, &mut division)?;
-
     let eta = run.challenge();
     let last: Vec<Polynomial<'_>> = g
         .iter()
@@ -139,9 +133,18 @@ pub fn prove_with(
     let mut quotient = quotient(&last, eta, [x, y, alpha]);
     run.commit(label::W, &mut quotient)?;
     let at = Batch::new(&fixed, run.challenge())?;
-    run.commit(label::W_CHECK, &mut check_quotient(&last, eta, &quotient, &at))?;
-    // The verifier's last challenge, so that both transcripts go on alike.
-    let _ = run.challenge();
+    // The identity of the division at z.
+    let mut identity = batch(opened.iter().copied(), gamma);
+    let k = alpha - at.z.exp_power_of_2(low);
+    identity.resize(identity.len().max(q.len()).max(1 << low), Scalar::ZERO);
+    identity.par_iter_mut().zip(&q).for_each(|(f, q)| *f += k * *q);
+    for (g, weight) in g.iter().zip(gamma.powers()) {
+        if identity.len() < g.len() {
+            identity.resize(g.len(), Scalar::ZERO);
+        }
+        identity.iter_mut().zip(*g).for_each(|(f, g)| *f -= weight * *g);
+    }
+    run.commit(label::W_CHECK, &mut check_quotient(identity, &last, eta, &quotient, &at))?;
     Ok(())
 }
 
@@ -250,7 +253,7 @@ fn divide(f: &mut Vec<Scalar>, x: Scalar) {
 /// A polynomial of step 5 and how many of the three points it has values at.
 type Polynomial<'a> = (&'a [Scalar], usize);
 
-/// `W = sum_i eta^i (p_i - r_i) / Z_i`.
+/// `W = sum_i eta^(1 + i) (p_i - r_i) / Z_i`.
 fn quotient(polynomials: &[Polynomial<'_>], eta: Scalar, points: [Scalar; 3]) -> Vec<Scalar> {
     let part = |(p, at): &Polynomial<'_>| {
         let mut p = p.to_vec();
@@ -258,13 +261,23 @@ fn quotient(polynomials: &[Polynomial<'_>], eta: Scalar, points: [Scalar; 3]) ->
         p
     };
     let parts: Vec<Vec<Scalar>> = polynomials.par_iter().map(part).collect();
-    batch(parts.iter().map(|p| &p[..]), eta)
+    let mut out = batch(parts.iter().map(|p| &p[..]), eta);
+    out.iter_mut().for_each(|x| *x *= eta);
+    out
 }
 
-/// `W' = (sum_i eta^i m_i p_i - Z W) / (X - z)`, constants dropped.
-fn check_quotient(polynomials: &[Polynomial<'_>], eta: Scalar, w: &[Scalar], at: &Batch) -> Vec<Scalar> {
-    let mut out = vec![Scalar::ZERO; polynomials.iter().map(|(p, _)| p.len()).chain([w.len()]).max().unwrap_or(0)];
-    let mut weight = Scalar::ONE;
+/// `W' = (identity + sum_i eta^(1 + i) m_i p_i - Z W) / (X - z)`, constants dropped.
+fn check_quotient(
+    identity: Vec<Scalar>,
+    polynomials: &[Polynomial<'_>],
+    eta: Scalar,
+    w: &[Scalar],
+    at: &Batch,
+) -> Vec<Scalar> {
+    let mut out = identity;
+    let longest = polynomials.iter().map(|(p, _)| p.len()).chain([w.len()]).max().unwrap_or(0);
+    out.resize(out.len().max(longest), Scalar::ZERO);
+    let mut weight = eta;
     for (p, points) in polynomials {
         let m = at.gaps.iter().skip(*points).fold(weight, |a, g| a * *g);
         out.iter_mut().zip(*p).for_each(|(o, x)| *o += m * *x);

@@ -14,7 +14,7 @@ use super::support::{Case, Mode};
 /// Powers for all relations of the tests.
 pub fn srs() -> &'static Srs {
     static SRS: std::sync::OnceLock<Srs> = std::sync::OnceLock::new();
-    SRS.get_or_init(|| Srs::dev(13).unwrap())
+    SRS.get_or_init(|| Srs::dev(14).unwrap())
 }
 
 /// A relation with a witness, committed.
