@@ -25,7 +25,7 @@ fn described(name: &str, shape: &[usize]) -> IoMeta {
 }
 
 fn subject() -> Subject {
-    let (relation, witness, srs) = (support::relation(), support::witness(), Srs::dev(10).unwrap());
+    let (relation, witness, srs) = (support::relation(), support::witness(), Srs::dev(12).unwrap());
     let visibility = Visibility {
         zero_knowledge: true,
         model: ModelVisibility::Private,

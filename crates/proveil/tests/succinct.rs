@@ -29,7 +29,7 @@ fn json(args: &[&str]) -> Value {
 fn unmarked() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
-        let mut bytes = Srs::dev(14).unwrap().encode();
+        let mut bytes = Srs::dev(16).unwrap().encode();
         bytes[8] = 0;
         let end = bytes.len() - 32;
         let digest = blake3::hash(&bytes[..end]);
@@ -207,7 +207,7 @@ fn accepts_set_ups_without_the_mark_in_production() {
     let table = json(&["security", "--key", &key]);
     assert_eq!((&table["security_bits"], &table["insecure_set_up"]), (&100.into(), &false.into()));
     assert!(rows(&table).unwrap() >= 10);
-    assert_eq!(json(&["inspect", &srs])["log_size"], 14);
+    assert_eq!(json(&["inspect", &srs])["log_size"], 16);
     // The same package serves the other backend.
     assert_eq!(f.prove(&["--backend", "transparent"]), (0, String::new()));
     assert_eq!(f.verify("m.vk", &[]).0, 0);
@@ -232,9 +232,9 @@ fn rejects_set_ups_that_are_small_other_or_broken() {
     let f = Folder::empty();
     let (small, other) = (f.at("small.srs"), f.at("other.srs"));
     json(&["srs", "dev", "--log-size", "8", "-o", &small]);
-    f.write("other.srs", &Srs::with_tau(proveil_algebra::PrimeCharacteristicRing::from_u64(5), 14).unwrap().encode());
+    f.write("other.srs", &Srs::with_tau(proveil_algebra::PrimeCharacteristicRing::from_u64(5), 16).unwrap().encode());
     let (code, message) = f.compile(&small, DEV);
-    assert!(code == 3 && message.contains("2^14") && message.contains("2^8"), "{code} {message}");
+    assert!(code == 3 && message.contains("2^16") && message.contains("2^8"), "{code} {message}");
     f.write("cut.srs", &unmarked()[..5000]);
     assert_eq!(f.compile(&f.at("cut.srs"), DEV).0, 3);
     let ceremony = concat!(env!("CARGO_MANIFEST_DIR"), "/../kzg/tests/ceremony.ptau");
@@ -246,7 +246,7 @@ fn rejects_set_ups_that_are_small_other_or_broken() {
     let (code, message) = f.prove(&["--srs", &other]);
     assert!(code == 1 && message.contains("set-up"), "{code} {message}");
     let (code, message) = f.prove(&["--srs", &small]);
-    assert!(code == 3 && message.contains("2^14"), "{code} {message}");
+    assert!(code == 3 && message.contains("2^16"), "{code} {message}");
     let (code, message) = f.prove(&[]);
     assert!(code == 2 && message.contains("--srs"), "{code} {message}");
     assert_eq!(f.prove(&["--srs", "dev"]).0, 0);

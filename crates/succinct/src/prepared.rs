@@ -15,7 +15,6 @@ use proveil_relation::layout::{Dims, Layout};
 use crate::key::{Key, as_commitment, geometry_from, key_digest};
 use crate::list::{self, List, ListError};
 use crate::short::{Io, LIST_STACKS, ShortKey};
-use crate::tables::STACKED;
 
 /// A key with what follows from it, computed once.
 #[derive(Clone, Debug)]
@@ -163,11 +162,10 @@ impl PreparedKey {
         Ok(Self { inner, short, list, claim, stacks })
     }
 
-    /// Variables of the longest column: powers of tau that proofs need, as a power of two.
+    /// Variables of the longest polynomial: powers of tau that proofs need, as a power of two.
     #[must_use]
     pub fn log_size(&self) -> usize {
-        let pads = proveil_algebra::log2_ceil(self.shape().pads);
-        self.inner.layout.heights.iter().copied().chain([pads, self.short.sizes.domain + STACKED]).max().unwrap_or(0)
+        self.short.log_size()
     }
 
     /// Shape of every proof under this key: pads, messages, products.

@@ -195,6 +195,14 @@ impl ShortKey {
         ch.shape().clone()
     }
 
+    /// Variables of the longest polynomial: powers of tau that proofs need, as a power of two.
+    #[must_use]
+    pub fn log_size(&self) -> usize {
+        let pads = proveil_algebra::log2_ceil(self.shape().pads);
+        let stack = self.sizes.domain + crate::tables::STACKED;
+        self.outline.heights.iter().copied().chain([pads, stack]).max().unwrap_or(0)
+    }
+
     /// Geometries that are opened: those with commitments.
     pub fn groups(&self) -> impl Iterator<Item = usize> {
         let opened = |g: &usize| self.outline.trees.iter().any(|t| t.group == *g && !t.public);

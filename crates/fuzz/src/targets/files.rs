@@ -48,7 +48,7 @@ pub fn full_key(bytes: &[u8]) -> bool {
     static POWERS: OnceLock<SetUp> = OnceLock::new();
     let Ok(key) = FullKey::decode(bytes, &SMALL) else { return false };
     assert_eq!(key.to_bytes(), bytes, "a full key has two encodings");
-    let set_up = POWERS.get_or_init(|| Srs::dev(10).map_or(SetUp::Dev, SetUp::Powers));
+    let set_up = POWERS.get_or_init(|| Srs::dev(12).map_or(SetUp::Dev, SetUp::Powers));
     let _ = key.prepare(set_up);
     true
 }

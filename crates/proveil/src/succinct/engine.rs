@@ -57,11 +57,9 @@ pub fn add_keys(package: Package, set_up: &SetUp) -> Result<Engine, Error> {
     Engine::with(package, key, srs.into_owned(), model)
 }
 
-/// Variables of the longest column of proofs under a key.
+/// Variables of the longest polynomial of proofs under a key.
 pub(super) fn log_size(key: &ShortKey) -> u8 {
-    let pads = proveil_algebra::log2_ceil(key.shape().pads);
-    let most = key.outline.heights.iter().copied().chain([pads, key.sizes.domain]).max();
-    most.map_or(0, |n| n.min(usize::from(u8::MAX)) as u8)
+    key.log_size().min(usize::from(u8::MAX)) as u8
 }
 
 /// A key with the model's commitment.

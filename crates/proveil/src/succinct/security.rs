@@ -42,7 +42,7 @@ pub fn security_rows(key: &ShortKey) -> Vec<SecurityRow> {
         row("claims: sumcheck round", 2.0, schwartz),
         row(
             "evaluation argument",
-            10.0 * domain.exp2() + 6.0 * domain + (values + 14 + 2 * geometries) as f64,
+            10.0 * domain.exp2() + 5.0 * domain + (values + 10 + 2 * geometries) as f64,
             "Haboeck 2022/1530; Schwartz, Zippel",
         ),
     ];
@@ -50,7 +50,7 @@ pub fn security_rows(key: &ShortKey) -> Vec<SecurityRow> {
         let bad = shape.num_products + shape.equations + 1;
         rows.push(row("pads: products, equations, inner claim", bad as f64, schwartz));
     }
-    let opening = 6.0 + 8.0 * domain.exp2();
+    let opening = 6.0 + 8.0 * (domain + 2.0).exp2();
     rows.push(row("opening", opening, "Eagen, Gabizon 2025/385; algebraic group model"));
     let curve = "number field sieve in the field that the pairing maps to: an estimate";
     rows.push(SecurityRow { challenge: "discrete logarithm, pairing", bits: f64::from(BITS), theorem: curve });
