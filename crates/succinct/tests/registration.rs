@@ -46,7 +46,7 @@ struct Model {
 
 impl Model {
     fn new(rows: i64, limb_bits: Option<u32>, zero_knowledge: bool, change: impl Fn(&mut Vec<Vec<i64>>)) -> Self {
-        let srs = Srs::dev(13).unwrap();
+        let srs = Srs::dev(15).unwrap();
         let (graph, values) = graph(rows);
         let options = Options { limb_bits };
         let (whole, ranges) = (lower(&graph, &options).unwrap(), registration(&graph, &options).unwrap());

@@ -140,7 +140,7 @@ pub struct Registration {
 /// Powers for all models.
 pub fn set_up() -> &'static SetUp {
     static SET_UP: OnceLock<SetUp> = OnceLock::new();
-    SET_UP.get_or_init(|| SetUp::Powers(Srs::dev(15).unwrap()))
+    SET_UP.get_or_init(|| SetUp::Powers(Srs::dev(17).unwrap()))
 }
 
 /// The chain.
