@@ -8,6 +8,7 @@ extern crate alloc;
 
 mod packed;
 mod scalar;
+mod tasks;
 
 use alloc::vec::Vec;
 use p3_field::{BasedVectorSpace, PrimeField64};
@@ -15,6 +16,8 @@ pub use p3_field::{ExtensionField, Field, PackedValue, PrimeCharacteristicRing, 
 use p3_goldilocks::Goldilocks;
 
 pub use packed::{Planes, add_scaled, dot, eq_table_scaled, scale};
+
+pub use tasks::{InTurn, Tasks};
 
 pub use scalar::{SCALAR_MODULUS, Scalar, montgomery_limbs, scalar_from_limbs, scalar_limbs};
 

@@ -30,7 +30,7 @@
 
 use alloc::vec::Vec;
 
-use proveil_algebra::{E, F, PrimeCharacteristicRing, TwoAdicField, eq_table, eval_mle};
+use proveil_algebra::{E, F, Planes, PrimeCharacteristicRing, TwoAdicField, eq_table, eval_mle};
 
 use crate::codec::{DecodeError, Reader};
 use crate::merkle::{Commitment, read_rows};
@@ -326,9 +326,8 @@ fn query_trees(
     for tree in trees {
         let (own, others) = rest.split_at_checked(tree.width).unwrap_or((rest, &[]));
         let rows = read_rows(r, &tree.commitment, queries.log_leaves, tree.width, &positions, label::ROWS)?;
-        for (value, row) in values.iter_mut().zip(&rows) {
-            *value += own.iter().zip(row).fold(E::ZERO, |acc, (c, x)| acc + *c * *x);
-        }
+        let own = Planes::new(own);
+        values.iter_mut().zip(&rows).for_each(|(value, row)| *value += own.dot(0, row));
         rest = others;
     }
     Ok(Rows::new(t, queries.log_leaves, positions, values))

@@ -1,11 +1,13 @@
 //! Proof files: a statement and the proof of it, and their verification.
 
 use proveil_protocol::codec::{DecodeError, Reader};
+use proveil_prover::Threads;
 use proveil_relation::key::{IoValue, Statement, VerifyingKey};
 use proveil_verifier::PreparedKey;
 
 use crate::error::Error;
 use crate::meta::Meta;
+use crate::workers::on_workers;
 
 /// Bytes that open a proof file of the transparent backend: name and format version.
 pub const PROOF_MAGIC: [u8; 8] = *b"PVPROOF\x01";
@@ -118,7 +120,8 @@ pub fn verify(key: &PreparedKey, file: &ProofFile) -> Result<Results, Error> {
             hint: "verify with the key of the model it was made for",
         });
     }
-    tracing::info_span!("verify").in_scope(|| proveil_verifier::verify(key, &file.statement, &file.proof))?;
+    let check = || proveil_verifier::verify_on(&Threads, key, &file.statement, &file.proof);
+    tracing::info_span!("verify").in_scope(|| on_workers(check))?;
     let meta = Meta::from_bytes(&key.key.meta)?;
     let outputs = file
         .statement

@@ -8,7 +8,7 @@ mod support;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use proveil_algebra::{E, F, PrimeCharacteristicRing, base_from_i64, eq_table};
+use proveil_algebra::{E, F, InTurn, PrimeCharacteristicRing, base_from_i64, eq_table};
 use proveil_protocol::transcript::Transcript;
 use proveil_prover::commit::Tree;
 use proveil_prover::lookups::{Fractions, Values, multiplicities, zerocheck};
@@ -71,7 +71,7 @@ fn integer_products(c: &mut Criterion) {
     let (relation, values) = layer(&mut rng);
     let (layout, visibility) = geometry(&relation);
     let p = point(&mut rng, &layout);
-    let weights = AddressWeights::new(&relation, &layout, &visibility, &p);
+    let weights = AddressWeights::new(&relation, &layout, &visibility, &p, &InTurn);
     let mut views: Vec<Cells<'_>> = values.iter().map(|v| Cells::new(v)).collect();
     let counts: Vec<Vec<i64>> = relation.tables.iter().map(|t| vec![0; t.num_rows()]).collect();
     views.extend(counts.iter().map(|v| Cells::new(v)));

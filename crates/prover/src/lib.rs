@@ -25,6 +25,7 @@ pub mod registration;
 mod sample;
 mod stages;
 pub mod talk;
+mod threads;
 mod witness;
 
 use std::borrow::Cow;
@@ -54,6 +55,7 @@ use talk::{Cheat, Talk};
 use witness::{cells_of, check_witness};
 
 pub use stages::STAGES;
+pub use threads::Threads;
 pub use witness::Witness;
 
 /// Why no proof was made.
@@ -475,7 +477,7 @@ impl<'a> Run<'a> {
     fn products(&mut self, point: &Point<E>) -> (AddressWeights<E>, Vec<E>) {
         let (layout, relation) = (&self.key.layout, &self.key.key.relation);
         let visibility = &self.key.key.visibility;
-        let weights = part!("weights", AddressWeights::new(relation, layout, visibility, point));
+        let weights = part!("weights", AddressWeights::new(relation, layout, visibility, point, &Threads));
         let cells: Vec<Cells<'_>> = self.cells.iter().map(|c| Cells::new(c)).collect();
         let mut operands = part!("operands", products::operands(layout, point, &weights, &cells));
         let mut entries = Vec::new();
@@ -580,7 +582,7 @@ impl<'a> Run<'a> {
         let Some(pads) = &self.pads else { return Ok(()) };
         let so_far = self.talk.writer.as_bytes().to_vec();
         let mut ch = Channel::<E>::new(self.start.clone(), &so_far, true);
-        let end = part!("walk", phases::walk(&mut ch, self.key, &self.public))?;
+        let end = part!("walk", phases::walk(&mut ch, self.key, &self.public, &Threads))?;
         for (group, v) in values.iter().enumerate() {
             end.tie(&mut ch, group, *v)?;
         }

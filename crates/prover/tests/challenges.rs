@@ -5,7 +5,7 @@ mod support;
 
 use std::cell::{Cell, RefCell};
 
-use proveil_algebra::{Challenge, E, F, Field, PrimeCharacteristicRing, base_to_i64, ext_coords};
+use proveil_algebra::{Challenge, E, F, Field, InTurn, PrimeCharacteristicRing, base_to_i64, ext_coords};
 use proveil_protocol::channel::ProofError;
 use proveil_protocol::sumcheck::lagrange;
 use proveil_protocol::transcript::{Drawn, Event, Transcript};
@@ -397,7 +397,7 @@ fn accepts_a_constant_number_of_linear_claims() {
         let l = &s.key.layout;
         let rho = (0..l.nv.max(l.out_vars)).map(|_| rng.element()).collect();
         let point = Point { alpha: rng.element(), beta: rng.element(), rho, delta: rng.element() };
-        let w = AddressWeights::new(&s.key.key.relation, l, &s.key.key.visibility, &point);
+        let w = AddressWeights::new(&s.key.key.relation, l, &s.key.key.visibility, &point, &InTurn);
         let kappa: Vec<E> = (0..l.nk).map(|_| rng.element()).collect();
         let claims = proveil_verifier::phases::Claims {
             key: &s.key,

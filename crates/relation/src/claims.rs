@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, add_scaled, eq_index, eq_table};
+use proveil_algebra::{Challenge, Tasks, add_scaled, eq_index, eq_table};
 
 use crate::decl::{Access, Affine, Coef, Expr, Home, Relation};
 use crate::groups::{Group, Side};
@@ -167,13 +167,18 @@ fn numerator<E: Challenge>(
     out.begin(name, &|| lookups.clone().fold(E::ZERO, |a, b| a + block_total(layout, p, b, pick)));
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
         let multiplicity = layout.multiplicity(relation, t);
-        if out.wants(multiplicity) {
+        if out.wants(multiplicity) && out.turn(cells(&b.dims.shape)) {
             let w = weights(b);
             let vars = (0..b.dims.shape.len()).collect();
             let f = [Factor::Space { vars, granule: b.dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
             push(&b.dims.shape, &f, -E::ONE, &identity(multiplicity, b.dims.shape.len()), &b.dims, out);
         }
     }
+}
+
+/// Settings of so many variables.
+fn cells(extents: &[usize]) -> usize {
+    extents.iter().fold(1, |n: usize, x| n.saturating_mul(*x))
 }
 
 /// Reads cell after cell of a tensor with so many axes.
@@ -186,10 +191,14 @@ pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, 
     let h = layout.helper(relation);
     if let Some(t) = layout.tensors.get(h) {
         out.begin("look-up helper", &|| E::ZERO);
-        let f = [Factor::Eq { var: 0, pt: p.rho_nv(layout).to_vec() }];
-        push(&[t.dims.last], &f, E::ONE, &identity(h, 1), &t.dims, out);
+        if out.turn(t.dims.last) {
+            let f = [Factor::Eq { var: 0, pt: p.rho_nv(layout).to_vec() }];
+            push(&[t.dims.last], &f, E::ONE, &identity(h, 1), &t.dims, out);
+        }
         out.begin("look-up sum", &|| E::ZERO);
-        push(&[t.dims.last], &[], E::ONE, &identity(h, 1), &t.dims, out);
+        if out.turn(t.dims.last) {
+            push(&[t.dims.last], &[], E::ONE, &identity(h, 1), &t.dims, out);
+        }
     }
     for lane in [("look-up numerator, lane 0", 0), ("look-up numerator, lane 1", 1)] {
         numerator(lane, relation, layout, p, out);
@@ -209,10 +218,17 @@ pub struct AddressWeights<E> {
 
 impl<E: Challenge> AddressWeights<E> {
     /// At a point.
-    pub fn new(relation: &Relation, layout: &Layout, visibility: &Visibility, p: &Point<E>) -> Self {
-        let looked = relation.lookups.iter().map(|_| true);
-        let dense = looked.chain(relation.tables.iter().map(|t| t.expressions().is_some()));
-        let blocks = layout.blocks.iter().zip(dense).map(|(b, dense)| dense.then(|| p.block(layout, b))).collect();
+    pub fn new(
+        relation: &Relation,
+        layout: &Layout,
+        visibility: &Visibility,
+        p: &Point<E>,
+        tasks: &impl Tasks,
+    ) -> Self {
+        let looked = relation.lookups.len();
+        let dense = |i: usize| i < looked || relation.tables.get(i - looked).is_some_and(|t| t.expressions().is_some());
+        let block = |i: usize| layout.blocks.get(i).filter(|_| dense(i)).map(|b| p.block(layout, b));
+        let blocks = tasks.map(layout.blocks.len(), block);
         let shown = |o: usize| visibility.output(o as u32) != IoVisibility::Private;
         let outputs = (0..relation.outputs.len()).map(|o| shown(o).then(|| p.output(layout, o))).collect();
         let mut out = Self { blocks, outputs, sums: Vec::new() };
@@ -220,7 +236,7 @@ impl<E: Challenge> AddressWeights<E> {
             Some((Cow::Owned(w), _)) => Some(w),
             _ => None,
         };
-        out.sums = layout.products.iter().map(own).collect();
+        out.sums = tasks.map(layout.products.len(), |i| layout.products.get(i).and_then(own));
         out
     }
 
@@ -355,6 +371,7 @@ pub fn product_side<E: Challenge>(
     }
     // Operands that differ by the weights of outer variables only are pushed once, with the sum of these.
     let mut joint: BTreeMap<usize, Joint<'_, E>> = BTreeMap::new();
+    let mut turns: BTreeMap<usize, bool> = BTreeMap::new();
     let pushed = |g: &Group, factors: &[Factor<'_, E>], scale, out: &mut _| {
         let access = g.access(side);
         if let Some(t) = layout.tensors.get(access.tensor as usize) {
@@ -368,6 +385,10 @@ pub fn product_side<E: Challenge>(
         }
         // An operand that carries no weights of the space may stand for others though nothing is claimed of its own.
         let space = weights.term(layout, p, g);
+        let unit = g.joint.get(side.index()).copied().flatten().filter(|_| space.is_some()).unwrap_or(i);
+        if !*turns.entry(unit).or_insert_with(|| out.turn(cells(&g.side_extents(side)))) {
+            continue;
+        }
         let mut factors = space.map_or_else(Vec::new, |(w, dims, _)| g.side_factors(side, dims, &w.rows, &w.low));
         let same = match (g.joint.get(side.index()), factors.first_mut()) {
             (Some(Some(j)), Some(Factor::Outer { rows, .. })) => Some((*j, core::mem::take(rows))),
@@ -442,6 +463,10 @@ pub fn linear_side<E: Challenge>(
     out: &mut impl Sink<E>,
 ) {
     for term in layout.linears.iter().filter(|t| out.wants(t.linear.access.tensor as usize)).collect::<Vec<_>>() {
+        let sources = term.sources.len();
+        if !out.turn(cells(&term.dims.shape).saturating_mul(sources)) {
+            continue;
+        }
         if term.step == 0 {
             if let Some((w, k)) = weights.sum(p, &term.sources) {
                 push_linear(layout, &w, term, &[scale * k], out);
@@ -457,7 +482,7 @@ pub fn linear_side<E: Challenge>(
     }
     for (t, decl) in relation.tensors.iter().enumerate() {
         let Home::Output(o) = decl.home else { continue };
-        if visibility.output(o) != IoVisibility::Committed {
+        if visibility.output(o) != IoVisibility::Committed || !out.turn(decl.cells()) {
             continue;
         }
         let (Some(Some(w)), Some(dims)) = (weights.outputs.get(o as usize), layout.outputs.get(o as usize)) else {

@@ -153,6 +153,12 @@ impl<E: Challenge> Low<'_, E> {
 pub trait Sink<E: Clone> {
     /// Whether functionals on this tensor are wanted; others need not be computed.
     fn wants(&self, tensor: usize) -> bool;
+    /// Whether the next functional is this sink's, of several that share the work; `cost` tells it from others. Asked once
+    /// for each, in an order that does not depend on the answers.
+    fn turn(&mut self, cost: usize) -> bool {
+        let _ = cost;
+        true
+    }
     /// Takes a functional: the fields of an [`Entry`].
     fn take(&mut self, tensor: usize, granule: usize, rows: Rows<'_, E>, low: Low<'_, E>);
     /// A vector whose memory may be used for row weights.

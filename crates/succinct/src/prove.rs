@@ -19,7 +19,7 @@ use proveil_protocol::codec::Leaf;
 use proveil_protocol::transcript::Transcript;
 use proveil_prover::coins::Coins;
 use proveil_prover::talk::{Cheat, Talk};
-use proveil_prover::{AlterCounts, Witness, lookups};
+use proveil_prover::{AlterCounts, Threads, Witness, lookups};
 use proveil_relation::claims::{self, AddressWeights, Point};
 use proveil_relation::decl::Home;
 use proveil_relation::key::Statement;
@@ -359,7 +359,7 @@ impl<'a> Run<'a> {
         self.challenges = Challenges { beta, delta, points: [point.rho.clone(), kappa, tau], ..Challenges::default() };
         self.send_functionals(1)?;
         let (layout, key) = (&self.key.inner.layout, &self.key.inner.key);
-        let weights = AddressWeights::new(&key.relation, layout, &key.visibility, point);
+        let weights = AddressWeights::new(&key.relation, layout, &key.visibility, point, &Threads);
         let mut operands = operands::operands(layout, point, &weights, &self.cells);
         let mut entries = Vec::new();
         claims::linear_side(&key.relation, layout, &key.visibility, point, &weights, Scalar::ONE, &mut entries);

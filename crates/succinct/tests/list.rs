@@ -4,7 +4,7 @@
 #[path = "../../prover/tests/support/mod.rs"]
 mod support;
 
-use proveil_algebra::{PrimeCharacteristicRing, Scalar};
+use proveil_algebra::{InTurn, PrimeCharacteristicRing, Scalar};
 use proveil_kzg::Point as Curve;
 use proveil_kzg::srs::Srs;
 use proveil_relation::Relation;
@@ -55,7 +55,7 @@ fn both(key: &PreparedKey, c: &Challenges) -> [Vec<Scalar>; 2] {
     let visibility = &key.inner.key.visibility;
     let [rho, kappa, tau] = c.points.clone();
     let point = Point { alpha: Scalar::TWO, beta: c.beta, rho, delta: c.delta };
-    let weights = AddressWeights::new(relation, layout, visibility, &point);
+    let weights = AddressWeights::new(relation, layout, visibility, &point, &InTurn);
     let (public, constants) = (PublicValues::empty(), Constants(relation));
     let claims = Claims { key: &key.inner, public: &public, point: &point, weights: Some(&weights), kappa: &kappa };
     let mut parts = PublicParts::new(layout, &constants);

@@ -13,7 +13,7 @@ mod statement;
 
 use alloc::vec::Vec;
 
-use proveil_algebra::{E, PrimeCharacteristicRing, ext_from_coords};
+use proveil_algebra::{E, InTurn, PrimeCharacteristicRing, Tasks, ext_from_coords};
 use proveil_protocol::channel::{Channel, ProofError, Shape};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
@@ -72,7 +72,7 @@ impl PreparedKey {
         let mut ch = Channel::<E>::dry(self.key.visibility.hiding());
         let public = PublicValues::empty();
         // A dry run cannot fail: every message reads as zero and nothing is checked.
-        if let Ok(end) = phases::walk(&mut ch, self, &public) {
+        if let Ok(end) = phases::walk(&mut ch, self, &public, &InTurn) {
             let _ = end.tie(&mut ch, 0, E::ZERO);
         }
         let _ = ch.triples(|_, _| Ok(E::ZERO));
@@ -102,7 +102,20 @@ pub fn bind(t: &mut Transcript, digest: &Digest, statement: &Statement) {
 /// # Errors
 /// `Statement` when public data do not fit the key, `Proof` with the failed check otherwise.
 pub fn verify(key: &PreparedKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
-    verify_with(key, statement, proof, begin(&key.digest, statement))
+    verify_on(&InTurn, key, statement, proof)
+}
+
+/// [`verify`] with long work lent to `tasks`, threads for example.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(
+    tasks: &impl Tasks,
+    key: &PreparedKey,
+    statement: &Statement,
+    proof: &[u8],
+) -> Result<(), VerifyError> {
+    check(tasks, key, statement, proof, begin(&key.digest, statement))
 }
 
 /// [`verify`] on a transcript that is already bound to key and statement (tests pass scripted ones).
@@ -115,9 +128,19 @@ pub fn verify_with(
     proof: &[u8],
     transcript: Transcript,
 ) -> Result<(), VerifyError> {
+    check(&InTurn, key, statement, proof, transcript)
+}
+
+fn check(
+    tasks: &impl Tasks,
+    key: &PreparedKey,
+    statement: &Statement,
+    proof: &[u8],
+    transcript: Transcript,
+) -> Result<(), VerifyError> {
     let public = PublicValues::new(key, statement)?;
     let mut ch = Channel::<E>::new(transcript, proof, key.key.visibility.hiding());
-    let end = phases::walk(&mut ch, key, &public)?;
+    let end = phases::walk(&mut ch, key, &public, tasks)?;
     for group in 0..key.layout.heights.len() {
         let value = open_group(&mut ch, key, &public, &end, group)?;
         end.tie(&mut ch, group, value)?;

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, Planes, eq_index, eq_table};
+use proveil_algebra::{Challenge, InTurn, Planes, Tasks, eq_index, eq_table};
 use proveil_protocol::channel::{Channel, Message, ProofError, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::sumcheck;
@@ -137,8 +137,9 @@ pub fn walk<E: Challenge>(
     ch: &mut Channel<'_, E>,
     key: &PreparedKey,
     public: &PublicValues<'_>,
+    tasks: &impl Tasks,
 ) -> Result<End<E>, ProofError> {
-    walk_with(ch, &key.layout.outline(), &mut Computed::new(key, public))
+    walk_with(ch, &key.layout.outline(), &mut Computed::on(tasks, key, public))
 }
 
 /// [`walk`] with functionals from elsewhere.
@@ -224,23 +225,40 @@ fn products<E: Challenge>(
 }
 
 /// The weighted sum of a public output's values.
-pub fn output_at<E: Challenge>(layout: &Layout, o: usize, w: &claims::SpaceWeights<E>, values: &[i64]) -> E {
-    layout.outputs.get(o).map_or(E::ZERO, |dims| lines_at(dims, w, values))
+pub fn output_at<E: Challenge>(
+    layout: &Layout,
+    o: usize,
+    w: &claims::SpaceWeights<E>,
+    values: &[i64],
+    tasks: &impl Tasks,
+) -> E {
+    layout.outputs.get(o).map_or(E::ZERO, |dims| lines_at(dims, w, values, tasks))
+}
+
+/// Into how many shares work on so many elements is cut: the least share takes longer than handing it over.
+fn shares(tasks: &impl Tasks, elements: usize) -> usize {
+    const LEAST: usize = 1 << 12;
+    tasks.shares().min(elements / LEAST).max(1)
 }
 
 /// The weighted sum of a space's values.
-fn lines_at<E: Challenge>(dims: &Dims, w: &claims::SpaceWeights<E>, values: &[i64]) -> E {
+fn lines_at<E: Challenge>(dims: &Dims, w: &claims::SpaceWeights<E>, values: &[i64], tasks: &impl Tasks) -> E {
     let chunks = dims.chunks().max(1);
     let low = Planes::new(&eq_table(&w.low));
-    let (mut acc, mut cells) = (E::ZERO, Vec::new());
-    for (i, line) in values.chunks(dims.last.max(1)).enumerate() {
-        for (c, row) in line.chunks(1 << dims.granule).enumerate() {
-            cells.clear();
-            cells.extend(row.iter().map(|v| E::base_from_int(*v)));
-            acc += w.rows.get(i * chunks + c).copied().unwrap_or(E::ZERO) * low.dot(0, &cells);
+    let lines: Vec<&[i64]> = values.chunks(dims.last.max(1)).collect();
+    let shares = shares(tasks, values.len());
+    let share = |k: usize| {
+        let (mut acc, mut cells) = (E::ZERO, Vec::new());
+        for (i, line) in lines.iter().enumerate().skip(k).step_by(shares) {
+            for (c, row) in line.chunks(1 << dims.granule).enumerate() {
+                cells.clear();
+                cells.extend(row.iter().map(|v| E::base_from_int(*v)));
+                acc += w.rows.get(i * chunks + c).copied().unwrap_or(E::ZERO) * low.dot(0, &cells);
+            }
         }
-    }
-    acc
+        acc
+    };
+    tasks.map(shares, share).into_iter().fold(E::ZERO, |a, x| a + x)
 }
 
 /// Claimed values of the six linear claims that phases 1 and 2 leave.
@@ -288,7 +306,8 @@ impl<E: Challenge> Claims<'_, E> {
 }
 
 /// The functionals computed from relation and layout, in time linear in granules; nothing is read.
-pub struct Computed<'a, E> {
+pub struct Computed<'a, E, T = InTurn> {
+    tasks: &'a T,
     key: &'a PreparedKey,
     public: &'a PublicValues<'a>,
     /// Point and weights, once they are known and unless the run is dry.
@@ -301,7 +320,15 @@ impl<'a, E: Challenge> Computed<'a, E> {
     /// Of a key and a statement's public data.
     #[must_use]
     pub fn new(key: &'a PreparedKey, public: &'a PublicValues<'a>) -> Self {
-        Self { key, public, point: None, kappa: Vec::new(), gamma: E::ZERO }
+        Self::on(&InTurn, key, public)
+    }
+}
+
+impl<'a, E: Challenge, T: Tasks> Computed<'a, E, T> {
+    /// [`Computed::new`] with the work done by `tasks`.
+    #[must_use]
+    pub fn on(tasks: &'a T, key: &'a PreparedKey, public: &'a PublicValues<'a>) -> Self {
+        Self { tasks, key, public, point: None, kappa: Vec::new(), gamma: E::ZERO }
     }
 
     fn list(&self) -> Option<Claims<'_, E>> {
@@ -310,17 +337,17 @@ impl<'a, E: Challenge> Computed<'a, E> {
     }
 }
 
-impl<E: Challenge> Functionals<E> for Computed<'_, E> {
+impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
     fn products(&mut self, ch: &mut Channel<'_, E>, point: &Point<E>) -> Result<E, ProofError> {
         if ch.is_dry() {
             return Ok(E::ZERO);
         }
         let (layout, relation) = (&self.key.layout, &self.key.key.relation);
-        let weights = AddressWeights::new(relation, layout, &self.key.key.visibility, point);
+        let weights = AddressWeights::new(relation, layout, &self.key.key.visibility, point, self.tasks);
         let mut out = -claims::phase2_public(relation, layout, point, &weights);
         for (o, w) in weights.outputs.iter().enumerate() {
             if let (Some(w), Some(values)) = (w, self.public.output(o)) {
-                out += output_at(layout, o, w, values);
+                out += output_at(layout, o, w, values, self.tasks);
             }
         }
         self.point = Some((point.clone(), weights));
@@ -336,9 +363,19 @@ impl<E: Challenge> Functionals<E> for Computed<'_, E> {
 
     fn columns(&mut self, _: &mut Channel<'_, E>, tau: &[E]) -> Result<Vec<Vec<E>>, ProofError> {
         let layout = &self.key.layout;
-        let mut omega = AtPoint::new(layout, tau, self.gamma);
-        self.list().iter().for_each(|c| c.give(&mut omega));
-        let mut omega = omega.finish();
+        let rows: usize = layout.tensors.iter().map(|t| t.dims.rows()).sum();
+        let shares = shares(self.tasks, rows);
+        let share = |k: usize| {
+            let mut own = AtPoint::share(layout, tau, self.gamma, (k, shares));
+            self.list().iter().for_each(|c| c.give(&mut own));
+            own.finish()
+        };
+        let mut all = self.tasks.map(shares, share).into_iter();
+        let mut omega = all.next().unwrap_or_default();
+        for own in all {
+            let pairs = omega.iter_mut().flatten().zip(own.iter().flatten());
+            pairs.for_each(|(sum, w)| *sum += *w);
+        }
         for (w, plan) in omega.iter_mut().zip(&layout.trees) {
             let height = layout.heights.get(plan.group).copied().unwrap_or(0);
             let above = tau.get(height..).unwrap_or_default().iter().fold(E::ONE, |a, x| a * (E::ONE - *x));
@@ -353,16 +390,16 @@ impl<E: Challenge> Functionals<E> for Computed<'_, E> {
         own.fold(E::ZERO, |a, (t, (_, placed))| {
             let height = layout.trees.get(tree).and_then(|p| layout.heights.get(p.group)).copied().unwrap_or(0);
             let point = tau.get(..height).unwrap_or_default();
-            a + padded_at(&placed.dims, point, PublicCells::cells(self.public, t).unwrap_or_default())
+            a + padded_at(&placed.dims, point, PublicCells::cells(self.public, t).unwrap_or_default(), self.tasks)
         })
     }
 }
 
 /// `sum eq(point, place) value` over values whose lines are padded to whole granules, the first at place 0.
-fn padded_at<E: Challenge>(dims: &Dims, point: &[E], values: &[i64]) -> E {
+fn padded_at<E: Challenge>(dims: &Dims, point: &[E], values: &[i64], tasks: &impl Tasks) -> E {
     let (low, high) = point.split_at(dims.granule.min(point.len()));
     let w = claims::SpaceWeights { rows: eq_segment(high, 0, dims.rows()), low: low.to_vec() };
-    lines_at(dims, &w, values)
+    lines_at(dims, &w, values, tasks)
 }
 
 type Reduced<E> = (Vec<E>, Vec<Vec<Message<E>>>);

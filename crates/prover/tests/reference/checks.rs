@@ -1,6 +1,6 @@
 //! One check for each kernel: fast and slow must agree on every value, message and weight.
 
-use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, base_from_i64, ext_coords};
+use proveil_algebra::{Challenge, E, F, InTurn, PrimeCharacteristicRing, base_from_i64, ext_coords};
 use proveil_protocol::transcript::Transcript;
 use proveil_prover::lookups::{Fractions, Values, zerocheck as zerocheck_of};
 use proveil_prover::reference::{Combination, Reference, claim_round, eq, extension, round};
@@ -135,7 +135,7 @@ impl Trial {
     }
 
     fn address_weights(&self) -> AddressWeights<E> {
-        AddressWeights::new(&self.relation, &self.layout, &self.visibility, &self.point)
+        AddressWeights::new(&self.relation, &self.layout, &self.visibility, &self.point, &InTurn)
     }
 
     /// Weights of entries on every cell; nothing may lie on padding.
@@ -292,7 +292,7 @@ fn whole(t: &Trial, r: &Reference<'_>, weights: &AddressWeights<E>, linear: E, s
         let fast = weights.outputs[o].as_ref().expect("weights of an output that is not private");
         let shown = Rng(t.seed + o as u64).many(slow.len(), -1000, 1000);
         let expected = slow.iter().zip(&shown).fold(E::ZERO, |a, (w, v)| a + *w * E::from_int(*v));
-        assert_eq!(output_at(&t.layout, o, fast, &shown), expected, "{name}, output {o}");
+        assert_eq!(output_at(&t.layout, o, fast, &shown, &InTurn), expected, "{name}, output {o}");
         for (i, tensor) in t.relation.tensors.iter().enumerate() {
             if tensor.home == Home::Output(o as u32) && t.visibility.outputs[o] == IoVisibility::Committed {
                 committed += inner(std::slice::from_ref(&slow), &t.cells[i..]);

@@ -1,6 +1,6 @@
 //! The verifier step by step, so that tests can watch its transcript and leave out a check.
 
-use proveil_algebra::E;
+use proveil_algebra::{E, InTurn};
 use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
@@ -31,7 +31,7 @@ pub fn verify(
 ) -> Result<Transcript, ProofError> {
     let public = PublicValues::new(key, statement).expect("a statement of this key");
     let mut ch = Channel::<E>::new(transcript, proof, key.key.visibility.hiding());
-    let end = phases::walk(&mut ch, key, &public)?;
+    let end = phases::walk(&mut ch, key, &public, &InTurn)?;
     for (group, height) in key.layout.heights.iter().enumerate() {
         let mut trees = Vec::new();
         let mut coeffs = Vec::new();

@@ -1,6 +1,6 @@
 //! A proof taken apart: its messages by kind, and the challenges that its verifier draws.
 
-use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, read_base};
+use proveil_algebra::{Challenge, E, F, InTurn, PrimeCharacteristicRing, read_base};
 use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::codec::Leaf;
 use proveil_protocol::merkle::Commitment;
@@ -77,7 +77,7 @@ pub fn challenges(
     let mut transcript = transcript;
     transcript.record();
     let mut ch = Channel::<E>::new(transcript, proof, true);
-    let end = phases::walk(&mut ch, key, &public)?;
+    let end = phases::walk(&mut ch, key, &public, &InTurn)?;
     let mut groups = Vec::new();
     for (group, height) in key.layout.heights.iter().enumerate() {
         groups.push(ch.transcript.drawn().len());

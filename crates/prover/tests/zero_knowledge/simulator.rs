@@ -3,7 +3,7 @@
 //! The commitments to model, input and output are sampled by the simulator too: a root that somebody else made cannot
 //! be opened without its leaves, so the definition of zero knowledge has them inside the experiment.
 
-use proveil_algebra::{E, F, PrimeCharacteristicRing, TwoAdicField, ext_coords, ext_from_coords};
+use proveil_algebra::{E, F, InTurn, PrimeCharacteristicRing, TwoAdicField, ext_coords, ext_from_coords};
 use proveil_protocol::channel::Channel;
 use proveil_protocol::codec::Writer;
 use proveil_protocol::merkle::Commitment;
@@ -153,7 +153,7 @@ impl Simulator {
         let head = w.as_bytes().to_vec();
         let public = PublicValues::new(&self.key, &self.statement).unwrap();
         let mut ch = Channel::<E>::new(transcript, &head, true);
-        let end = phases::walk(&mut ch, &self.key, &public).unwrap();
+        let end = phases::walk(&mut ch, &self.key, &public, &InTurn).unwrap();
         let mut groups = Vec::new();
         for (group, height) in self.key.layout.heights.iter().enumerate() {
             groups.push(ch.transcript.drawn().len());

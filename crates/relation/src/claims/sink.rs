@@ -136,12 +136,20 @@ pub struct AtPoint<'a, E> {
     high: BTreeMap<(usize, usize), (usize, Vec<E>)>,
     spare: Vec<E>,
     segment: Vec<E>,
+    /// Which share of the functionals this is, and the costs given to each share so far.
+    share: usize,
+    loads: Vec<usize>,
     out: Vec<Vec<E>>,
 }
 
 impl<'a, E: Challenge> AtPoint<'a, E> {
     /// No claim.
     pub fn new(layout: &'a Layout, tau: &'a [E], gamma: E) -> Self {
+        Self::share(layout, tau, gamma, (0, 1))
+    }
+
+    /// No claim; of the functionals it will take one share of so many, which add up to all.
+    pub fn share(layout: &'a Layout, tau: &'a [E], gamma: E, (share, shares): (usize, usize)) -> Self {
         let out = layout.trees.iter().map(|t| vec![E::ZERO; t.columns]).collect();
         Self {
             layout,
@@ -153,6 +161,8 @@ impl<'a, E: Challenge> AtPoint<'a, E> {
             high: BTreeMap::new(),
             spare: Vec::new(),
             segment: Vec::new(),
+            share,
+            loads: vec![0; shares],
             out,
         }
     }
@@ -167,6 +177,14 @@ impl<'a, E: Challenge> AtPoint<'a, E> {
 impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
     fn wants(&self, tensor: usize) -> bool {
         self.layout.tensors.get(tensor).is_some_and(|p| p.tree.is_some())
+    }
+
+    fn turn(&mut self, cost: usize) -> bool {
+        let least = self.loads.iter().enumerate().min_by_key(|l| l.1).map(|l| l.0);
+        if let Some(load) = least.and_then(|s| self.loads.get_mut(s)) {
+            *load = load.saturating_add(cost);
+        }
+        least == Some(self.share)
     }
 
     fn take(&mut self, tensor: usize, granule: usize, (first, rows): Rows<'_, E>, low: Low<'_, E>) {

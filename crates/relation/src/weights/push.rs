@@ -7,9 +7,56 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
 
-use super::{Factor, Low, Sink, Table, Walk, eq_segment, plan_walk, prepare, walk_rows};
+use super::{Factor, Low, Sink, Table, Walk, eq_segment, eq_segment_into, plan_walk, prepare, walk_rows};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
+
+/// An access that stays inside one granule of the last axis reads whole granules of which most cells weigh nothing: without
+/// this, every row would be one cell, or as long as the range is aligned.
+fn confine<'f, E: Challenge>(
+    extents: &mut Vec<usize>,
+    factors: &mut Vec<Factor<'f, E>>,
+    access: &Access,
+    dims: &Dims,
+) -> Option<Access> {
+    let (last, outer) = access.axes.split_last()?;
+    let at = usize::try_from(last.offset).ok()?;
+    let (first, end) = (at >> dims.granule << dims.granule, ((at >> dims.granule) + 1) << dims.granule);
+    let var = match last.terms.as_slice() {
+        [] => None,
+        [(v, 1)] => Some(*v as usize),
+        _ => return None,
+    };
+    let n = var.map_or(Some(1), |v| extents.get(v).copied())?;
+    let aligned = at == first && (n == end - first || n == dims.last.saturating_sub(first));
+    let used = |v: usize| outer.iter().any(|a| a.uses(v)) || access.guards.iter().any(|g| g.form.uses(v));
+    if dims.granule == 0 || aligned || at + n > end.min(dims.last) || var.is_some_and(used) {
+        return None;
+    }
+    let own = |f: &Factor<'_, E>| var.is_some_and(|v| f.on(v));
+    let line = |f: &Factor<'f, E>| var.filter(|v| f.on(*v)).map(|v| f.line(v, n));
+    let parts: Vec<Vec<E>> = factors.iter().filter_map(line).collect::<Option<_>>()?;
+    let mut cells = vec![E::ZERO; end - first];
+    for (x, cell) in cells.iter_mut().skip(at - first).take(n).enumerate() {
+        *cell = parts.iter().fold(E::ONE, |w, part| w * part.get(x).copied().unwrap_or(E::ZERO));
+    }
+    factors.retain(|f| matches!(f, Factor::Space { vars, .. } if vars.len() > 1) || !own(f));
+    for f in factors.iter_mut().filter(|f| own(f)) {
+        if let Factor::Space { vars, rows, .. } = f {
+            let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
+            *f = Factor::Outer { vars, rows: rows.to_vec() };
+        }
+    }
+    let var = var.unwrap_or_else(|| {
+        extents.push(1);
+        extents.len() - 1
+    });
+    *extents.get_mut(var)? = end.min(dims.last) - first;
+    factors.push(Factor::Line { var, cells });
+    let mut access = access.clone();
+    *access.axes.last_mut()? = Affine { terms: vec![(var as u32, 1)], offset: first as i64 };
+    Some(access)
+}
 
 /// Joins variables that together count through consecutive cells of the last axis (a flattened tensor, the columns of a
 /// table) into one, where their weights factor and all lengths but the highest one's are powers of two. Rows can then
@@ -103,6 +150,25 @@ impl<E: Challenge> Factor<'_, E> {
                 Some(Part::Point(low.get(..*granule)?.to_vec()))
             }
             _ => None,
+        }
+    }
+
+    /// The weights of variable `v` of length `n`, those of a space inside its only row; `None` where they are not a factor
+    /// of their own.
+    fn line(&self, v: usize, n: usize) -> Option<Vec<E>> {
+        match self {
+            Self::Eq { pt, .. } => Some(eq_segment(pt, 0, n)),
+            Self::Line { cells, .. } => Some(cells.clone()),
+            Self::Outer { vars, rows } => (vars.len() == 1).then(|| rows.clone()),
+            Self::Space { vars, granule, rows, low } => {
+                if vars.last() != Some(&v) || n > 1 << granule {
+                    return None;
+                }
+                let scale = if vars.len() == 1 { rows.first().copied()? } else { E::ONE };
+                let mut cells = Vec::with_capacity(n);
+                eq_segment_into(low, 0, n, scale, &mut cells);
+                Some(cells)
+            }
         }
     }
 
@@ -239,15 +305,7 @@ fn push_product<E: Challenge>(
     proveil_algebra::scale(&mut low, scale);
     let tensor = access.tensor as usize;
     let mut add = |last: Vec<E>, low: Vec<E>| {
-        let rows = axes.iter().rev().fold(last, |rows, axis| {
-            let mut product = out.spare();
-            for x in axis {
-                let at = product.len();
-                product.extend_from_slice(&rows);
-                proveil_algebra::scale(product.get_mut(at..).unwrap_or_default(), *x);
-            }
-            product
-        });
+        let rows = axes.iter().rev().fold(last, |rows, axis| outer_product(axis, &rows, out.spare()));
         out.take(tensor, walk.granule, (start * step, rows.into()), Low::Cells(low.into()));
     };
     if walk.partial == 0 {
@@ -271,6 +329,27 @@ fn push_product<E: Challenge>(
         add(full, low);
     }
     true
+}
+
+/// `slow[i] fast[j]`, `j` counting fastest, in `product`, which is empty.
+fn outer_product<E: Challenge>(slow: &[E], fast: &[E], mut product: Vec<E>) -> Vec<E> {
+    if fast.len() >= slow.len() {
+        for x in slow {
+            let at = product.len();
+            product.extend_from_slice(fast);
+            proveil_algebra::scale(product.get_mut(at..).unwrap_or_default(), *x);
+        }
+        return product;
+    }
+    product.resize(slow.len() * fast.len(), E::ZERO);
+    let mut scaled = Vec::with_capacity(slow.len());
+    for (j, y) in fast.iter().enumerate().filter(|(_, y)| !y.is_zero()) {
+        scaled.clear();
+        scaled.extend_from_slice(slow);
+        proveil_algebra::scale(&mut scaled, *y);
+        product.iter_mut().skip(j).step_by(fast.len()).zip(&scaled).for_each(|(p, x)| *p = *x);
+    }
+    product
 }
 
 /// The weights along every axis, the last one by rows, the outermost one from its first weight on, which is returned
@@ -313,11 +392,17 @@ fn own_axes<E: Challenge>(
         start = if a == 0 { from } else { start };
         let tables: Vec<_> =
             factors.iter().filter(|f| var.is_some_and(|v| f.on(v))).map(|f| prepare(f, extents, walk)).collect();
-        // A table without strides is a constant.
-        let at = |t: &Table<'_, E>, x: usize| {
-            t.cells.get(if t.strides.is_empty() { 0 } else { x }).copied().unwrap_or(E::ZERO)
-        };
-        own.enumerate().for_each(|(x, o)| *o = tables.iter().fold(E::ONE, |w, t| w * at(t, x)));
+        if let [Table { cells, .. }] = &tables[..]
+            && cells.len() >= steps
+        {
+            own.zip(cells.iter()).for_each(|(o, x)| *o = *x);
+        } else {
+            // A table without strides is a constant.
+            let at = |t: &Table<'_, E>, x: usize| {
+                t.cells.get(if t.strides.is_empty() { 0 } else { x }).copied().unwrap_or(E::ZERO)
+            };
+            own.enumerate().for_each(|(x, o)| *o = tables.iter().fold(E::ONE, |w, t| w * at(t, x)));
+        }
         out.push(axis);
     }
     Some((start, out))
@@ -346,6 +431,8 @@ pub fn push<E: Challenge>(
     let mut factors = marginalise(&mut extents, factors, access);
     let fused = fuse(&mut extents, &mut factors, access, dims);
     let access = fused.as_ref().unwrap_or(access);
+    let confined = confine(&mut extents, &mut factors, access, dims);
+    let access = confined.as_ref().unwrap_or(access);
     let walk = plan_walk(&extents, &factors, access, dims);
     if push_product(&extents, &factors, scale, access, dims, &walk, out) {
         return;

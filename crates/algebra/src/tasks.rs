@@ -1,0 +1,26 @@
+//! Independent pieces of work, run by whoever has threads. Verifying code links none: its caller may lend some.
+
+use alloc::vec::Vec;
+
+/// Runs independent pieces of work.
+pub trait Tasks: Sync {
+    /// Into how many pieces long work is worth cutting. No result depends on it.
+    fn shares(&self) -> usize;
+
+    /// `task(i)` for all `i` below `n`, in order.
+    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T>;
+}
+
+/// One piece after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InTurn;
+
+impl Tasks for InTurn {
+    fn shares(&self) -> usize {
+        1
+    }
+
+    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        (0..n).map(task).collect()
+    }
+}
