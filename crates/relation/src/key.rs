@@ -13,7 +13,7 @@ use crate::decl::{Home, Relation};
 use crate::layout::TreeKind;
 
 /// Name and version of the protocol; first thing absorbed. Any change of proof bytes, transcript or key changes it.
-pub const PROTOCOL: &str = "proveil/transparent/1";
+pub const PROTOCOL: &str = "proveil/transparent/2";
 
 /// Bytes that open a serialised verifying key.
 pub const KEY_MAGIC: [u8; 8] = *b"PVKEY\0\0\x02";

@@ -4,6 +4,7 @@
 //!
 //! Symbols: `rows` has one entry for each aligned granule of the tensor's padded layout, `low` one for each cell of it.
 
+mod product;
 mod push;
 
 use alloc::borrow::Cow;
@@ -15,7 +16,10 @@ use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
+pub use product::ProductRows;
 pub use push::push;
+
+use product::outer_product;
 
 /// `eq(pt, start + x)` for `x < len`, in O(len + pt.len()) field operations. Zero where `start + x >= 2^pt.len()`.
 pub fn eq_segment<E: Challenge>(pt: &[E], start: usize, len: usize) -> Vec<E> {
@@ -161,6 +165,15 @@ pub trait Sink<E: Clone> {
     }
     /// Takes a functional: the fields of an [`Entry`].
     fn take(&mut self, tensor: usize, granule: usize, rows: Rows<'_, E>, low: Low<'_, E>);
+    /// Takes a functional whose row weights are `slow[i] fast[j]`, `j` counting fastest.
+    fn take_product(&mut self, tensor: usize, granule: usize, rows: ProductRows<'_, E>, low: Low<'_, E>)
+    where
+        E: Challenge,
+    {
+        let mut product = self.spare();
+        outer_product(rows.slow, rows.fast, &mut product);
+        self.take(tensor, granule, (rows.first, product.into()), low);
+    }
     /// A vector whose memory may be used for row weights.
     fn spare(&mut self) -> Vec<E> {
         Vec::new()

@@ -88,13 +88,11 @@ pub fn begin(digest: &Digest, statement: &Statement) -> Transcript {
     t
 }
 
-/// Absorbs what is bound before the first message; the statement twice, so that it is hashed through the key.
+/// Absorbs what is bound before the first message: the statement between two times the key.
 pub fn bind(t: &mut Transcript, digest: &Digest, statement: &Statement) {
-    let bytes = statement.encode();
     t.absorb("verifying key", digest);
-    t.absorb("statement", &bytes);
+    t.absorb("statement", &statement.encode());
     t.absorb("verifying key", digest);
-    t.absorb("statement", &bytes);
 }
 
 /// Accepts exactly the proofs of `statement` under `key`.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use proveil_algebra::{Challenge, Planes, dot, eq_points, eq_table};
 
 use crate::layout::{Dims, Layout};
-use crate::weights::{Entry, Low, Rows, Sink, eq_segment_into};
+use crate::weights::{Entry, Low, ProductRows, Rows, Sink, eq_segment_into};
 
 /// Takes claims one after the other: each begins, then its functionals follow.
 pub trait ClaimSink<E: Clone>: Sink<E> {
@@ -136,6 +136,7 @@ pub struct AtPoint<'a, E> {
     high: BTreeMap<(usize, usize), (usize, Vec<E>)>,
     spare: Vec<E>,
     segment: Vec<E>,
+    memory: Vec<E>,
     /// Which share of the functionals this is, and the costs given to each share so far.
     share: usize,
     loads: Vec<usize>,
@@ -161,9 +162,54 @@ impl<'a, E: Challenge> AtPoint<'a, E> {
             high: BTreeMap::new(),
             spare: Vec::new(),
             segment: Vec::new(),
+            memory: Vec::new(),
             share,
             loads: vec![0; shares],
             out,
+        }
+    }
+
+    /// Adds a functional of so many rows of a tensor from a first one on; `rows` gives the inner product of row weights,
+    /// from one of them on, with a vector that is as long as it says, and may use memory.
+    fn add(
+        &mut self,
+        (tensor, granule, first, len): (usize, usize, usize, usize),
+        low: Low<'_, E>,
+        rows: impl Fn(usize, &[E], &mut Vec<E>) -> E,
+    ) {
+        let Some(placed) = self.layout.tensors.get(tensor) else { return };
+        let Some(tree) = placed.tree else { return };
+        let group = self.layout.trees.get(tree).map_or(0, |t| t.group);
+        let height = self.layout.heights.get(group).copied().unwrap_or(0).min(self.tau.len());
+        let (inside, above) = self.tau.get(..height).unwrap_or_default().split_at(granule.min(height));
+        let inner = match &low {
+            Low::Eq { point, scale } => eq_points(point, inside) * *scale,
+            Low::Cells(cells) => dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), cells),
+        };
+        let inner = inner * self.weight;
+        let (used, table) = self.high.entry((height, granule)).or_default();
+        *used += len;
+        // Where rows are many, one table serves all.
+        if table.is_empty() && *used >= 1 << above.len() {
+            *table = eq_table(above);
+        }
+        let fine = placed.dims.granule - granule;
+        for s in &placed.segments {
+            let (from, to) = ((s.row << fine).max(first), ((s.row + s.rows) << fine).min(first + len));
+            if from >= to {
+                continue;
+            }
+            let start = (s.start >> granule) + from - (s.row << fine);
+            let eq = if table.is_empty() {
+                self.segment.clear();
+                eq_segment_into(above, start, to - from, E::ONE, &mut self.segment);
+                &self.segment
+            } else {
+                table.get(start..start + to - from).unwrap_or_default()
+            };
+            if let Some(o) = self.out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
+                *o += inner * rows(from - first, eq, &mut self.memory);
+            }
         }
     }
 
@@ -188,46 +234,18 @@ impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
     }
 
     fn take(&mut self, tensor: usize, granule: usize, (first, rows): Rows<'_, E>, low: Low<'_, E>) {
-        let Some(placed) = self.layout.tensors.get(tensor) else { return };
-        let Some(tree) = placed.tree else { return };
-        let group = self.layout.trees.get(tree).map_or(0, |t| t.group);
-        let height = self.layout.heights.get(group).copied().unwrap_or(0).min(self.tau.len());
-        let (inside, above) = self.tau.get(..height).unwrap_or_default().split_at(granule.min(height));
-        let inner = match &low {
-            Low::Eq { point, scale } => eq_points(point, inside) * *scale,
-            Low::Cells(cells) => dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), cells),
-        };
-        let inner = inner * self.weight;
-        let (used, table) = self.high.entry((height, granule)).or_default();
-        *used += rows.len();
-        // Where rows are many, one table serves all.
-        if table.is_empty() && *used >= 1 << above.len() {
-            *table = eq_table(above);
-        }
-        let fine = placed.dims.granule - granule;
-        let end = first + rows.len();
-        for s in &placed.segments {
-            let (from, to) = ((s.row << fine).max(first), ((s.row + s.rows) << fine).min(end));
-            let Some(own) = rows.get(from.wrapping_sub(first)..to.wrapping_sub(first)).filter(|_| from < to) else {
-                continue;
-            };
-            let start = (s.start >> granule) + from - (s.row << fine);
-            let eq = if table.is_empty() {
-                self.segment.clear();
-                eq_segment_into(above, start, own.len(), E::ONE, &mut self.segment);
-                &self.segment
-            } else {
-                table.get(start..).unwrap_or_default()
-            };
-            if let Some(o) = self.out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
-                *o += inner * dot(own, eq);
-            }
-        }
+        let place = (tensor, granule, first, rows.len());
+        self.add(place, low, |from, eq, _| dot(rows.get(from..).unwrap_or_default(), eq));
         if let Cow::Owned(rows) = rows
             && rows.capacity() > self.spare.capacity()
         {
             self.spare = rows;
         }
+    }
+
+    fn take_product(&mut self, tensor: usize, granule: usize, rows: ProductRows<'_, E>, low: Low<'_, E>) {
+        let place = (tensor, granule, rows.first, rows.slow.len() * rows.fast.len());
+        self.add(place, low, |from, eq, spare| rows.dot(from, eq, spare));
     }
 
     fn spare(&mut self) -> Vec<E> {

@@ -7,7 +7,10 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
 
-use super::{Factor, Low, Sink, Table, Walk, eq_segment, eq_segment_into, plan_walk, prepare, walk_rows};
+use super::{
+    Factor, Low, ProductRows, Sink, Table, Walk, eq_segment, eq_segment_into, outer_product, plan_walk, prepare,
+    walk_rows,
+};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
@@ -305,8 +308,16 @@ fn push_product<E: Challenge>(
     proveil_algebra::scale(&mut low, scale);
     let tensor = access.tensor as usize;
     let mut add = |last: Vec<E>, low: Vec<E>| {
-        let rows = axes.iter().rev().fold(last, |rows, axis| outer_product(axis, &rows, out.spare()));
-        out.take(tensor, walk.granule, (start * step, rows.into()), Low::Cells(low.into()));
+        let (first, low) = (start * step, Low::Cells(low.into()));
+        let Some((slow, inner)) = axes.split_first() else {
+            return out.take(tensor, walk.granule, (first, last.into()), low);
+        };
+        let fast = inner.iter().rev().fold(last, |fast, axis| {
+            let mut product = out.spare();
+            outer_product(axis, &fast, &mut product);
+            product
+        });
+        out.take_product(tensor, walk.granule, ProductRows { first, slow, fast: &fast }, low);
     };
     if walk.partial == 0 {
         add(last, low);
@@ -329,27 +340,6 @@ fn push_product<E: Challenge>(
         add(full, low);
     }
     true
-}
-
-/// `slow[i] fast[j]`, `j` counting fastest, in `product`, which is empty.
-fn outer_product<E: Challenge>(slow: &[E], fast: &[E], mut product: Vec<E>) -> Vec<E> {
-    if fast.len() >= slow.len() {
-        for x in slow {
-            let at = product.len();
-            product.extend_from_slice(fast);
-            proveil_algebra::scale(product.get_mut(at..).unwrap_or_default(), *x);
-        }
-        return product;
-    }
-    product.resize(slow.len() * fast.len(), E::ZERO);
-    let mut scaled = Vec::with_capacity(slow.len());
-    for (j, y) in fast.iter().enumerate().filter(|(_, y)| !y.is_zero()) {
-        scaled.clear();
-        scaled.extend_from_slice(slow);
-        proveil_algebra::scale(&mut scaled, *y);
-        product.iter_mut().skip(j).step_by(fast.len()).zip(&scaled).for_each(|(p, x)| *p = *x);
-    }
-    product
 }
 
 /// The weights along every axis, the last one by rows, the outermost one from its first weight on, which is returned
