@@ -316,9 +316,8 @@ fn collapse(lines: Vec<String>) -> Vec<String> {
 }
 
 const INVENTORY: &str = "\
-+ verifying key; + statement; + verifying key; + statement; + trace root; + pads; ? fingerprint; + helper root; \
-? zerocheck point; + look-up round; ? look-up round; + helper; + denominator 0; + denominator 1; + numerator 0; \
-+ numerator 1; + denominators; ? delta; + product round; ? product round; + left operand; + right operand; ? gamma; \
++ verifying key; + statement; + verifying key; + trace root; + pads; ? fingerprint; + helper root; ? zerocheck point; \
++ look-up round; ? look-up round; + helper; + denominator 0; + denominator 1; + numerator 0; + numerator 1; + denominators; ? delta; + product round; ? product round; + left operand; + right operand; ? gamma; \
 + claim round; ? claim round; + column; + mask; + column; ? combination; + opening statement; + opening root; \
 ? opening out-of-domain value; + opening out-of-domain value; + opening claim; + nonce; ? opening rows; \
 + opening batch; ? opening batch; + opening round; ? opening round; + opening polynomial; + nonce; ? opening leaves; \
