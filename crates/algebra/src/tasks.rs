@@ -8,7 +8,7 @@ pub trait Tasks: Sync {
     fn shares(&self) -> usize;
 
     /// `task(i)` for all `i` below `n`, in order.
-    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T>;
+    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T>;
 }
 
 /// One piece after the other.
@@ -20,7 +20,7 @@ impl Tasks for InTurn {
         1
     }
 
-    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
         (0..n).map(task).collect()
     }
 }

@@ -6,7 +6,6 @@
 //! timed here, the check that cells are 0 or 1 comes on top.
 #![forbid(unsafe_code)]
 
-#[allow(dead_code)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 

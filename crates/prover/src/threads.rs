@@ -12,7 +12,7 @@ impl Tasks for Threads {
         rayon::current_num_threads()
     }
 
-    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        (0..n).into_par_iter().map(|i| task(i)).collect()
+    fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+        (0..n).into_par_iter().map(task).collect()
     }
 }
