@@ -108,7 +108,7 @@ pub fn prove(
     let xi: Scalar = talk.transcript.challenge(label::LIST_COMBINATION);
     let value = combined(stacked(&at).chain(blocks.iter().map(Vec::as_slice)), &corner, xi);
     let all = committed.iter().chain(opened.iter().map(|(f, _)| f));
-    let terms: Vec<(Scalar, &Committed)> = xi.powers().zip(all).map(|(p, f)| (p, f)).collect();
+    let terms: Vec<(Scalar, &Committed)> = xi.powers().zip(all).collect();
     let all = Committed::combine(&terms);
     let point = [sigma, corner].concat();
     Ok((Evaluation { commitment: all.point, point, value }, all.coefficients))
