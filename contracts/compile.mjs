@@ -1,4 +1,4 @@
-// Compiles every contract under src/, examples/ and test/ with the pinned compiler and fixed settings, and writes one file a
+// Compiles every contract under src/, examples/, generated/ and test/ with the pinned compiler and fixed settings, and writes one file a
 // contract to out/. With --check nothing is written: the files there must be byte for byte what would be.
 //
 // The tests in crates/evm deploy the files of out/, so that they need neither this script nor the network.
@@ -26,7 +26,7 @@ const measured = ['InsecureDevelopmentVerifier', 'ProveilVerifier'];
 const helpers = [...measured, 'Curve', 'Field', 'Sumcheck', 'Transcript'];
 
 const sources = {};
-for (const folder of ['examples', 'src', 'test']) {
+for (const folder of ['examples', 'generated', 'src', 'test']) {
   for (const name of readdirSync(join(root, folder)).filter((n) => n.endsWith('.sol')).sort()) {
     sources[`${folder}/${name}`] = { content: readFileSync(join(root, folder, name), 'utf8') };
   }

@@ -61,6 +61,8 @@ pub struct Outcome {
     pub result: Result<Vec<u8>, Vec<u8>>,
     /// What the sender pays: base cost, calldata and its floor, execution.
     pub gas: u64,
+    /// Data of events.
+    pub logs: Vec<Vec<u8>>,
 }
 
 /// Accounts with money, by their bytes.
@@ -113,7 +115,7 @@ impl Machine {
             .nonce(*nonce)
             .build();
         *nonce += 1;
-        let refused = |e: String| (Outcome { result: Err(e.into_bytes()), gas: 0 }, None);
+        let refused = |e: String| (Outcome { result: Err(e.into_bytes()), gas: 0, logs: vec![] }, None);
         let tx = match tx {
             Ok(tx) => tx,
             Err(e) => return refused(format!("{e:?}")),
@@ -127,16 +129,14 @@ impl Machine {
             Err(e) => return refused(format!("{e:?}")),
         };
         let gas = r.tx_gas_used();
-        match r {
-            ExecutionResult::Success { output: Output::Call(b), .. } => (Outcome { result: Ok(b.to_vec()), gas }, None),
-            ExecutionResult::Success { output: Output::Create(b, at), .. } => {
-                (Outcome { result: Ok(b.to_vec()), gas }, at)
-            }
-            ExecutionResult::Revert { output, .. } => (Outcome { result: Err(output.to_vec()), gas }, None),
-            ExecutionResult::Halt { reason, .. } => {
-                (Outcome { result: Err(format!("halted: {reason:?}").into_bytes()), gas }, None)
-            }
-        }
+        let (result, at, logs) = match r {
+            ExecutionResult::Success { output: Output::Call(b), logs, .. } => (Ok(b.to_vec()), None, logs),
+            ExecutionResult::Success { output: Output::Create(b, at), logs, .. } => (Ok(b.to_vec()), at, logs),
+            ExecutionResult::Revert { output, .. } => (Err(output.to_vec()), None, vec![]),
+            ExecutionResult::Halt { reason, .. } => (Err(format!("halted: {reason:?}").into_bytes()), None, vec![]),
+        };
+        let logs = logs.into_iter().map(|l| l.data.data.to_vec()).collect();
+        (Outcome { result, gas, logs }, at)
     }
 
     /// Deploys a contract without arguments; returns its address and the gas.
