@@ -17,6 +17,15 @@ fn records(args: &[&str]) -> Vec<Value> {
     text.lines().map(|l| serde_json::from_str(l).expect("one object a line")).collect()
 }
 
+/// Peak memory of compiling, proving and verifying in a process of its own, in MiB: a third above what was measured.
+#[test]
+fn accepts_peak_memory_of_bundled_models() {
+    for (model, most) in [("digits_mlp", 160.0), ("digits_cnn", 130.0), ("t_causal_attention", 160.0)] {
+        let peak = records(&["--cases", "1", &format!("{MODELS}/{model}")])[0]["peak_mib"].as_f64().unwrap();
+        assert!((20.0..most).contains(&peak), "{model}: {peak:.0} MiB, the limit is {most} MiB");
+    }
+}
+
 #[test]
 fn accepts_stages_with_time_and_picture() {
     let dir = tempfile::tempdir().expect("a folder");
