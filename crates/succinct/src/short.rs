@@ -272,6 +272,8 @@ impl ShortKey {
             if plan.group >= outline.heights.len() {
                 outline.heights.resize(plan.group + 1, height);
             }
+            // Trees of a later geometry may come first: where there is no model, an input's do.
+            outline.heights.iter_mut().skip(plan.group).take(1).for_each(|h| *h = height);
             outline.trees.push(plan);
         }
         skip_padding(&mut r)?;

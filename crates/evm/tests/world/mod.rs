@@ -14,7 +14,7 @@ use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::Srs;
 use proveil_protocol::transcript::keccak256;
 use proveil_relation::key::IoVisibility;
-use proveil_succinct::Io;
+use proveil_succinct::{Io, ShortKey};
 use revm::primitives::{Address, U256};
 
 use crate::machine::{Machine, Outcome, account};
@@ -165,7 +165,9 @@ impl World {
     /// As [`World::model`], with several inferences in one proof.
     pub fn model_of(&mut self, name: &str, input: IoVisibility, inferences: usize) -> Model {
         let (engine, meta, cases) = compiled(name, input, inferences);
-        let account = self.machine.deploy_code(&export::key_account(&engine.key.short.to_bytes())).0;
+        let bytes = engine.key.short.to_bytes();
+        assert_eq!(ShortKey::from_bytes(&bytes).as_ref(), Ok(&engine.key.short), "{name}");
+        let account = self.machine.deploy_code(&export::key_account(&bytes)).0;
         Model { engine, meta, account, cases }
     }
 

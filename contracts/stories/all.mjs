@@ -1,0 +1,3 @@
+// All stories, one after the other.
+
+for (const name of ['lending', 'breaker', 'anti-cheat', 'moderation', 'bounty']) await import(`./${name}.mjs`);
