@@ -105,7 +105,7 @@ impl Case {
 fn matches_the_sources_of_the_artifacts() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts");
     let mut hash = Sha256::new();
-    for folder in ["examples", "src", "test"] {
+    for folder in ["examples", "generated", "src", "test"] {
         let mut names: Vec<String> = std::fs::read_dir(root.join(folder))
             .unwrap()
             .map(|f| f.unwrap().file_name().into_string().unwrap())

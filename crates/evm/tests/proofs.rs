@@ -11,9 +11,12 @@ mod support;
 use machine::{Address, Deployed, Machine, Rules};
 use proveil_evm::abi::{Abi, encode};
 use proveil_evm::{Artifact, export};
+use proveil_kzg::mercury::OpeningError;
+use proveil_protocol::channel::ProofError;
+use proveil_protocol::codec::DecodeError;
 use proveil_protocol::transcript::{Digest, keccak256};
 use proveil_relation::key::{IoVisibility, ModelVisibility, Statement};
-use proveil_succinct::{ShortKey, verify_short};
+use proveil_succinct::{ShortKey, VerifyError, verify_short};
 use setup::{Setup, setup};
 use support::{Mode, relations};
 
@@ -74,7 +77,10 @@ fn matches_the_gas_snapshot() {
     let mut d = deployed();
     let deployed = d.machine.deploy(&d.artifact).1;
     let mut lines = vec![format!("verifier: {} bytes, {deployed} gas to deploy", d.artifact.runtime.len())];
-    for (name, case) in relations::all() {
+    // Then relations that differ in their number of layers only.
+    let deep = [("2 layers", 2), ("4 layers", 4), ("8 layers", 8), ("16 layers", 16)];
+    let deep = deep.into_iter().map(|(name, n)| (name, relations::deep(n)));
+    for (name, case) in relations::all().into_iter().chain(deep) {
         let s = setup(&case, &Mode::secret(true));
         let proof = s.honest();
         let account = d.key(&s.key.short);
@@ -142,6 +148,98 @@ fn rejects_every_changed_word_as_the_other_verifier_does() {
         let (result, _) = d.verify(&s.key.short, account, &p.statement, &messages);
         let e = result.expect_err("accepted");
         assert!(REFUSALS.contains(&&*e), "byte {at}: {e}");
+    }
+}
+
+/// Memory that is not zero changes nothing: honest proofs are accepted, changed ones refused by the same name.
+#[test]
+fn matches_reference_with_dirtied_memory() {
+    let dirty = Artifact::parse(include_str!("../../../contracts/out/DirtyMemoryVerifier.json")).unwrap();
+    let (mut clean, mut dirty) = (deployed(), Deployed::of(dirty));
+    for (name, case) in relations::all() {
+        let modes = [Mode::secret(true), Mode { input: IoVisibility::Public, ..Mode::secret(true) }];
+        for mode in modes {
+            let s = setup(&case, &mode);
+            let p = s.honest();
+            let accounts = [&mut clean, &mut dirty].map(|d| d.key(&s.key.short));
+            let mut both = |messages: &[u8]| {
+                let [a, b] = [(&mut clean, accounts[0]), (&mut dirty, accounts[1])]
+                    .map(|(d, account)| d.verify(&s.key.short, account, &p.statement, messages).0);
+                assert_eq!(a, b, "{name}");
+                a
+            };
+            assert_eq!(both(&p.bytes), Ok(()), "{name}");
+            for at in (31..p.bytes.len()).step_by(32 * 23) {
+                let mut messages = p.bytes.clone();
+                messages[at] ^= 1;
+                assert!(both(&messages).is_err(), "{name}: byte {at}");
+            }
+        }
+    }
+}
+
+/// Numbers for random changes, by a linear recurrence.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+}
+
+/// The name of the contract's error for what the other verifier says.
+fn name_of(e: &VerifyError) -> &'static str {
+    match e {
+        VerifyError::Proof(ProofError::Check { .. }) => "FunctionalsRejected",
+        VerifyError::Proof(ProofError::Degenerate { .. }) => "DegenerateChallenge",
+        VerifyError::Proof(ProofError::Decode(DecodeError::Truncated { .. } | DecodeError::Trailing { .. })) => {
+            "ProofLength"
+        }
+        VerifyError::Opening(OpeningError::Pairing) => "OpeningRejected",
+        VerifyError::Point { .. } | VerifyError::Commitment { .. } => "InvalidPoint",
+        _ => "NonCanonicalScalar",
+    }
+}
+
+/// One or two random changes of any kind: both verifiers refuse, by the same name. A point that is none is found by the
+/// contract where it is multiplied, behind checks of scalars; a scalar is found where it is read.
+#[test]
+fn rejects_random_changes_by_the_same_name() {
+    let mut d = deployed();
+    let mut random = Random(7);
+    for case in [relations::dense(), relations::deep(2)] {
+        let s = setup(&case, &Mode::secret(true));
+        let p = s.honest();
+        let account = d.key(&s.key.short);
+        let words = p.bytes.len() / 32;
+        for _ in 0..150 {
+            let (mut m, mut reduced) = (p.bytes.clone(), true);
+            for _ in 0..=random.below(2) {
+                let at = 32 * random.below(words);
+                let other = 32 * random.below(words);
+                let kind = random.below(6);
+                reduced &= kind != 2 && kind != 4;
+                match kind {
+                    0 => m[at + random.below(32)] ^= 1 << random.below(8),
+                    1 => m[at..at + 32].fill(0),
+                    2 => m[at..at + 32].fill(255),
+                    3 => m.copy_within(other..other + 32, at),
+                    4 => numbers::add(&mut m[at..at + 32], &numbers::SCALARS),
+                    _ => m[at + 31] = m[at + 31].wrapping_add(1),
+                }
+            }
+            if m == p.bytes {
+                continue;
+            }
+            let own = verify_short(&s.key.short, &p.statement, &m).expect_err("accepted by the other verifier");
+            let there = d.verify(&s.key.short, account, &p.statement, &m).0.expect_err("accepted by the contract");
+            let expected = name_of(&own);
+            // The contract reads all scalars before it checks anything, and looks at points last.
+            let of_point =
+                !reduced || matches!(expected, "InvalidPoint" | "NonCanonicalScalar") || there == "InvalidPoint";
+            assert!(there == expected || (of_point && REFUSALS.contains(&&*there)), "{own}: {there}");
+        }
     }
 }
 
