@@ -50,7 +50,7 @@ export class Chain {
   async start() {
     const port = await freePort();
     const anvil = join(here, 'node_modules/.bin/anvil');
-    if (!existsSync(anvil)) throw new Error('run "npm ci" in contracts/stories first');
+    if (!existsSync(anvil)) throw new Error('run "npm install" in contracts/stories first');
     // Today's rules, with the most gas that a transaction may take there.
     const options = ['--port', port, '--hardfork', 'osaka', '--enable-tx-gas-limit', '--silent'];
     this.node = spawn(process.execPath, [anvil, ...options.map(String)], { stdio: 'ignore' });
