@@ -43,8 +43,8 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
         None
     };
     let mut failed = 0;
-    let mut printer = print::Printer::new(ui.json, a.stages);
-    let mut on_chain = evm::Printer::new(ui.json, a.stages);
+    let mut printer = print::Printer::new(ui.json, print::Measured { stages: a.stages });
+    let mut on_chain = print::Printer::new(ui.json, evm::OnChain { stages: a.stages });
     let batches =
         if a.batches.is_empty() { vec![a.building.batch] } else { a.batches.iter().map(|k| Some(*k)).collect() };
     for path in &a.paths {

@@ -9,7 +9,7 @@ mod checks;
 #[path = "reference/random.rs"]
 mod random;
 
-use checks::{Trial, claims, columns, fractions, products, reduction, tables, zerocheck};
+use checks::{Trial, claims, columns, fractions, products, reduction, shares, tables, zerocheck};
 use proptest::prelude::*;
 use proveil_algebra::{E, F, Field, PrimeCharacteristicRing};
 use proveil_prover::reference::{eq, extension};
@@ -72,6 +72,11 @@ fn matches_reference_products() {
 #[test]
 fn matches_reference_claims() {
     all(claims);
+}
+
+#[test]
+fn matches_reference_shares_of_functionals() {
+    all(shares);
 }
 
 #[test]
@@ -140,6 +145,7 @@ proptest! {
         zerocheck(&t);
         products(&t);
         claims(&t);
+        shares(&t);
         reduction(&t);
     }
 

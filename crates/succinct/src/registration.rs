@@ -13,9 +13,10 @@ use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::Srs;
 use proveil_protocol::transcript::Digest;
 use proveil_prover::Witness;
-use proveil_relation::decl::{Home, Relation};
+use proveil_relation::decl::Relation;
 use proveil_relation::key::{Statement, VerifyingKey, Visibility};
-use proveil_relation::layout::Placed;
+
+use proveil_verifier::registration::differing_tensor;
 
 use crate::key::{Key, geometry};
 use crate::prepared::{Bound, PrepareError, PreparedKey};
@@ -99,24 +100,10 @@ pub fn check_keys(key: &PreparedKey, registration: &PreparedKey) -> Result<(), R
     same("zero knowledge", k.visibility.zero_knowledge == r.visibility.zero_knowledge)?;
     let nothing = r.relation.inputs.is_empty() && r.relation.outputs.is_empty();
     same("the list of inputs and outputs", nothing)?;
-    let (mut ours, mut theirs) = (model(key), model(registration));
-    let mut index = 0;
-    loop {
-        match (ours.next(), theirs.next()) {
-            (None, None) => return Ok(()),
-            (a, b) if a == b => index += 1,
-            (a, b) => {
-                let name = a.or(b).map_or("", |(name, ..)| name).to_string();
-                return Err(RegistrationError::Tensor { index, name });
-            }
-        }
+    match differing_tensor(&key.inner, &registration.inner) {
+        Some((index, name)) => Err(RegistrationError::Tensor { index, name }),
+        None => Ok(()),
     }
-}
-
-/// Model tensors in order: name, shape, place.
-fn model(key: &PreparedKey) -> impl Iterator<Item = (&str, &[u32], &Placed)> {
-    let tensors = key.inner.key.relation.tensors.iter().zip(&key.inner.layout.tensors);
-    tensors.filter(|(d, _)| d.home == Home::Model).map(|(d, p)| (d.name.as_str(), d.shape.as_slice(), p))
 }
 
 /// The model's commitment with as many cells as the registration's columns have; the point is the same.

@@ -9,7 +9,7 @@
 //! After an accepted registration every codeword but one agrees with the committed word on fewer positions than any
 //! later proof accepts, but for probability `(1 - a + rho)^q_reg 2^-w`.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use proveil_protocol::params::Params;
@@ -82,17 +82,8 @@ pub fn check_keys(key: &PreparedKey, registration: &PreparedKey) -> Result<(), R
     same("the column height", k.geometry.log_height == r.geometry.log_height)?;
     same("the number of random cells", k.geometry.model_top == r.geometry.model_top)?;
     same("the model's tree", plan(key) == plan(registration))?;
-    let (mut ours, mut theirs) = (model(key), model(registration));
-    let mut index = 0;
-    loop {
-        match (ours.next(), theirs.next()) {
-            (None, None) => break,
-            (a, b) if a == b => index += 1,
-            (a, b) => {
-                let name = a.or(b).map_or("", |(name, ..)| name).to_string();
-                return Err(RegistrationError::Tensor { index, name });
-            }
-        }
+    if let Some((index, name)) = differing_tensor(key, registration) {
+        return Err(RegistrationError::Tensor { index, name });
     }
     let (expected, got) = (k.params.registration_queries(), usize::from(r.params.min_row_queries));
     if got < expected { Err(RegistrationError::Rows { expected, got }) } else { Ok(()) }
@@ -100,6 +91,20 @@ pub fn check_keys(key: &PreparedKey, registration: &PreparedKey) -> Result<(), R
 
 fn plan(key: &PreparedKey) -> Option<&TreePlan> {
     key.layout.trees.iter().find(|t| t.kind == TreeKind::Model)
+}
+
+/// Number and name of the first model tensor that two keys declare or place differently.
+#[must_use]
+pub fn differing_tensor(key: &PreparedKey, registration: &PreparedKey) -> Option<(usize, String)> {
+    let (mut ours, mut theirs) = (model(key), model(registration));
+    let mut index = 0;
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return None,
+            (a, b) if a == b => index += 1,
+            (a, b) => return Some((index, a.or(b).map_or("", |(name, ..)| name).into())),
+        }
+    }
 }
 
 /// Model tensors in order: name, shape, place.

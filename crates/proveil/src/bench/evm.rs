@@ -1,6 +1,5 @@
 //! `bench --evm`: proofs for contracts, verified by the contract in a real machine, beside a Groth16 verification there.
 
-use std::io::Write;
 use std::path::Path;
 
 use proveil::io::{encode, input_specs};
@@ -15,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::folder::{name_of, read};
 use super::measure::{drawn, errors, front, median, timed, timed_with_first};
+use super::print::{Printer, Table, number};
 use crate::cli::args::BenchArgs;
 use crate::cli::contract::{INSECURE, set_up};
 use crate::cli::failure::{Failure, INTERNAL, NOT_ACCEPTED, UNSUPPORTED};
@@ -147,7 +147,7 @@ fn on_chain(engine: &succinct::Engine, proved: &succinct::Proved, out: &mut Map<
 
 /// Gas of generated models by their number of layers.
 pub fn by_depth(a: &BenchArgs, ui: &Ui) -> Result<(), Failure> {
-    let mut printer = Printer::new(ui.json, a.stages);
+    let mut printer = Printer::new(ui.json, OnChain { stages: a.stages });
     for layers in &a.depth {
         let layers = usize::from(*layers);
         let name = format!("dense, {layers} layers of {WIDTH}");
@@ -172,56 +172,35 @@ pub fn by_depth(a: &BenchArgs, ui: &Ui) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints records as they come.
-pub struct Printer {
-    json: bool,
-    stages: bool,
-    head: bool,
+/// Proofs for contracts; with the gas of their stages if asked for.
+pub struct OnChain {
+    /// Whether stages are printed.
+    pub stages: bool,
 }
 
-impl Printer {
-    /// A table, or JSON lines.
-    pub fn new(json: bool, stages: bool) -> Self {
-        Self { json, stages, head: false }
+impl Table for OnChain {
+    fn head(&self, r: &Value) -> String {
+        let n = |key: &str| number(r, key, 1.0, 0);
+        let code = r["code_bytes"].as_u64().unwrap_or_default() as usize;
+        let mut out = format!(
+            "verifier: {} of code, {} gas to deploy ({} in the next fork's draft); Groth16, 1 public input: {} gas ({})\n",
+            size(code),
+            n("deploy_gas"),
+            n("deploy_gas_draft"),
+            n("groth16_gas"),
+            n("groth16_gas_draft")
+        );
+        if r["insecure_set_up"] == true {
+            out += &format!("set-up: {INSECURE}\n");
+        }
+        let heads = ["params", "gas", "x Groth16", "draft gas", "key gas", "calldata", "proof B", "rounds", "points"];
+        out += &format!("{:<30}", "model");
+        heads.iter().for_each(|h| out += &format!(" {h:>9}"));
+        out + &format!(" {:>9} {:>9} {:>9}\n", "prove ms", "verify ms", "error %")
     }
 
-    /// Prints one record.
-    pub fn record(&mut self, r: &Value) {
-        let mut out = std::io::stdout();
-        if self.json {
-            let _ = writeln!(out, "{r}");
-            return;
-        }
-        let n = |key: &str, scale: f64, digits: usize| {
-            r[key].as_f64().map_or_else(|| "-".to_string(), |v| format!("{:.digits$}", v * scale))
-        };
-        let name = r["name"].as_str().unwrap_or_default();
-        if r["status"] != "ok" {
-            let word = |key: &str| r[key].as_str().unwrap_or_default();
-            let _ = writeln!(out, "{name:<30} {}: {}", word("status"), word("message"));
-            return;
-        }
-        if !self.head {
-            self.head = true;
-            let code = r["code_bytes"].as_u64().unwrap_or_default() as usize;
-            let _ = writeln!(
-                out,
-                "verifier: {} of code, {} gas to deploy ({} in the next fork's draft); Groth16, 1 public input: {} gas ({})",
-                size(code),
-                n("deploy_gas", 1.0, 0),
-                n("deploy_gas_draft", 1.0, 0),
-                n("groth16_gas", 1.0, 0),
-                n("groth16_gas_draft", 1.0, 0)
-            );
-            if r["insecure_set_up"] == true {
-                let _ = writeln!(out, "set-up: {INSECURE}");
-            }
-            let heads =
-                ["params", "gas", "x Groth16", "draft gas", "key gas", "calldata", "proof B", "rounds", "points"];
-            let _ = write!(out, "{:<30}", "model");
-            heads.iter().for_each(|h| _ = write!(out, " {h:>9}"));
-            let _ = writeln!(out, " {:>9} {:>9} {:>9}", "prove ms", "verify ms", "error %");
-        }
+    fn line(&self, r: &Value) -> String {
+        let n = |key: &str, scale: f64, digits: usize| number(r, key, scale, digits);
         let columns = [
             n("params", 1.0, 0),
             n("verify_gas", 1.0, 0),
@@ -236,14 +215,16 @@ impl Printer {
             n("verify_s", 1e3, 2),
             n("rel_error", 100.0, 3),
         ];
-        let _ = write!(out, "{name:<30}");
-        columns.iter().for_each(|c| _ = write!(out, " {c:>9}"));
-        let _ = writeln!(out);
+        let mut out = format!("{:<30}", r["name"].as_str().unwrap_or_default());
+        columns.iter().for_each(|c| out += &format!(" {c:>9}"));
+        out.push('\n');
         if self.stages {
             for s in r["gas_by_stage"].as_array().into_iter().flatten() {
                 let calls = s["calls"].as_u64().filter(|n| *n > 0).map_or(String::new(), |n| format!(", {n} calls"));
-                let _ = writeln!(out, "    {:<26} {:>9} gas{calls}", s["name"].as_str().unwrap_or_default(), s["gas"]);
+                let name = s["name"].as_str().unwrap_or_default();
+                out += &format!("    {name:<26} {:>9} gas{calls}\n", s["gas"]);
             }
         }
+        out
     }
 }

@@ -4,62 +4,83 @@ use std::io::Write;
 
 use serde_json::Value;
 
+/// What a table prints of a record that is no failure.
+pub trait Table {
+    /// Once, before the first line.
+    fn head(&self, r: &Value) -> String;
+    /// For every record, with line ends.
+    fn line(&self, r: &Value) -> String;
+}
+
 /// Prints records as they come.
-pub struct Printer {
+pub struct Printer<T> {
     json: bool,
-    stages: bool,
+    table: T,
     head: bool,
 }
 
-impl Printer {
+impl<T: Table> Printer<T> {
     /// A table, or JSON lines.
-    pub fn new(json: bool, stages: bool) -> Self {
-        Self { json, stages, head: false }
+    pub fn new(json: bool, table: T) -> Self {
+        Self { json, table, head: false }
     }
 
     /// Prints one record.
     pub fn record(&mut self, r: &Value) {
         let mut out = std::io::stdout();
-        if self.json {
-            let _ = writeln!(out, "{r}");
-            return;
-        }
-        if !self.head {
+        let text = if self.json {
+            format!("{r}\n")
+        } else if r["status"] != "ok" {
+            let word = |key: &str| r[key].as_str().unwrap_or_default();
+            format!("{:<30} {}: {}\n", word("name"), word("status"), word("message"))
+        } else {
+            let head = if self.head { String::new() } else { self.table.head(r) };
             self.head = true;
-            let _ = writeln!(
-                out,
-                "{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}",
-                "model",
-                "batch",
-                "params",
-                "macs",
-                "lookups",
-                "compile s",
-                "prove s",
-                "each s",
-                "plain s",
-                "verify s",
-                "proof K",
-                "peak M",
-                "error %",
-                "agree %",
-                "acc %",
-                "bits"
-            );
-        }
-        let name = r["name"].as_str().unwrap_or_default();
-        if r["status"] != "ok" {
-            let (status, message) =
-                (r["status"].as_str().unwrap_or_default(), r["message"].as_str().unwrap_or_default());
-            let _ = writeln!(out, "{name:<30} {status}: {message}");
-            return;
-        }
-        let n = |key: &str, scale: f64, digits: usize| {
-            r[key].as_f64().map_or_else(|| "-".to_string(), |v| format!("{:.digits$}", v * scale))
+            head + &self.table.line(r)
         };
-        let _ = writeln!(
-            out,
-            "{name:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}",
+        let _ = out.write_all(text.as_bytes());
+    }
+}
+
+/// A field as a number, or a dash.
+pub fn number(r: &Value, key: &str, scale: f64, digits: usize) -> String {
+    r[key].as_f64().map_or_else(|| "-".to_string(), |v| format!("{:.digits$}", v * scale))
+}
+
+/// Proofs of the transparent backend; with their stages if asked for.
+pub struct Measured {
+    /// Whether stages are printed.
+    pub stages: bool,
+}
+
+impl Table for Measured {
+    fn head(&self, _: &Value) -> String {
+        format!(
+            "{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
+            "model",
+            "batch",
+            "params",
+            "macs",
+            "lookups",
+            "compile s",
+            "prove s",
+            "each s",
+            "plain s",
+            "verify s",
+            "proof K",
+            "peak M",
+            "error %",
+            "agree %",
+            "acc %",
+            "bits"
+        )
+    }
+
+    fn line(&self, r: &Value) -> String {
+        let n = |key: &str, scale: f64, digits: usize| number(r, key, scale, digits);
+        let name = r["name"].as_str().unwrap_or_default();
+        let mut out = format!(
+            "{name:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
             n("batch", 1.0, 0),
             n("params", 1.0, 0),
             n("macs", 1.0, 0),
@@ -78,16 +99,16 @@ impl Printer {
         );
         if let Some(predicted) = r["predicted_s"].as_f64() {
             let factor = predicted / r["prove_s"].as_f64().unwrap_or(predicted);
-            let _ = writeln!(
-                out,
-                "    predicted: {} s ({factor:.2} of measured), proof {} K, peak {} M",
+            out += &format!(
+                "    predicted: {} s ({factor:.2} of measured), proof {} K, peak {} M\n",
                 n("predicted_s", 1.0, 3),
                 n("predicted_proof_bytes", 1.0 / 1024.0, 1),
                 n("predicted_peak_mib", 1.0, 0)
             );
         }
         if self.stages {
-            let _ = write!(out, "{}", super::stages::table(&r["spans"], &r["plain_spans"]));
+            out += &super::stages::table(&r["spans"], &r["plain_spans"]).to_string();
         }
+        out
     }
 }

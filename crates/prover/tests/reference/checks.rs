@@ -391,6 +391,33 @@ pub fn claims(t: &Trial) {
     assert_eq!(fast.finish(), slow, "{}", t.name);
 }
 
+/// Shares of the functionals add up to all of them, each taken once.
+pub fn shares(t: &Trial) {
+    let mut rng = Rng(t.seed ^ 11);
+    let (gamma, scale) = (rng.element(), rng.element());
+    let weights = t.address_weights();
+    let kappa: Vec<E> = (0..t.layout.nk).map(|_| rng.element()).collect();
+    let tau: Vec<E> = (0..t.layout.heights.iter().copied().max().unwrap_or(0)).map(|_| rng.element()).collect();
+    let share = |k: usize, shares: usize| {
+        let mut out = AtPoint::share(&t.layout, &tau, gamma, (k, shares));
+        functionals::phase1(&t.relation, &t.layout, &t.point, &mut out);
+        for side in [Side::Lhs, Side::Rhs] {
+            out.begin("operand", &|| E::ZERO);
+            functionals::product_side(&t.layout, &t.point, &weights, &kappa, side, &mut out);
+        }
+        functionals::linear_side(&t.relation, &t.layout, &t.visibility, &t.point, &weights, scale, &mut out);
+        out.finish()
+    };
+    let whole = share(0, 1);
+    for shares in [2, 3] {
+        let parts: Vec<Vec<Vec<E>>> = (0..shares).map(|k| share(k, shares)).collect();
+        assert!(parts.iter().all(|p| *p != whole), "{}: a share of {shares} does all the work", t.name);
+        let mut sum = vec![E::ZERO; whole.concat().len()];
+        parts.iter().for_each(|p| sum.iter_mut().zip(p.concat()).for_each(|(s, x)| *s += x));
+        assert_eq!(sum, whole.concat(), "{}, {shares} shares", t.name);
+    }
+}
+
 pub fn reduction(t: &Trial) {
     let r = t.reference();
     let mut rng = Rng(t.seed ^ 9);
