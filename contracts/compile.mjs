@@ -11,11 +11,9 @@ import { fileURLToPath } from 'node:url';
 
 const solc = createRequire(import.meta.url)('solc');
 const root = dirname(fileURLToPath(import.meta.url));
+// The settings are a file of their own: folders that `export solidity` writes have them too, so that anybody makes the same bytes.
 const settings = {
-  evmVersion: 'osaka',
-  viaIR: true,
-  optimizer: { enabled: true, runs: 20_000, details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: 'dhfoDgvulfnTUtnIf[xa[r]EscLMVcul[j]Trpeulxa[r]cLgvfCTUca[r]LSsTFOtfDnca[r]Iulc]jmul[jul]VcTOculjmul:fDnTOcmu' } } },
-  metadata: { bytecodeHash: 'none', appendCBOR: false },
+  ...JSON.parse(readFileSync(join(root, 'settings.json'), 'utf8')),
   outputSelection: {
     '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.sourceMap'] },
   },
@@ -76,6 +74,24 @@ for (const contracts of Object.values(output.contracts)) {
       ...(measured.includes(name) && { stages: stages(c.evm.deployedBytecode.sourceMap) }),
     };
     files.set(`${name}.json`, `${JSON.stringify(artifact, null, 1)}\n`);
+  }
+}
+
+// Folders that `export solidity` writes hold the verifier's sources only: its bytes do not depend on the others.
+if (process.argv.includes('--check')) {
+  const own = {};
+  const open = ['ProveilVerifier.sol'];
+  while (open.length > 0) {
+    const path = `src/${open.pop()}`;
+    if (own[path]) continue;
+    own[path] = sources[path];
+    for (const [, name] of own[path].content.matchAll(/ from "\.\/(.*)";/g)) open.push(name);
+  }
+  const alone = JSON.parse(solc.compile(JSON.stringify({ language: 'Solidity', sources: own, settings })));
+  const code = (o) => o.contracts['src/ProveilVerifier.sol'].ProveilVerifier.evm.bytecode.object;
+  if (code(alone) !== code(output)) {
+    process.stderr.write('the verifier compiles to other bytes without the sources that it does not need\n');
+    process.exit(1);
   }
 }
 

@@ -28,6 +28,8 @@ pub enum ArtifactError {
 pub struct Artifact {
     /// Its name.
     pub contract: String,
+    /// The compiler's version, with its commit.
+    pub compiler: String,
     /// Hash of all sources, as the compile script makes it.
     pub sources: String,
     /// Code that deploys it, arguments of the constructor to be appended.
@@ -52,6 +54,7 @@ impl Artifact {
         let code = |field: &'static str| unhex(&text(field)?).ok_or(bad(field));
         Ok(Self {
             contract: text("contract")?,
+            compiler: text("compiler")?,
             sources: text("sources")?,
             bytecode: code("bytecode")?,
             runtime: code("runtime")?,
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn matches_reference_selectors() {
         assert_eq!(selector("transfer(address,uint256)"), [0xa9, 0x05, 0x9c, 0xbb]);
-        let json = r#"{"contract":"C","sources":"","bytecode":"00ff","runtime":"","abi":[
+        let json = r#"{"contract":"C","compiler":"","sources":"","bytecode":"00ff","runtime":"","abi":[
             {"type":"function","name":"f","inputs":[{"type":"tuple[]","components":[{"type":"uint256"},{"type":"bytes"}]}]},
             {"type":"error","name":"transfer","inputs":[{"type":"address"},{"type":"uint256"}]}]}"#;
         let a = Artifact::parse(json).unwrap();
@@ -158,7 +161,7 @@ mod tests {
     /// Two instructions of the first file, a push with two bytes from a helper, one of the second file, then data.
     #[test]
     fn matches_reference_stages() {
-        let json = r#"{"contract":"C","sources":"","bytecode":"","runtime":"015f61aabb01ff","abi":[],
+        let json = r#"{"contract":"C","compiler":"","sources":"","bytecode":"","runtime":"015f61aabb01ff","abi":[],
             "stages":{"files":["A","B"],"runs":"a2.1b1"}}"#;
         let a = Artifact::parse(json).unwrap();
         assert_eq!(a.stage_names, ["A", "B"]);
@@ -167,10 +170,10 @@ mod tests {
 
     #[test]
     fn rejects_files_that_are_no_artifacts() {
-        for json in ["", "{}", r#"{"contract":"C","sources":"","bytecode":"0","runtime":"","abi":[]}"#] {
+        for json in ["", "{}", r#"{"contract":"C","compiler":"","sources":"","bytecode":"0","runtime":"","abi":[]}"#] {
             assert!(Artifact::parse(json).is_err());
         }
-        let json = r#"{"contract":"C","sources":"","bytecode":"","runtime":"","abi":[]}"#;
+        let json = r#"{"contract":"C","compiler":"","sources":"","bytecode":"","runtime":"","abi":[]}"#;
         assert!(matches!(Artifact::parse(json).unwrap().function("f"), Err(ArtifactError::NoFunction { .. })));
     }
 }

@@ -13,6 +13,7 @@ pub mod form;
 pub mod groth16;
 #[cfg(feature = "machine")]
 pub mod machine;
+pub mod rebuild;
 pub mod solidity;
 pub mod sources;
 #[cfg(feature = "machine")]

@@ -42,6 +42,34 @@ impl Rules {
     }
 }
 
+/// What the bytes that go with a call cost. A transaction costs its execution with [`Calldata::gas`], or [`Calldata::floor`]
+/// if that is more; what it pays for being one is on top of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calldata {
+    /// How many.
+    pub bytes: u64,
+    /// How many of them are zero.
+    pub zeros: u64,
+    /// Their price: 4 gas for a zero byte, 16 for another one.
+    pub gas: u64,
+    /// Their least price, for transactions that do little besides.
+    pub floor: u64,
+}
+
+impl Rules {
+    /// What a call's bytes cost.
+    #[must_use]
+    pub fn calldata(self, data: &[u8]) -> Calldata {
+        let bytes = data.len() as u64;
+        let zeros = data.iter().filter(|b| **b == 0).count() as u64;
+        let floor = match self {
+            Self::Today => 10 * zeros + 40 * (bytes - zeros),
+            Self::Draft => 64 * bytes,
+        };
+        Calldata { bytes, zeros, gas: 4 * zeros + 16 * (bytes - zeros), floor }
+    }
+}
+
 /// The machine.
 pub struct Machine {
     evm: MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Db, Journal<Db>>, Meter>,
@@ -209,5 +237,24 @@ impl Machine {
         let outcome = self.transact(TxKind::Call(to), data, Some(Meter::new(artifact, measured))).0;
         let stages = self.evm.inspector.stages(outcome.gas);
         (outcome, stages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls of an account without code cost the transaction and the calldata, or the floor.
+    #[test]
+    fn matches_reference_prices_of_calldata() {
+        let data = [vec![0; 100], vec![7; 300]].concat();
+        for (rules, base, floor) in [(Rules::Today, 21_000, 13_000), (Rules::Draft, 12_000, 25_600)] {
+            let priced = rules.calldata(&data);
+            assert_eq!(priced, Calldata { bytes: 400, zeros: 100, gas: 5_200, floor });
+            let mut machine = Machine::with_rules(rules);
+            let [none, all] = [vec![], data.clone()].map(|d| machine.call(account(0x22), d).gas);
+            assert!(none >= base, "{none}");
+            assert_eq!(all - none, priced.floor.max(priced.gas), "{rules:?}");
+        }
     }
 }

@@ -41,6 +41,13 @@ pub enum Synthetic {
         /// Positions.
         sequence: usize,
     },
+    /// Dense layers from each width to the next one, a ReLU between them.
+    Perceptron {
+        /// Cells of the input, then of every layer.
+        widths: &'static [usize],
+    },
+    /// The shape of LeNet on 28 x 28 cells: two convolutions of 5x5 with ReLU and maxima of 2x2, then three dense layers.
+    LeNet,
 }
 
 /// A file in the making.
@@ -118,6 +125,8 @@ impl Synthetic {
             Self::Conv { channels, side, layers } => conv(channels, side, layers.max(1)),
             Self::Attention { width, sequence, layers } => attention(width, sequence, layers.max(1)),
             Self::Recurrent { width, sequence } => recurrent(width, sequence),
+            Self::Perceptron { widths } => perceptron(widths),
+            Self::LeNet => lenet(),
         }
     }
 }
@@ -179,6 +188,49 @@ fn recurrent(width: usize, sequence: usize) -> Vec<u8> {
     f.bytes()
 }
 
+impl File {
+    /// Dense layers from `x`, a ReLU between them; the last one is the output.
+    fn layers(&mut self, mut x: String, widths: &[usize]) {
+        let layers = widths.len().saturating_sub(1);
+        for (k, pair) in widths.windows(2).enumerate() {
+            let (w, b, y) = (format!("w{k}"), format!("b{k}"), File::name(k, layers));
+            self.weight(&w, pair, pair[0]);
+            self.weight(&b, &pair[1..], 100 * pair[0]);
+            if k + 1 == layers {
+                self.node("Gemm", &[&x, &w, &b], &[&y], vec![]);
+            } else {
+                self.node("Gemm", &[&x, &w, &b], &[&format!("a{k}")], vec![]);
+                self.node("Relu", &[&format!("a{k}")], &[&y], vec![]);
+            }
+            x = y;
+        }
+    }
+}
+
+fn perceptron(widths: &[usize]) -> Vec<u8> {
+    let mut f = File::new(&[1, widths.first().copied().unwrap_or(1)]);
+    f.layers("x".into(), widths);
+    f.bytes()
+}
+
+fn lenet() -> Vec<u8> {
+    let mut f = File::new(&[1, 1, 28, 28]);
+    let mut x = "x".to_string();
+    for (k, [from, to]) in [[1, 6], [6, 16]].into_iter().enumerate() {
+        let n = |part: &str| format!("{part}{k}");
+        f.weight(&n("k"), &[to, from, 5, 5], 25 * from);
+        f.weight(&n("kb"), &[to], 2500 * from);
+        f.node("Conv", &[&x, &n("k"), &n("kb")], &[&n("c")], vec![ints("kernel_shape", &[5, 5])]);
+        f.node("Relu", &[&n("c")], &[&n("r")], vec![]);
+        let halves = vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])];
+        f.node("MaxPool", &[&n("r")], &[&n("m")], halves);
+        x = n("m");
+    }
+    f.node("Flatten", &[&x], &["flat"], vec![int("axis", 1)]);
+    f.layers("flat".into(), &[256, 120, 84, 10]);
+    f.bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +243,8 @@ mod tests {
             (Synthetic::Conv { channels: 3, side: 5, layers: 2 }, vec![1, 3, 5, 5], 2 * (81 + 3)),
             (Synthetic::Attention { width: 8, sequence: 6, layers: 2 }, vec![1, 6, 8], 2 * 3 * 64),
             (Synthetic::Recurrent { width: 6, sequence: 4 }, vec![4, 1, 6], 2 * 4 * 36),
+            (Synthetic::Perceptron { widths: &[16, 32, 16, 1] }, vec![1, 16], 544 + 528 + 17),
+            (Synthetic::LeNet, vec![1, 1, 28, 28], 156 + 2416 + 30840 + 10164 + 850),
         ];
         for (family, shape, params) in all {
             let onnx = family.onnx();

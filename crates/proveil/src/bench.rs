@@ -4,8 +4,10 @@
 mod child;
 mod evm;
 mod folder;
+mod generated;
 mod measure;
 mod print;
+mod report;
 mod scaling;
 mod stages;
 pub mod testset;
@@ -32,9 +34,11 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     if a.scaling {
         return scaling::run(a, ui);
     }
-    if !a.depth.is_empty() {
-        evm::by_depth(a, ui)?;
+    if a.plot.is_some() && a.depth.is_empty() {
+        return Err(Failure::usage("--plot draws what --scaling or --evm --depth measures: give one of them"));
     }
+    let mut all = report::Report::default();
+    generated::run(a, ui, &mut all)?;
     let speed = if a.predict {
         ui.stage("self-test");
         let m = Machine::measure()?;
@@ -57,13 +61,14 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
             failed += usize::from(record.get("status") != Some(&Value::from("ok")));
             if a.on_chain() {
                 on_chain.record(&record);
+                all.models.push(record);
             } else {
                 printer.record(&record);
             }
         }
     }
     match failed {
-        0 => Ok(()),
+        0 => all.write(a),
         n => Err(Failure::new(NOT_ACCEPTED, format!("{n} of {} runs were not proven", a.paths.len() * batches.len()))),
     }
 }

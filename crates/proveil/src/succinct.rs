@@ -13,7 +13,7 @@ mod registration;
 mod security;
 mod set_up;
 
-pub use engine::{Engine, Proved, add_keys};
+pub use engine::{Engine, Proved, add_keys, add_keys_from};
 pub use export::Call;
 pub use full::{FULL_KEY_MAGIC, FullKey};
 pub use key::{KeyFile, SHORT_KEY_MAGIC};

@@ -346,6 +346,11 @@ fn accepts_a_folder_to_deploy_from() {
     assert!(model.contains(&id) && model.contains("OUTPUT_LOGITS") && model.contains("_pointInputInput"));
     assert!(text("README.md").contains("Anybody can forge") && text("verifier.hex").starts_with("0x6"));
     assert!(text("src/InsecureDevelopmentVerifier.sol").contains("contract"));
+    // What makes the verifier's bytes again: the same settings for Foundry and for the compiler itself.
+    let input: Value = serde_json::from_str(&text("verifier.json")).unwrap();
+    let steps = input["settings"]["optimizer"]["details"]["yulDetails"]["optimizerSteps"].as_str().unwrap();
+    assert!(text("foundry.toml").contains(steps) && text("README.md").contains("FOUNDRY_PROFILE=verifier"));
+    assert_eq!(input["sources"]["src/Mercury.sol"]["content"], text("src/Mercury.sol"));
     // What is there stays.
     assert_eq!(refused(&[&export[..], DEV].concat()).0, 3);
     // A key for production gets the verifier for production.

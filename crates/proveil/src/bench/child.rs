@@ -112,6 +112,7 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
         ("--no-plain", a.no_plain),
         ("--stages", a.stages),
         ("--evm", a.on_chain()),
+        ("--once", a.once || a.report.is_some()),
     ];
     flags.into_iter().filter(|f| f.1).for_each(|f| list.push(f.0.into()));
     list.push("--".into());

@@ -1,34 +1,39 @@
 //! `bench --evm`: proofs for contracts, verified by the contract in a real machine, beside a Groth16 verification there.
 
 use std::path::Path;
+use std::time::Instant;
 
-use proveil::io::{encode, input_specs};
+use proveil::io::{Cases, encode, input_specs};
 use proveil::onnx::describe;
-use proveil::succinct::{self, BITS, SetUp, add_keys};
+use proveil::proof::hex;
+use proveil::succinct::{self, BITS, SetUp, add_keys_from};
 use proveil::{Error, IoMeta, Meta, compile_graph};
 use proveil_evm::machine::{Machine, Rules};
+use proveil_evm::stages::Stage;
 use proveil_evm::{export, groth16};
 use proveil_frontend::Model;
-use proveil_frontend::synthetic::Synthetic;
 use serde_json::{Map, Value, json};
 
 use super::folder::{name_of, read};
 use super::measure::{drawn, errors, front, median, timed, timed_with_first};
-use super::print::{Printer, Table, number};
+use super::print::{Table, number};
 use crate::cli::args::BenchArgs;
 use crate::cli::contract::{INSECURE, set_up};
 use crate::cli::failure::{Failure, INTERNAL, NOT_ACCEPTED, UNSUPPORTED};
-use crate::cli::ui::{Ui, size};
+use crate::cli::ui::size;
 
-/// Cells of every layer of the generated models.
-const WIDTH: usize = 16;
+/// Coins of all keys and proofs that are measured, so that figures come out the same.
+const SEED: [u8; 32] = *b"coins of measurements, known to ";
+
+/// Rules with what is put behind the names of their figures.
+pub const RULES: [(Rules, &str); 2] = [(Rules::Today, ""), (Rules::Draft, "_draft")];
 
 /// Measures a path; a failure is a record too.
 pub fn record(path: &Path, a: &BenchArgs) -> Value {
     finished(&name_of(path), |out| measure(path, a, out))
 }
 
-fn finished(name: &str, work: impl FnOnce(&mut Map<String, Value>) -> Result<(), Failure>) -> Value {
+pub fn finished(name: &str, work: impl FnOnce(&mut Map<String, Value>) -> Result<(), Failure>) -> Value {
     let mut out = Map::new();
     out.insert("name".into(), json!(name));
     out.insert("backend".into(), json!("succinct"));
@@ -49,13 +54,26 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     let batch = a.building.inferences();
     let subject = read(path, a.cases, batch)?;
     let (model, compile_s) = front(&subject, a)?;
-    let engine = keyed(&model, &subject.name, a, out)?;
-    out.insert("compile_s".into(), json!(compile_s + out["keys_s"].as_f64().unwrap_or_default()));
+    out.insert("compile_s".into(), json!(compile_s));
+    on_model(&model, &subject.name, subject.judged, a, out)
+}
+
+/// Measures a model that the front end has read, on the given cases, or on drawn inputs if there are none.
+pub fn on_model(
+    model: &Model,
+    name: &str,
+    given: Cases,
+    a: &BenchArgs,
+    out: &mut Map<String, Value>,
+) -> Result<(), Failure> {
+    let engine = keyed(model, name, a, out)?;
+    let seconds = |key: &str| out.get(key).and_then(Value::as_f64).unwrap_or_default();
+    out.insert("compile_s".into(), json!(seconds("compile_s") + seconds("keys_s")));
     let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
     let specs = input_specs(&meta, &engine.package.graph);
-    let judged = if subject.judged.is_empty() { drawn(&meta, &specs, a.cases) } else { subject.judged };
+    let judged = if given.is_empty() { drawn(&meta, &specs, a.cases) } else { given };
     let cases: Result<Vec<_>, Failure> = judged.iter().map(|(inputs, _)| Ok(encode(&specs, inputs)?)).collect();
-    let outputs = prove_all(&engine, &meta, &cases?, out)?;
+    let outputs = prove_all(&engine, &meta, &cases?, a.once || a.report.is_some(), out)?;
     if judged.iter().all(|(_, o)| !o.is_empty()) {
         errors(&meta.outputs, &outputs, &judged, None, out);
     }
@@ -65,15 +83,17 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
 /// The package of a model with its keys for contracts; the compilation's lasting figures go to `out`.
 fn keyed(model: &Model, name: &str, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<succinct::Engine, Failure> {
     let (options, set_up) = (a.building.package(name)?, powers(a)?);
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let meta = describe(model, &options.name);
     let (package, _) = compile_graph(model.graph.clone(), model.params.clone(), &meta, &options)?;
-    let engine = add_keys(package, &set_up)?;
+    let engine = add_keys_from(package, &set_up, SEED)?;
     let (stats, key) = (proveil_graph::Stats::of(&engine.package.graph), &engine.key.short);
     let fields = json!({
         "keys_s": start.elapsed().as_secs_f64(), "params": stats.params, "macs": stats.macs, "lookups": stats.lookups,
         "security_bits": BITS, "insecure_set_up": key.srs.insecure, "key_bytes": key.to_bytes().len(),
         "list_entries": engine.key.list.entries.len(), "powers_of_tau": engine.key.log_size(),
+        "model_id": hex(&key.id()), "pads": key.shape().pads, "nv": key.outline.nv, "nk": key.outline.nk,
+        "height": key.sizes.points[2], "domain": key.sizes.domain,
     });
     if let Value::Object(fields) = fields {
         out.extend(fields);
@@ -86,12 +106,21 @@ fn prove_all(
     engine: &succinct::Engine,
     meta: &Meta,
     cases: &[Vec<Vec<i64>>],
+    once: bool,
     out: &mut Map<String, Value>,
 ) -> Result<Vec<Vec<Vec<f64>>>, Failure> {
     let key = engine.key_file();
     let (mut prove_s, mut verify_s, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
     for cells in cases {
-        let (proved, s, first) = timed_with_first(|| Ok(engine.prove(cells, &[], b"")?))?;
+        let prove = || Ok(engine.prove_from(cells, &[], b"", SEED)?);
+        let clock = Instant::now();
+        let (proved, s, first) = if once {
+            let proved = prove()?;
+            let s = clock.elapsed().as_secs_f64();
+            (proved, s, s)
+        } else {
+            timed_with_first(prove)?
+        };
         out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);
         verify_s.push(timed(|| Ok(key.verify(&proved.file)?))?.1);
@@ -111,12 +140,12 @@ fn on_chain(engine: &succinct::Engine, proved: &succinct::Proved, out: &mut Map<
     let key = engine.key_file();
     let artifact = export::verifier(key.short.srs.insecure).map_err(|e| internal(&e))?;
     let code = key.account_code();
-    for (rules, suffix) in [(Rules::Today, ""), (Rules::Draft, "_draft")] {
+    for (rules, suffix) in RULES {
         let mut machine = Machine::with_rules(rules);
         let (verifier, deploy) = machine.deploy(&artifact);
         let (account, key_deploy) = machine.deploy_code(&code);
         let call = key.call(&proved.file, account.into_array())?.calldata();
-        let bytes = call.len();
+        let priced = rules.calldata(&call);
         let (outcome, stages) = machine.measure(verifier, call, verifier, &artifact);
         if let Err(e) = &outcome.result {
             let name = artifact.error(e).unwrap_or("no custom error");
@@ -124,16 +153,17 @@ fn on_chain(engine: &succinct::Engine, proved: &succinct::Proved, out: &mut Map<
         }
         let other = groth16::cost(rules).map_err(|e| internal(&e))?;
         let mut put = |name: &str, value: Value| out.insert(format!("{name}{suffix}"), value);
+        let named = |s: &Stage| json!({ "name": s.name, "gas": s.gas, "calls": s.calls });
         put("verify_gas", json!(outcome.gas));
         put("deploy_gas", json!(deploy));
         put("key_deploy_gas", json!(key_deploy));
         put("groth16_gas", json!(other.gas));
         put("groth16_ratio", json!(outcome.gas as f64 / other.gas as f64));
-        if rules == Rules::Today {
-            put("calldata_bytes", json!(bytes));
-            let named = |s: &proveil_evm::stages::Stage| json!({ "name": s.name, "gas": s.gas, "calls": s.calls });
-            put("gas_by_stage", stages.iter().map(named).collect());
-        }
+        put("calldata_gas", json!(priced.gas));
+        put("calldata_floor", json!(priced.floor));
+        put("gas_by_stage", stages.iter().map(named).collect());
+        out.insert("calldata_bytes".into(), json!(priced.bytes));
+        out.insert("calldata_zeros".into(), json!(priced.zeros));
     }
     let (o, s) = (&key.short.outline, &key.short.sizes);
     let rounds = o.nv + o.nk + s.points.last().copied().unwrap_or_default() + s.domain;
@@ -142,33 +172,6 @@ fn on_chain(engine: &succinct::Engine, proved: &succinct::Proved, out: &mut Map<
     out.insert("proof_bytes".into(), json!(proved.file.proof.len()));
     out.insert("rounds".into(), json!(rounds));
     out.insert("commitments".into(), json!(points));
-    Ok(())
-}
-
-/// Gas of generated models by their number of layers.
-pub fn by_depth(a: &BenchArgs, ui: &Ui) -> Result<(), Failure> {
-    let mut printer = Printer::new(ui.json, OnChain { stages: a.stages });
-    for layers in &a.depth {
-        let layers = usize::from(*layers);
-        let name = format!("dense, {layers} layers of {WIDTH}");
-        ui.stage(&name);
-        let record = finished(&name, |out| {
-            out.insert("layers".into(), json!(layers));
-            let onnx = Synthetic::Dense { width: WIDTH, layers }.onnx();
-            let model = proveil_frontend::compile(&onnx, &[], &a.building.front()?)?;
-            let engine = keyed(&model, &name, a, out)?;
-            let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
-            let specs = input_specs(&meta, &engine.package.graph);
-            let inputs = drawn(&meta, &specs, 1);
-            let cases: Result<Vec<_>, Failure> = inputs.iter().map(|(i, _)| Ok(encode(&specs, i)?)).collect();
-            prove_all(&engine, &meta, &cases?, out).map(drop)
-        });
-        ui.done();
-        printer.record(&record);
-        if record["status"] != "ok" {
-            return Err(Failure::new(NOT_ACCEPTED, format!("{name}: {}", record["message"])));
-        }
-    }
     Ok(())
 }
 

@@ -447,7 +447,7 @@ pub enum Drawing {
 #[derive(Clone, clap::Args)]
 pub struct BenchArgs {
     /// Folders with `model.onnx` and `cases.npz`, or ONNX files.
-    #[arg(required_unless_present_any = ["scaling", "depth"])]
+    #[arg(required_unless_present_any = ["scaling", "depth", "generated"])]
     pub paths: Vec<PathBuf>,
     /// Measure generated models instead, one length growing at a time, and name the cliffs.
     #[arg(long, conflicts_with = "paths")]
@@ -455,8 +455,8 @@ pub struct BenchArgs {
     /// Which lengths grow: width, depth, channels, batch, sequence, steps; all when absent.
     #[arg(long, requires = "scaling", value_delimiter = ',')]
     pub axes: Vec<String>,
-    /// Draw what `--scaling` measured (SVG).
-    #[arg(long, requires = "scaling")]
+    /// Draw what `--scaling` or `--depth` measured (SVG).
+    #[arg(long)]
     pub plot: Option<PathBuf>,
     /// Measure with each of these numbers of inferences in one proof, e.g. 1,8,64.
     #[arg(long, value_delimiter = ',', conflicts_with = "batch", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
@@ -477,6 +477,18 @@ pub struct BenchArgs {
     #[arg(long, requires = "evm", value_delimiter = ',', num_args = 0.., require_equals = true,
         default_missing_values = ["2", "4", "8", "16"], value_parser = clap::value_parser!(u16).range(1..=256))]
     pub depth: Vec<u16>,
+    /// Measure these generated models too.
+    #[arg(long, requires = "evm", value_delimiter = ',')]
+    pub generated: Vec<Generated>,
+    /// Write gas and sizes of all that is measured (JSON), and prove each case once only.
+    #[arg(long, requires = "evm")]
+    pub report: Option<PathBuf>,
+    /// Write what `--report` holds as tables (Markdown).
+    #[arg(long, requires = "report")]
+    pub tables: Option<PathBuf>,
+    /// Prove each case once.
+    #[arg(long, hide = true)]
+    pub once: bool,
     /// Print time, share and peak memory of every stage of compilation, proof and verification.
     #[arg(long)]
     pub stages: bool,
@@ -510,6 +522,15 @@ pub enum Backend {
     Transparent,
     /// Points of a curve, for proofs that contracts verify.
     Succinct,
+}
+
+/// Models that are made where they are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Generated {
+    /// A perceptron of 16, 32, 16 and 1 cells, as for credit scores.
+    Credit,
+    /// LeNet on 28 x 28 cells, 44 thousand weights.
+    Lenet,
 }
 
 /// What proofs should be good at.

@@ -11,7 +11,7 @@ use proveil_prover::Witness;
 use proveil_prover::coins::Coins;
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::TreeKind;
-use proveil_succinct::prove::{Inputs, ProveError, commit_io, commit_model, prove};
+use proveil_succinct::prove::{Deviation, Inputs, ProveError, commit_io, commit_model, prove_with};
 use proveil_succinct::{Key, PreparedKey, ShortKey};
 
 use super::{ContractKeys, KeyFile, SetUp, commitment, registration};
@@ -50,7 +50,15 @@ pub struct Proved {
 /// # Errors
 /// `SetUp` with the size that is needed when the set-up is too small; `Contract` when the model does not fit the backend.
 pub fn add_keys(package: Package, set_up: &SetUp) -> Result<Engine, Error> {
-    let seed = rand::random();
+    add_keys_from(package, set_up, rand::random())
+}
+
+/// [`add_keys`] with the coins of a seed: the same keys for the same package. Who knows the seed can look for the model
+/// behind its commitment.
+///
+/// # Errors
+/// As [`add_keys`].
+pub fn add_keys_from(package: Package, set_up: &SetUp, seed: [u8; 32]) -> Result<Engine, Error> {
     let (Keyed { key, model }, srs) = on_workers(|| make(&package, set_up, seed))?;
     let short = key.short.clone();
     let package = Package { contract: Some(ContractKeys { seed, short }), ..package };
@@ -170,18 +178,35 @@ impl Engine {
     /// # Errors
     /// `Eval`, `Witness`, `Contract`.
     pub fn prove(&self, inputs: &[Vec<i64>], given: &[Option<&Committed>], context: &[u8]) -> Result<Proved, Error> {
+        self.prove_from(inputs, given, context, rand::random())
+    }
+
+    /// [`Engine::prove`] with the coins of a seed: the same bytes for the same inputs, for figures that come out the same
+    /// whenever they are taken. Who knows the seed of a proof can look for what it hides.
+    ///
+    /// # Errors
+    /// As [`Engine::prove`].
+    pub fn prove_from(
+        &self,
+        inputs: &[Vec<i64>],
+        given: &[Option<&Committed>],
+        context: &[u8],
+        seed: [u8; 32],
+    ) -> Result<Proved, Error> {
+        let own_seed = |what: &str, k: usize| *blake3::keyed_hash(&seed, format!("{what} {k}").as_bytes()).as_bytes();
         let witness = tracing::info_span!("inference").in_scope(|| self.witness(inputs))?;
         let visibility = &self.package.key.visibility;
         let mut own = Vec::new();
         for k in 0..self.package.key.relation.inputs.len() {
             let need =
                 visibility.input(k as u32) == IoVisibility::Committed && given.get(k).copied().flatten().is_none();
-            own.push(if need { Some(self.commit_input(k, inputs, rand::random())?) } else { None });
+            own.push(if need { Some(self.commit_input(k, inputs, own_seed("input", k))?) } else { None });
         }
         let mut outputs = Vec::new();
         for k in 0..self.package.key.relation.outputs.len() as u32 {
             let need = visibility.output(k) == IoVisibility::Committed;
-            let make = || self.commit_tree(TreeKind::Output(k), &witness.tensors, rand::random());
+            let seed = own_seed("output", k as usize);
+            let make = || self.commit_tree(TreeKind::Output(k), &witness.tensors, seed);
             outputs.push(if need { Some(make()?) } else { None });
         }
         let pick = |(k, own): (usize, &'_ Option<Committed>)| given.get(k).copied().flatten().or(own.as_ref()).cloned();
@@ -192,7 +217,8 @@ impl Engine {
             outputs: outputs.iter().map(Option::as_ref).collect(),
             context: context.to_vec(),
         };
-        let proof = on_workers(|| prove(&self.key, &self.srs, &witness, &all))?;
+        let coins = Coins::from_seed(seed, &[b"proof for contracts", &self.key.inner.digest, context]);
+        let proof = on_workers(|| prove_with(&self.key, &self.srs, &witness, &all, &coins, Deviation::default()))?;
         let (model_id, statement) = (self.key.short.id(), proof.statement);
         let file = ProofFile { backend: Backend::Succinct, model_id, statement, proof: proof.bytes };
         Ok(Proved { file, outputs: witness.outputs, leaves: proof.leaves })

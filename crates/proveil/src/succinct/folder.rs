@@ -1,17 +1,13 @@
 //! The folder of `export solidity`: everything that a Solidity developer deploys and extends.
 
 use proveil_evm::solidity::{Interface, Io, Kind, example, wrapper};
-use proveil_evm::{Form, export, sources};
+use proveil_evm::{Artifact, Form, export, rebuild, sources};
 use serde_json::{Value, json};
 
 use super::KeyFile;
 use crate::error::Error;
 use crate::meta::IoMeta;
 use crate::proof::hex;
-
-/// Settings with which the sources in the folder compile; those of the artifacts.
-const FOUNDRY: &str = "[profile.default]\nsrc = \"model\"\nout = \"out\"\nlibs = []\nsolc = \"0.8.37\"\nevm_version = \
-                       \"osaka\"\nvia_ir = true\noptimizer = true\noptimizer_runs = 1_000_000\n";
 
 impl KeyFile {
     /// What contracts need to know of the model.
@@ -48,14 +44,15 @@ impl KeyFile {
         let prefixed = |bytes: &[u8]| format!("0x{}\n", hex(bytes)).into_bytes();
         let root = format!("{}.sol", artifact.contract);
         let mut files = vec![
-            ("README.md".to_string(), readme(&interface, &artifact.contract, &start.contract).into_bytes()),
+            ("README.md".to_string(), readme(&interface, &artifact, &start.contract).into_bytes()),
             (
                 "deployment.json".into(),
                 self.deployment(&interface, &artifact, &model.contract).to_string().into_bytes(),
             ),
-            ("foundry.toml".into(), FOUNDRY.into()),
+            ("foundry.toml".into(), rebuild::foundry(&artifact)?.into()),
             ("key.hex".into(), prefixed(&self.account_code())),
             ("verifier.hex".into(), prefixed(&artifact.bytecode)),
+            ("verifier.json".into(), rebuild::standard_json(&artifact)?.into()),
             (format!("artifacts/{}.json", artifact.contract), export::verifier_file(interface.insecure).into()),
             (format!("model/{}.sol", model.contract), model.text.into()),
             (format!("model/{}.sol", start.contract), start.text.into()),
@@ -66,7 +63,7 @@ impl KeyFile {
     }
 
     /// What `deployment.json` says.
-    fn deployment(&self, interface: &Interface, artifact: &proveil_evm::Artifact, contract: &str) -> Value {
+    fn deployment(&self, interface: &Interface, artifact: &Artifact, contract: &str) -> Value {
         let key = self.short.to_bytes();
         let ios = interface.ios.iter().map(|io| {
             json!({
@@ -89,7 +86,9 @@ impl KeyFile {
 }
 
 /// The next steps.
-fn readme(interface: &Interface, verifier: &str, start: &str) -> String {
+fn readme(interface: &Interface, artifact: &Artifact, start: &str) -> String {
+    let verifier = &artifact.contract;
+    let version = artifact.compiler.split('+').next().unwrap_or_default();
     let name: String = interface.name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-. ".contains(*c)).collect();
     let warning = if interface.insecure {
         "**The key was made with a development set-up. Anybody can forge proofs under it: for development and tests only.** \
@@ -105,6 +104,7 @@ fn readme(interface: &Interface, verifier: &str, start: &str) -> String {
          | `model/` | the model's inputs and outputs by name, in real units; a contract to start from |\n\
          | `src/` | sources that these need, and those of the verifier |\n\
          | `artifacts/` | the verifier as the pinned compiler made it, with its interface |\n\
+         | `verifier.json` | input for `solc --standard-json` that makes the verifier again |\n\
          | `deployment.json` | model id, sizes, forms |\n\n\
          ## Next steps\n\n\
          With Foundry; `ETH_RPC_URL`, `PRIVATE_KEY` and `SENDER` (its address) are yours, `MODEL.pkg` and `MODEL.key` what `proveil compile` \
@@ -120,6 +120,13 @@ fn readme(interface: &Interface, verifier: &str, start: &str) -> String {
          cast send --private-key $PRIVATE_KEY $CONTRACT 'submit(bytes,uint256)' $PROOF 1\n\
          ```\n\n\
          A proof is bound to the chain, the contract, the sender and a number of the sender's (`--bind`), and counts once. A refusal is a\n\
-         custom error that names the check.\n"
+         custom error that names the check.\n\n\
+         ## The same bytes again\n\n\
+         `verifier.hex` need not be believed. Either of these makes it from the sources and says nothing where the bytes are the same:\n\n\
+         ```sh\n\
+         FOUNDRY_PROFILE=verifier forge build && jq -r .bytecode.object out-verifier/{verifier}.sol/{verifier}.json | cmp - verifier.hex\n\
+         npx --yes solc@{version} --standard-json < verifier.json > made.json && grep '^{{' made.json \\\n    \
+         | jq -r '\"0x\" + .contracts[\"src/{verifier}.sol\"].{verifier}.evm.bytecode.object' | cmp - verifier.hex\n\
+         ```\n"
     )
 }

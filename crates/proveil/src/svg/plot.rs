@@ -50,11 +50,17 @@ fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (lo.min(middle - 0.15) - 0.05, hi.max(middle + 0.15) + 0.05)
 }
 
-/// Values of the shape 1, 2, 5 times a power of ten inside a range of exponents.
+/// Values of the shape 1, 2, 5 times a power of ten inside a range of exponents; every digit where these are too few.
 fn ticks((lo, hi): (f64, f64)) -> Vec<f64> {
-    let tens = lo.floor() as i32..=hi.ceil() as i32;
-    let all = tens.flat_map(|e| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(e)));
-    let inside: Vec<f64> = all.filter(|v| (lo..=hi).contains(&v.log10())).collect();
+    let with = |digits: &[f64]| -> Vec<f64> {
+        let tens = lo.floor() as i32..=hi.ceil() as i32;
+        let all = tens.flat_map(|e| digits.iter().map(move |m| m * 10f64.powi(e)));
+        all.filter(|v| (lo..=hi).contains(&v.log10())).collect()
+    };
+    let mut inside = with(&[1.0, 2.0, 5.0]);
+    if inside.len() < 3 {
+        inside = with(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+    }
     if inside.len() > 7 { inside.into_iter().filter(|v| v.log10().fract() == 0.0).collect() } else { inside }
 }
 
@@ -133,6 +139,7 @@ mod tests {
     #[test]
     fn matches_reference_ticks() {
         assert_eq!(ticks((0.0, 1.0)), [1.0, 2.0, 5.0, 10.0]);
+        assert_eq!(ticks((5.58, 5.92)), [400_000.0, 500_000.0, 600_000.0, 700_000.0, 800_000.0]);
         assert_eq!(short(2000.0), "2k");
         assert_eq!(short(0.05), "0.05");
     }
