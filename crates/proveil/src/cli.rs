@@ -7,6 +7,7 @@ mod compile;
 mod compose;
 pub mod contract;
 pub mod demo;
+mod encode;
 pub mod estimate;
 mod export;
 pub mod failure;
@@ -62,6 +63,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Compose(a) => compose::run(a, ui),
         Command::Compile(a) => compile::run(a, ui),
         Command::Estimate(a) => estimate::run(a, ui),
+        Command::Encode(a) => encode::run(a, ui),
         Command::Commit(a) => commit::commit(a, ui),
         Command::Open(a) => commit::open(a, ui),
         Command::Prove(a) => prove::run(a, ui),

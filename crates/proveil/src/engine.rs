@@ -5,14 +5,15 @@ use proveil_graph::{run_fast, run_shared};
 use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{self, Store, prove_counted};
 use proveil_prover::coins::Coins;
-use proveil_prover::{Committed, Inputs, Proof, Witness, commit_io, prove};
+use proveil_prover::stored::{StoredError, StoredTree};
+use proveil_prover::{Committed, Inputs, Proof, ProveError, Witness, commit_io, prove};
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::TreeKind;
 use proveil_verifier::{PreparedKey, refresh};
 
 use crate::budget::Fresh;
 use crate::error::Error;
-use crate::package::{Package, commit, lower_for, model_tensors};
+use crate::package::{Package, adopt, commit, lower_for};
 use crate::proof::{Backend, ProofFile};
 use crate::workers::on_workers;
 
@@ -54,11 +55,39 @@ impl Engine {
         Self::with_model(package, None)
     }
 
+    /// Prepares a package with the tree of its model that a file keeps: nothing is encoded or hashed but the cells, and
+    /// proofs are the same as those of [`Engine::load`].
+    ///
+    /// # Errors
+    /// As [`Engine::load`]; `Prove` with `Stored` when the tree is another one.
+    pub fn load_stored(package: Package, stored: StoredTree) -> Result<Self, Error> {
+        Self::prepare(package, |package, key| {
+            if Some(stored.commitment()) != refresh::current(key) {
+                return Err(ProveError::from(StoredError::Other { what: "the root" }).into());
+            }
+            let tensors = package.model_tensors();
+            on_workers(|| adopt(&key.layout, &tensors, &package.key.params, package.seed, stored)).map(Some)
+        })
+    }
+
     /// As [`Engine::load`], with the commitment that [`crate::compile_graph`] has just made.
     ///
     /// # Errors
     /// As [`Engine::load`].
     pub fn with_model(package: Package, model: Option<Committed>) -> Result<Self, Error> {
+        Self::prepare(package, |package, key| match model {
+            Some(m) => Ok(Some(m)),
+            None => {
+                let tensors = package.model_tensors();
+                on_workers(|| commit(&key.layout, &tensors, &package.key.params, package.seed))
+            }
+        })
+    }
+
+    fn prepare(
+        package: Package,
+        model: impl FnOnce(&Package, &PreparedKey) -> Result<Option<Committed>, Error>,
+    ) -> Result<Self, Error> {
         let committed = package.key.visibility.outputs.contains(&IoVisibility::Committed);
         let Lowered { relation, plan } = lower_for(&package.graph, package.limb_bits, committed)?;
         if relation != package.key.relation {
@@ -72,13 +101,7 @@ impl Engine {
         if let Some(epoch) = &package.epoch {
             key = key.with_epoch(epoch.clone());
         }
-        let model = match model {
-            Some(m) => Some(m),
-            None => {
-                let tensors = model_tensors(&package.graph, &relation, &package.params);
-                on_workers(|| commit(&key.layout, &tensors, &package.key.params, package.seed))?
-            }
-        };
+        let model = model(&package, &key)?;
         if model.as_ref().map(Committed::commitment) != refresh::current(&key) {
             return Err(Error::Mismatch {
                 what: "the package's weights",
@@ -109,7 +132,7 @@ impl Engine {
     /// `Eval`, `Witness`.
     pub fn witness(&self, inputs: &[Vec<i64>]) -> Result<Witness, Error> {
         let values = run_shared(&self.package.graph, &self.package.params, inputs)?;
-        // A model is committed with its cells.
+        // The package has the cells of a committed model.
         let w = match &self.model {
             Some(_) => self.plan.trace(&self.package.graph, &values)?,
             None => self.plan.witness(&self.package.graph, &values)?,
@@ -224,6 +247,7 @@ impl Engine {
         let outputs_c: Vec<_> = (0..own_outputs.len()).map(|k| pick(&own_outputs, given_outputs, k)).collect();
         let all = Inputs {
             model: self.model.as_ref(),
+            tensors: self.package.model_tensors(),
             inputs: inputs_c.iter().map(Option::as_ref).collect(),
             outputs: outputs_c.iter().map(Option::as_ref).collect(),
             context: context.to_vec(),

@@ -21,6 +21,7 @@ pub mod security;
 pub mod succinct;
 pub mod svg;
 pub mod trace;
+pub mod tree;
 mod workers;
 
 pub use budget::Budget;

@@ -6,7 +6,8 @@ use proveil_protocol::codec::{DecodeError, Reader};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
 use proveil_prover::coins::Coins;
-use proveil_prover::{Committed, commit_model};
+use proveil_prover::stored::StoredTree;
+use proveil_prover::{Committed, adopt_model, commit_model};
 use proveil_relation::key::{Epoch, IoVisibility, ModelVisibility, VerifyingKey, Visibility};
 use proveil_relation::layout::Layout;
 use proveil_relation::{Home, Relation, TensorDecl};
@@ -187,25 +188,44 @@ pub(crate) fn lower_for(graph: &Graph, limb_bits: Option<u32>, commit_outputs: b
 }
 
 /// Cells of the relation's model tensors: the graph's parameters in order.
-pub(crate) fn model_tensors(graph: &Graph, relation: &Relation, params: &ModelParams) -> Vec<Vec<i64>> {
+pub(crate) fn model_tensors<'a>(graph: &Graph, relation: &Relation, params: &'a ModelParams) -> Vec<&'a [i64]> {
     let ids = (0u32..).map(TensorId).zip(&graph.tensors).filter(|(_, t)| t.origin == Origin::Param);
-    let mut cells = ids.map(|(id, _)| params.values.get(&id).cloned().unwrap_or_default());
-    let own = |t: &TensorDecl| if t.home == Home::Model { cells.next().unwrap_or_default() } else { Vec::new() };
+    let mut cells = ids.map(|(id, _)| params.values.get(&id).map_or(&[][..], Vec::as_slice));
+    let own = |t: &TensorDecl| if t.home == Home::Model { cells.next().unwrap_or_default() } else { &[] };
     relation.tensors.iter().map(own).collect()
 }
 
 /// Commits the model tensors with the package's coins.
 pub(crate) fn commit(
     layout: &Layout,
-    tensors: &[Vec<i64>],
+    tensors: &[&[i64]],
     params: &Params,
     seed: [u8; 32],
 ) -> Result<Option<Committed>, Error> {
-    let coins = Coins::from_seed(seed, &[b"model commitment"]);
-    Ok(commit_model(layout, tensors, usize::from(params.log_inv_rate), &coins)?)
+    Ok(commit_model(layout, tensors, usize::from(params.log_inv_rate), &model_coins(seed))?)
+}
+
+/// [`commit`] with the tree that a file keeps.
+pub(crate) fn adopt(
+    layout: &Layout,
+    tensors: &[&[i64]],
+    params: &Params,
+    seed: [u8; 32],
+    stored: StoredTree,
+) -> Result<Committed, Error> {
+    Ok(adopt_model(layout, tensors, usize::from(params.log_inv_rate), &model_coins(seed), stored)?)
+}
+
+fn model_coins(seed: [u8; 32]) -> Coins {
+    Coins::from_seed(seed, &[b"model commitment"])
 }
 
 impl Package {
+    /// Cells of the relation's model tensors.
+    pub(crate) fn model_tensors(&self) -> Vec<&[i64]> {
+        model_tensors(&self.graph, &self.key.relation, &self.params)
+    }
+
     /// Canonical bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

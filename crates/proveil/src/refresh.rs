@@ -9,7 +9,7 @@ use proveil_verifier::{PreparedKey, refresh as verifier};
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::package::{Package, commit, model_tensors};
+use crate::package::{Package, commit};
 use crate::workers::on_workers;
 
 /// Bytes that open a refresh file: name and format version.
@@ -38,7 +38,7 @@ impl Engine {
             store.read(&old)?.spend(&old, Use::Refresh)?;
         }
         let seed = rand::random();
-        let tensors = model_tensors(&p.graph, &p.key.relation, &p.params);
+        let tensors = p.model_tensors();
         let new = on_workers(|| commit(&self.key.layout, &tensors, &p.key.params, seed))?;
         let (Some(old), Some(new)) = (self.model(), new) else {
             return Err(prover::RenewError::from(verifier::RefreshError::NoModel).into());

@@ -66,7 +66,8 @@ impl Engine {
         let inputs: Vec<Vec<i64>> = p.graph.inputs.iter().map(|id| lowest(&p.graph, *id)).collect();
         let w = lowered.plan.witness(&p.graph, &self.run(&inputs)?)?;
         let tensors = model_tensors(&p.graph, &key.relation, &p.params);
-        let tensors = w.tensors.into_iter().zip(tensors).map(|(a, b)| if b.is_empty() { a } else { b }).collect();
+        let tensors =
+            w.tensors.into_iter().zip(tensors).map(|(a, b)| if b.is_empty() { a } else { b.to_vec() }).collect();
         let witness = Witness { tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs };
         let bytes = key.encode();
         let prepared = in_force(PreparedKey::new(key), &self.key);

@@ -297,12 +297,79 @@ fn roundtrips_refreshes_and_rejects_them_out_of_order() {
         assert_eq!(json(&["inspect", &b.at(file)])["kind"], kind);
     }
     assert_eq!(json(&["inspect", &package])["epoch"], 2);
+    // The tree file is made again with each refresh, and keeps what it kept.
+    assert_eq!(json(&["inspect", &b.at("m.pkg.tree")])["codeword"], true);
+    let epoch = proveil::Package::from_bytes(&std::fs::read(&package).unwrap()).unwrap().epoch.unwrap();
+    assert_eq!(json(&["inspect", &b.at("m.pkg.tree")])["root"], proveil::proof::hex(&epoch.root));
     // A refresh of another model, and an altered one.
     let other = Bench::new(&[]);
     json(&["refresh", &other.at("m.pkg"), "-o", &b.at("foreign")]);
     assert_eq!(verify(&["foreign"]).0, 1);
     b.flip("r1", |n| n / 2);
     assert_eq!(verify(&["r1", "r2"]).0, 1);
+}
+
+/// Proofs that the package has left.
+fn left(b: &Bench) -> serde_json::Value {
+    json(&["inspect", &b.at("m.pkg")])["proofs_left"].clone()
+}
+
+#[test]
+fn roundtrips_tree_files() {
+    let b = Bench::new(&[]);
+    let tree = b.path("m.pkg.tree");
+    let whole = std::fs::read(&tree).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&tree).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let prove = || {
+        assert_eq!(b.prove(&["--input", &input()]), (0, String::new()));
+        assert_eq!(b.verify(&[]), (0, String::new()));
+    };
+    prove();
+    for (keep, length) in [("leaves", Some(whole.len() / 2)), ("none", None), ("codeword", Some(whole.len()))] {
+        let said = json(&["encode", &b.at("m.pkg"), "--tree", keep]);
+        let found = std::fs::metadata(&tree).ok().map(|m| m.len());
+        assert_eq!(said["tree_bytes"].as_u64(), found);
+        assert!(found.is_none() == length.is_none() && found <= length.map(|n| n as u64), "{keep}");
+        prove();
+    }
+    // One package has one file.
+    assert!(std::fs::read(&tree).unwrap() == whole);
+    let said = json(&["inspect", &b.at("m.pkg.tree")]);
+    assert_eq!((said["codeword"].as_bool(), said["bytes"].as_u64()), (Some(true), Some(whole.len() as u64)));
+}
+
+#[test]
+fn rejects_stale_and_damaged_tree_files() {
+    let (b, other) = (Bench::new(&[]), Bench::new(&[]));
+    let (tree, package) = (b.path("m.pkg.tree"), b.at("m.pkg"));
+    let whole = std::fs::read(&tree).unwrap();
+    let (before, input) = (left(&b), input());
+    let refused = |bytes: &[u8], why: &str| {
+        std::fs::write(&tree, bytes).unwrap();
+        let (code, error) = b.prove(&["--input", &input]);
+        assert!(code == 3 && error.contains(why) && error.contains("proveil encode"), "{code}: {error}");
+        assert!(!b.path("m.proof").exists());
+    };
+    refused(&std::fs::read(other.path("m.pkg.tree")).unwrap(), "m.pkg.tree: proving: tree file: the root is not");
+    refused(&whole[..whole.len() - 1], "truncated");
+    refused(&[], "tree magic");
+    let mut leaf = whole.clone();
+    leaf[112] ^= 1;
+    refused(&leaf, "damaged");
+    let mut codeword = whole.clone();
+    let from = whole.len() / 2;
+    codeword[from..].iter_mut().for_each(|x| *x ^= 1);
+    refused(&codeword, "row");
+    // Nothing was proved, nothing is counted; without the file, or with a new one, all is well.
+    assert_eq!(left(&b), before);
+    assert!(before.as_u64() > Some(0));
+    json(&["encode", &package]);
+    assert!(std::fs::read(&tree).unwrap() == whole);
+    assert_eq!(b.prove(&["--input", &input]).0, 0);
 }
 
 #[test]

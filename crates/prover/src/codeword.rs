@@ -167,6 +167,11 @@ impl Codeword {
         &self.strips
     }
 
+    /// The strips of some columns, which begin and end where strips do.
+    pub fn strips_of(&self, columns: &Range<usize>) -> &[Vec<F>] {
+        &self.strips[columns.start / STRIP..columns.end.div_ceil(STRIP)]
+    }
+
     /// Elements in a row.
     pub fn width(&self) -> usize {
         self.width

@@ -1,11 +1,13 @@
 //! From tensors to the columns of a commitment tree and back.
 
-use proveil_algebra::{E, F, base_from_i64, ext_coords, write_base};
+use proveil_algebra::{E, F, base_from_i64, ext_coords};
 use proveil_relation::layout::{Layout, Placed, TreePlan};
 use rayon::prelude::*;
 
+use crate::ProveError;
 use crate::coins::{Coins, ZERO};
-use crate::commit::{CommitError, Tree};
+use crate::commit::{CommitError, Tree, hash_cells};
+use crate::stored::StoredTree;
 
 /// Runs `f(column cell, tensor cell, length)` for every run of consecutive cells of a placed tensor.
 pub fn for_runs(placed: &Placed, mut f: impl FnMut(usize, usize, usize, usize)) {
@@ -71,35 +73,53 @@ pub fn coordinates(columns: &[Vec<E>]) -> Vec<Vec<F>> {
         .collect()
 }
 
+/// The columns of an integer tree (model, input, output) that is committed on its own, with the seed of its salts.
+fn own_columns<V: AsRef<[i64]>>(
+    layout: &Layout,
+    tree: usize,
+    values: &[V],
+    coins: Option<&Coins>,
+) -> (Vec<Vec<F>>, Option<[u8; 32]>) {
+    let mut columns = base_columns(layout, tree, values);
+    let Some((coins, plan)) = coins.zip(layout.trees.get(tree)) else { return (columns, None) };
+    let coins = bind(coins, plan, &columns);
+    randomise(&mut columns, plan, &coins, "random cells");
+    (columns, Some(coins.bytes("salts")))
+}
+
 /// Commits an integer tree (model, input, output) on its own.
 ///
 /// # Errors
 /// Those of [`Tree::commit`].
-pub fn commit_tensors(
+pub fn commit_tensors<V: AsRef<[i64]>>(
     layout: &Layout,
     tree: usize,
-    values: &[Vec<i64>],
+    values: &[V],
     log_inv_rate: usize,
     coins: Option<&Coins>,
 ) -> Result<Tree, CommitError> {
-    let mut columns = base_columns(layout, tree, values);
-    let Some((coins, plan)) = coins.zip(layout.trees.get(tree)) else {
-        return Tree::commit(columns, log_inv_rate, None);
-    };
-    let coins = bind(coins, plan, &columns);
-    randomise(&mut columns, plan, &coins, "random cells");
-    Tree::commit(columns, log_inv_rate, Some(coins.bytes("salts")))
+    let (columns, seed) = own_columns(layout, tree, values, coins);
+    Tree::commit(columns, log_inv_rate, seed)
+}
+
+/// [`commit_tensors`] with the tree that a file keeps of the same tensors and coins.
+///
+/// # Errors
+/// Those of [`Tree::adopt`].
+pub fn adopt_tensors<V: AsRef<[i64]>>(
+    layout: &Layout,
+    tree: usize,
+    values: &[V],
+    log_inv_rate: usize,
+    coins: Option<&Coins>,
+    stored: StoredTree,
+) -> Result<Tree, ProveError> {
+    let (columns, seed) = own_columns(layout, tree, values, coins);
+    Tree::adopt(columns, log_inv_rate, seed, stored)
 }
 
 /// Coins of one tree: two trees made from the same coins, or one tree with other cells, share no random cell and no
 /// salt. The difference of two columns with equal random cells would show the difference of their secrets.
 fn bind(coins: &Coins, plan: &TreePlan, columns: &[Vec<F>]) -> Coins {
-    let mut h = blake3::Hasher::new();
-    let mut bytes = Vec::new();
-    for column in columns {
-        bytes.clear();
-        column.iter().for_each(|x| write_base(*x, &mut bytes));
-        h.update(&bytes);
-    }
-    coins.derive("commitment", &[format!("{:?}", plan.kind).as_bytes(), h.finalize().as_bytes()])
+    coins.derive("commitment", &[format!("{:?}", plan.kind).as_bytes(), &hash_cells(columns)])
 }

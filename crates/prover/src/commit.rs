@@ -3,14 +3,19 @@
 //! Cell `i` of a column is the coefficient of `z^i`; row `j` of the codeword holds the columns' values at `omega^j`,
 //! `omega` the generator of the subgroup of order `2^(log_height + log_inv_rate)`.
 
-use proveil_algebra::F;
+use std::io::{self, Write};
+
+use proveil_algebra::{F, write_base};
 use proveil_protocol::codec::Writer;
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{TreeShape, label};
 use proveil_protocol::params::MAX_LOG_DOMAIN;
+use proveil_protocol::transcript::Digest;
 
+use crate::ProveError;
 use crate::codeword::{Codeword, Source};
 use crate::merkle::{Leaves, MerkleTree};
+use crate::stored::{self, Header, StoredError, StoredTree};
 
 /// Longest codeword, in bytes, that a tree made for one proof keeps: a longer one is made again when it is opened.
 const KEPT_BYTES: usize = 128 << 20;
@@ -48,9 +53,17 @@ pub struct Tree {
     columns: Vec<Vec<F>>,
     log_height: usize,
     log_inv_rate: usize,
-    /// Unless it is made again for each opening.
-    codeword: Option<Codeword>,
+    codeword: Kept,
     merkle: MerkleTree,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug)]
+enum Kept {
+    Memory(Codeword),
+    File(StoredTree),
+    /// The codeword is made again for each opening.
+    Nowhere,
 }
 
 impl Tree {
@@ -79,14 +92,7 @@ impl Tree {
         seed: Option<[u8; 32]>,
         kept_bytes: usize,
     ) -> Result<Self, CommitError> {
-        let cells = columns.first().ok_or(CommitError::Empty)?.len();
-        if let Some((column, c)) = columns.iter().enumerate().find(|(_, c)| c.len() != cells) {
-            return Err(CommitError::Ragged { column, expected: cells, got: c.len() });
-        }
-        if !cells.is_power_of_two() || cells.ilog2() as usize + log_inv_rate > MAX_LOG_DOMAIN {
-            return Err(CommitError::Domain { cells, log_inv_rate });
-        }
-        let log_height = cells.ilog2() as usize;
+        let log_height = common_height(&columns, log_inv_rate)?;
         let keep = columns.len().saturating_mul(size_of::<F>() << (log_height + log_inv_rate)) <= kept_bytes;
         let mut strips = Vec::new();
         let mut leaves = Leaves::new(log_height + log_inv_rate, columns.len(), seed);
@@ -96,8 +102,67 @@ impl Tree {
                 strips.append(made);
             }
         });
-        let codeword = keep.then(|| Codeword::new(columns.len(), strips));
+        let codeword = if keep { Kept::Memory(Codeword::new(columns.len(), strips)) } else { Kept::Nowhere };
         Ok(Self { columns, log_height, log_inv_rate, codeword, merkle: leaves.finish() })
+    }
+
+    /// The tree of columns that a file keeps: [`Self::commit`] of the same columns and seed, without encoding or hashing
+    /// the codeword.
+    ///
+    /// # Soundness
+    /// A salted tree's seed is a hash of its cells, and the nonce one of the seed, so that equal nonces mean equal cells; a
+    /// plain tree's file names the hash of its cells.
+    /// # Errors
+    /// `Commit` as [`Self::commit`]; `Stored` with `Other` when the tree is not that of the columns.
+    pub fn adopt(
+        columns: Vec<Vec<F>>,
+        log_inv_rate: usize,
+        seed: Option<[u8; 32]>,
+        stored: StoredTree,
+    ) -> Result<Self, ProveError> {
+        let log_height = common_height(&columns, log_inv_rate)?;
+        let header = &stored.header;
+        let other = |what| StoredError::Other { what };
+        let sizes = (log_height + log_inv_rate, log_inv_rate, columns.len());
+        if sizes != (header.log_leaves, header.log_inv_rate, header.width) {
+            return Err(other("the tree's size").into());
+        }
+        let merkle = stored.merkle.clone().with_seed(seed).ok_or(other("the nonce"))?;
+        if header.cells != named_cells(&merkle.commitment(), &columns) {
+            return Err(other("the hash of the cells").into());
+        }
+        let codeword = if stored.has_codeword() { Kept::File(stored) } else { Kept::Nowhere };
+        Ok(Self { columns, log_height, log_inv_rate, codeword, merkle })
+    }
+
+    /// Writes the tree as [`StoredTree::open`] reads it, with its codeword or without. A codeword that is not in memory is
+    /// made again, a band at a time.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn store(&self, with_codeword: bool, out: &mut dyn Write) -> io::Result<()> {
+        let commitment = self.commitment();
+        let header = Header {
+            log_leaves: self.log_leaves(),
+            log_inv_rate: self.log_inv_rate,
+            has_codeword: with_codeword,
+            width: self.columns.len(),
+            commitment,
+            cells: named_cells(&commitment, &self.columns),
+        };
+        stored::write_leaves(&header, &self.merkle, out)?;
+        let rows = 1 << self.log_leaves();
+        for band in stored::bands(self.columns.len()).filter(|_| with_codeword) {
+            match &self.codeword {
+                Kept::Memory(word) => stored::write_band(word.strips_of(&band), rows, out)?,
+                _ => {
+                    let mut strips = Vec::new();
+                    Source::Columns(&self.columns[band]).encode(self.log_inv_rate, |made| strips.append(made));
+                    stored::write_band(&strips, rows, out)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Root and nonce.
@@ -130,15 +195,26 @@ impl Tree {
         TreeShape { commitment: self.commitment(), width: self.columns.len() }
     }
 
-    /// Rows of the codeword.
+    /// Rows of the codeword, made again where they are not in memory.
     ///
     /// # Shapes
     /// `positions` are below `2^log_leaves`.
     #[must_use]
     pub fn rows(&self, positions: &[u64]) -> Vec<Vec<F>> {
         match &self.codeword {
-            Some(word) => positions.iter().map(|p| word.row(*p as usize)).collect(),
-            None => Source::Columns(&self.columns).rows(self.log_inv_rate, positions),
+            Kept::Memory(word) => positions.iter().map(|p| word.row(*p as usize)).collect(),
+            _ => Source::Columns(&self.columns).rows(self.log_inv_rate, positions),
+        }
+    }
+
+    /// [`Self::rows`], read from the file where there is one.
+    ///
+    /// # Errors
+    /// `Read`; `Row` when a row is not the one that was committed to.
+    pub fn read_rows(&self, positions: &[u64]) -> Result<Vec<Vec<F>>, StoredError> {
+        match &self.codeword {
+            Kept::File(file) => file.rows(positions, &self.merkle),
+            _ => Ok(self.rows(positions)),
         }
     }
 
@@ -156,8 +232,38 @@ impl Tree {
     pub fn with_rows(&self, rows: &[F], columns: Vec<Vec<F>>, seed: Option<[u8; 32]>) -> Self {
         let word = Codeword::from_rows(rows, columns.len());
         let merkle = MerkleTree::build(&word, self.log_leaves(), seed);
-        Self { columns, codeword: Some(word), merkle, ..*self }
+        Self { columns, codeword: Kept::Memory(word), merkle, ..*self }
     }
+}
+
+/// Logarithm of the height that all columns have.
+fn common_height(columns: &[Vec<F>], log_inv_rate: usize) -> Result<usize, CommitError> {
+    let cells = columns.first().ok_or(CommitError::Empty)?.len();
+    if let Some((column, c)) = columns.iter().enumerate().find(|(_, c)| c.len() != cells) {
+        return Err(CommitError::Ragged { column, expected: cells, got: c.len() });
+    }
+    if !cells.is_power_of_two() || cells.ilog2() as usize + log_inv_rate > MAX_LOG_DOMAIN {
+        return Err(CommitError::Domain { cells, log_inv_rate });
+    }
+    Ok(cells.ilog2() as usize)
+}
+
+/// What a file says of the cells: nothing beside a nonce, which says as much and no hash that a guess could be held
+/// against.
+fn named_cells(commitment: &Commitment, columns: &[Vec<F>]) -> Digest {
+    if commitment.is_plain() { hash_cells(columns) } else { [0; 32] }
+}
+
+/// Blake3 of all cells, column after column, eight bytes each.
+pub(crate) fn hash_cells(columns: &[Vec<F>]) -> Digest {
+    let mut h = blake3::Hasher::new();
+    let mut bytes = Vec::new();
+    for column in columns {
+        bytes.clear();
+        column.iter().for_each(|x| write_base(*x, &mut bytes));
+        h.update(&bytes);
+    }
+    *h.finalize().as_bytes()
 }
 
 #[cfg(test)]
@@ -170,7 +276,7 @@ mod tests {
         let columns: Vec<Vec<F>> = (0..13).map(|c| (0..64).map(|i| F::from_u64(i * i + 10 * c)).collect()).collect();
         let kept = Tree::commit(columns.clone(), 2, Some([1; 32])).unwrap();
         let forgotten = Tree::commit_keeping(columns, 2, Some([1; 32]), 0).unwrap();
-        assert!(kept.codeword.is_some() && forgotten.codeword.is_none());
+        assert!(matches!((&kept.codeword, &forgotten.codeword), (Kept::Memory(_), Kept::Nowhere)));
         assert_eq!(kept.commitment(), forgotten.commitment());
         assert_eq!(kept.rows(&[0, 9, 255]), forgotten.rows(&[0, 9, 255]));
     }

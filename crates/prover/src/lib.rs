@@ -9,6 +9,7 @@ mod codeword;
 pub mod coins;
 pub mod columns;
 pub mod commit;
+mod committed;
 mod grind;
 mod limbs;
 pub mod lookups;
@@ -24,12 +25,12 @@ pub mod registration;
 #[cfg(test)]
 mod sample;
 mod stages;
+pub mod stored;
 pub mod talk;
 mod threads;
 mod witness;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing};
 use proveil_protocol::channel::{Channel, ProofError};
@@ -40,20 +41,22 @@ use proveil_protocol::transcript::Transcript;
 use proveil_relation::claims::{self, AddressWeights, Point, PublicCells};
 use proveil_relation::decl::Home;
 use proveil_relation::key::{IoValue, IoVisibility, Statement};
-use proveil_relation::layout::{Layout, TreeKind};
+use proveil_relation::layout::TreeKind;
 use proveil_verifier::phases::{self, label};
 use proveil_verifier::{PreparedKey, PublicValues, StatementError, begin, tree_coefficients};
 use rayon::prelude::*;
 
 use coins::Coins;
-use columns::{base_columns, commit_tensors, coordinates, ext_columns, randomise};
+use columns::{base_columns, coordinates, ext_columns, randomise};
 use commit::{CommitError, Tree};
 use lookups::{Fractions, Values};
 use products::Cells;
 use stages::{part, stage};
+use stored::StoredError;
 use talk::{Cheat, Talk};
 use witness::{cells_of, check_witness};
 
+pub use committed::{Committed, adopt_model, commit_io, commit_model};
 pub use stages::STAGES;
 pub use threads::Threads;
 pub use witness::Witness;
@@ -104,6 +107,9 @@ pub enum ProveError {
     /// Columns cannot be committed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// A stored tree cannot be used.
+    #[error("tree file: {0}; make it again with `proveil encode`, or remove it")]
+    Stored(#[from] StoredError),
     /// The opening cannot be run.
     #[error(transparent)]
     Opening(#[from] OpeningError),
@@ -115,28 +121,13 @@ pub enum ProveError {
     OwnCheck(#[from] ProofError),
 }
 
-/// A tensor group committed outside a proof, with everything needed to open it.
-#[derive(Clone, Debug)]
-pub struct Committed {
-    /// The tree.
-    pub tree: Tree,
-    /// Cells by relation tensor where the tree is a model's: witnesses need not repeat them.
-    pub tensors: Arc<Vec<Vec<i64>>>,
-}
-
-impl Committed {
-    /// Root and nonce.
-    #[must_use]
-    pub fn commitment(&self) -> Commitment {
-        self.tree.commitment()
-    }
-}
-
 /// What goes into a proof besides key and witness.
 #[derive(Clone, Default)]
 pub struct Inputs<'a> {
     /// The model's commitment, if the relation has model tensors.
     pub model: Option<&'a Committed>,
+    /// Cells by relation tensor of the model's tensors, where the witness does not repeat them.
+    pub tensors: Vec<&'a [i64]>,
     /// Commitments of inputs that the key says are committed, by input.
     pub inputs: Vec<Option<&'a Committed>>,
     /// Commitments of outputs that the key says are committed, by output.
@@ -190,40 +181,6 @@ pub struct Proof {
     pub leaves: Vec<Leaf>,
     /// Seconds by stage, in order.
     pub stages: Vec<(&'static str, f64)>,
-}
-
-/// Commits the model tensors of a layout.
-///
-/// # Errors
-/// `Commit`.
-pub fn commit_model(
-    layout: &Layout,
-    tensors: &[Vec<i64>],
-    log_inv_rate: usize,
-    coins: &Coins,
-) -> Result<Option<Committed>, ProveError> {
-    let Some(tree) = layout.trees.iter().position(|t| t.kind == TreeKind::Model) else { return Ok(None) };
-    let hidden = layout.trees[tree].top.is_some();
-    let tree = commit_tensors(layout, tree, tensors, log_inv_rate, hidden.then_some(coins))?;
-    Ok(Some(Committed { tree, tensors: Arc::new(tensors.to_vec()) }))
-}
-
-/// Commits one input or output on its own.
-///
-/// # Errors
-/// `Commit`; `MissingCommitment` when the layout has no such tree.
-pub fn commit_io(
-    layout: &Layout,
-    kind: TreeKind,
-    tensors: &[Vec<i64>],
-    log_inv_rate: usize,
-    coins: &Coins,
-) -> Result<Committed, ProveError> {
-    let Some(tree) = layout.trees.iter().position(|t| t.kind == kind) else {
-        return Err(ProveError::MissingCommitment { what: format!("{kind:?}") });
-    };
-    let tree = commit_tensors(layout, tree, tensors, log_inv_rate, Some(coins))?;
-    Ok(Committed { tree, tensors: Arc::default() })
 }
 
 /// Proves that the witness satisfies the relation of `key`.

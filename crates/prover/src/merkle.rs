@@ -4,7 +4,7 @@
 
 use proveil_algebra::{F, canonical, write_base};
 use proveil_protocol::codec::Writer;
-use proveil_protocol::merkle::{Commitment, LEAF_TAIL_BYTES, NODE_KEY, SALT_BYTES, hash_node, leaf_key};
+use proveil_protocol::merkle::{Commitment, LEAF_TAIL_BYTES, NODE_KEY, SALT_BYTES, hash_leaf, hash_node, leaf_key};
 use proveil_protocol::transcript::Digest;
 use rayon::prelude::*;
 
@@ -67,11 +67,11 @@ impl Leaves {
     /// Begins `2^log_leaves` leaves over rows of `width` elements; salted if there is a seed.
     pub fn new(log_leaves: usize, width: usize, seed: Option<Digest>) -> Self {
         let count = 1usize << log_leaves;
-        let nonce = seed.map_or([0; 32], |s| *blake3::keyed_hash(&s, b"nonce").as_bytes());
-        let key = leaf_key(&nonce);
+        let salts = Salts::new(seed);
+        let key = leaf_key(&salts.nonce);
         let begin = |_| Hasher::keyed(&key, 8 * width + LEAF_TAIL_BYTES);
         let groups = (0..count.div_ceil(LANES)).into_par_iter().with_min_len(64).map(begin).collect();
-        Self { count, width, salts: Salts { nonce, seed }, groups }
+        Self { count, width, salts, groups }
     }
 
     /// Takes in strips of the rows, the next columns of each row after row.
@@ -137,6 +137,10 @@ fn block(rows: &[F], width: usize) -> Block {
 }
 
 impl Salts {
+    fn new(seed: Option<Digest>) -> Self {
+        Self { nonce: seed.map_or([0; 32], |s| *blake3::keyed_hash(&s, b"nonce").as_bytes()), seed }
+    }
+
     /// Ends the leaves of task `task`: for each group, `last` is the last block of its rows, of which `width` elements
     /// are taken.
     fn end(&self, task: usize, hashers: &mut [Hasher], last: impl Fn(usize) -> Block, width: usize) {
@@ -199,6 +203,42 @@ impl MerkleTree {
             top[i] = hash_node(&top[2 * i], &top[2 * i + 1]);
         }
         Self { log_leaves, layers, top, salts }
+    }
+
+    /// The tree above leaves that are kept elsewhere; it has no salts until [`Self::with_seed`] gives them.
+    ///
+    /// # Shapes
+    /// The number of leaves is a power of two.
+    pub fn above_leaves(leaves: &[Digest], nonce: Digest) -> Self {
+        let group = |leaves: &[Digest]| {
+            let mut out = [[0; LANES]; 8];
+            for (lane, leaf) in leaves.iter().enumerate() {
+                let words = leaf.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w));
+                out.iter_mut().zip(words).for_each(|(o, w)| o[lane] = w);
+            }
+            out
+        };
+        let groups = leaves.par_chunks(LANES).with_min_len(64).map(group).collect();
+        Self::above(groups, leaves.len().ilog2() as usize, Salts { nonce, seed: None })
+    }
+
+    /// The same tree with its salts, if they are those of its nonce.
+    pub fn with_seed(mut self, seed: Option<Digest>) -> Option<Self> {
+        let nonce = self.salts.nonce;
+        self.salts = Salts::new(seed);
+        (self.salts.nonce == nonce).then_some(self)
+    }
+
+    /// Leaf `i`.
+    pub fn leaf(&self, i: usize) -> Digest {
+        self.node((1 << self.log_leaves) + i)
+    }
+
+    /// Whether a row has the leaf of its number.
+    pub fn is_row(&self, index: u64, row: &[F]) -> bool {
+        let mut bytes = Vec::with_capacity(8 * row.len());
+        row.iter().for_each(|x| write_base(*x, &mut bytes));
+        hash_leaf(&leaf_key(&self.salts.nonce), index, &self.salts.one(index), &bytes) == self.leaf(index as usize)
     }
 
     /// Node `i`, numbered as in the top: leaf `j` is node `2^log_leaves + j`.
@@ -264,7 +304,7 @@ mod tests {
     use super::*;
     use proveil_algebra::PrimeCharacteristicRing;
     use proveil_protocol::codec::Reader;
-    use proveil_protocol::merkle::{hash_leaf, read_rows};
+    use proveil_protocol::merkle::read_rows;
 
     fn rows(log_leaves: usize) -> Codeword {
         let rows: Vec<F> = (0..3u64 << log_leaves).map(|i| F::from_u64(i * i + 1)).collect();

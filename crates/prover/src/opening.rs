@@ -9,12 +9,14 @@ use proveil_protocol::opening::{OpeningError, absorb_statement, check_shape, lab
 use proveil_protocol::params::{Level, Params, Queries, Schedule};
 use proveil_protocol::transcript::Transcript;
 
+use crate::ProveError;
 use crate::codeword::{Codeword, Source};
 use crate::commit::Tree;
 use crate::grind::grind;
 use crate::merkle::MerkleTree;
 use crate::packed;
 use crate::stages::part;
+use crate::stored::StoredError;
 
 mod kernel;
 #[cfg(test)]
@@ -28,7 +30,7 @@ mod tests;
 /// # Transcript
 /// As the verifier's; the messages go to `w`.
 /// # Errors
-/// `Params` and `Shape` for arguments that do not fit together.
+/// `Opening` with `Params` and `Shape` for arguments that do not fit together; `Stored` when rows cannot be read.
 pub fn prove(
     t: &mut Transcript,
     w: &mut Writer,
@@ -37,7 +39,7 @@ pub fn prove(
     trees: &[&Tree],
     coeffs: &[E],
     tau: &[E],
-) -> Result<E, OpeningError> {
+) -> Result<E, ProveError> {
     let widths = trees.iter().map(|x| x.columns().len());
     let schedule = check_shape(params, log_height, widths, coeffs.len(), tau.len())?;
     for tree in trees {
@@ -47,7 +49,7 @@ pub fn prove(
     absorb_statement(t, params, log_height, &shapes, coeffs, tau);
     let columns: Vec<&[F]> = trees.iter().flat_map(|x| x.columns()).map(Vec::as_slice).collect();
     let table = part!("combine", kernel::combine(&columns, coeffs, 1 << log_height));
-    Ok(part!("folds", prove_polynomial(&mut Session { t, w }, &schedule, trees, coeffs, table, tau)))
+    Ok(part!("folds", prove_polynomial(&mut Session { t, w }, &schedule, trees, coeffs, table, tau))?)
 }
 
 fn check_tree(tree: &Tree, log_height: usize, log_leaves: usize) -> Result<(), OpeningError> {
@@ -78,17 +80,17 @@ fn prove_polynomial(
     coeffs: &[E],
     table: Vec<E>,
     tau: &[E],
-) -> E {
+) -> Result<E, StoredError> {
     let weight = eq_table(tau);
     let value = packed::dot(&weight, &table);
     let Some(first) = schedule.levels.first() else {
         s.polynomial(&table);
-        s.query_trees(&schedule.rows, trees, coeffs);
-        return value;
+        s.query_trees(&schedule.rows, trees, coeffs)?;
+        return Ok(value);
     };
     let mut committed = s.commit(first, &table);
     s.elements(label::CLAIM, &[value]);
-    let points = s.query_trees(&schedule.rows, trees, coeffs);
+    let points = s.query_trees(&schedule.rows, trees, coeffs)?;
     let mut running = Running { table, weight };
     running.batch(s, &committed, &points);
     for (index, level) in schedule.levels.iter().enumerate() {
@@ -106,7 +108,7 @@ fn prove_polynomial(
             }
         }
     }
-    value
+    Ok(value)
 }
 
 /// A committed polynomial with the equality table of its out-of-domain point.
@@ -150,12 +152,12 @@ impl Session<'_> {
         self.t.positions(label, queries.log_leaves, queries.count)
     }
 
-    fn query_trees(&mut self, queries: &Queries, trees: &[&Tree], coeffs: &[E]) -> Vec<F> {
+    fn query_trees(&mut self, queries: &Queries, trees: &[&Tree], coeffs: &[E]) -> Result<Vec<F>, StoredError> {
         let positions = self.positions(queries, label::ROWS);
         let mut values = vec![E::ZERO; positions.len()];
         let mut rest = coeffs;
         for tree in trees {
-            let rows = tree.rows(&positions);
+            let rows = tree.read_rows(&positions)?;
             tree.open(&positions, &rows, self.w);
             let (own, others) = rest.split_at(tree.columns().len());
             for (value, row) in values.iter_mut().zip(&rows) {
@@ -163,7 +165,7 @@ impl Session<'_> {
             }
             rest = others;
         }
-        self.finish_query(queries, &positions, &values)
+        Ok(self.finish_query(queries, &positions, &values))
     }
 
     fn query_level(&mut self, level: &Level, committed: &Committed, challenges: &[E]) -> Vec<F> {

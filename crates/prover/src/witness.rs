@@ -7,8 +7,8 @@ use crate::{Inputs, ProveError};
 /// A witness: cells of every tensor of the relation and every look-up's tuple values.
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
-    /// Row-major cells by relation tensor; empty for public constants, and for model tensors that the model's
-    /// commitment holds.
+    /// Row-major cells by relation tensor; empty for public constants, and for model tensors that
+    /// [`Inputs`] has.
     pub tensors: Vec<Vec<i64>>,
     /// `[look-up][tuple column][cell]`.
     pub tuples: Vec<Vec<Vec<i64>>>,
@@ -18,13 +18,10 @@ pub struct Witness {
     pub outputs: Vec<Vec<i64>>,
 }
 
-/// Cells of a tensor: the witness's own, or those in the model's commitment.
+/// Cells of a tensor: the witness's own, or those given with the model.
 pub(crate) fn cells_of<'a>(w: &'a Witness, inputs: &Inputs<'a>, home: &Home, tensor: usize) -> &'a [i64] {
     let own = w.tensors.get(tensor).map_or(&[][..], Vec::as_slice);
-    match inputs.model {
-        Some(model) if own.is_empty() && *home == Home::Model => model.tensors.get(tensor).map_or(own, Vec::as_slice),
-        _ => own,
-    }
+    if own.is_empty() && *home == Home::Model { inputs.tensors.get(tensor).copied().unwrap_or(own) } else { own }
 }
 
 /// Whether a witness has the shapes of a relation.

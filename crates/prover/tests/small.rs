@@ -146,6 +146,7 @@ fn accepts_every_visibility() {
                     let (ci, co) = (io(TreeKind::Input(0)), io(TreeKind::Output(0)));
                     let inputs = Inputs {
                         model: model_tree.as_ref(),
+                        tensors: Vec::new(),
                         inputs: vec![ci.as_ref()],
                         outputs: vec![co.as_ref()],
                         context: vec![],

@@ -331,6 +331,7 @@ fn accepts_only_the_pads_of_this_proof() {
     let coins = proveil_prover::coins::Coins::from_seed([77; 32], &[]);
     let inputs = proveil_prover::Inputs {
         model: s.model.as_ref(),
+        tensors: Vec::new(),
         inputs: vec![None],
         outputs: vec![None],
         context: b"test".to_vec(),

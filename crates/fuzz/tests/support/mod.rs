@@ -86,7 +86,13 @@ pub fn subject(zero_knowledge: bool, input: IoVisibility) -> Subject {
     let commitment = model.as_ref().map(|m| m.commitment());
     let key = VerifyingKey { params, geometry, visibility, relation, model: commitment, meta: b"{}".to_vec() };
     let key = PreparedKey::new(key);
-    let inputs = Inputs { model: model.as_ref(), inputs: vec![None], outputs: vec![None], context: b"fuzz".to_vec() };
+    let inputs = Inputs {
+        model: model.as_ref(),
+        tensors: Vec::new(),
+        inputs: vec![None],
+        outputs: vec![None],
+        context: b"fuzz".to_vec(),
+    };
     let made = prove(&key, &w, &inputs).expect("an honest witness");
     Subject { key, statement: made.statement, proof: made.bytes }
 }

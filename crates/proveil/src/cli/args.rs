@@ -12,8 +12,10 @@ use proveil_relation::key::{IoVisibility, ModelVisibility};
 
 use super::failure::Failure;
 
+mod encode;
 mod export;
 
+pub use encode::{EncodeArgs, TreeArg};
 pub use export::{CalldataArgs, ExportArgs, ExportWhat, SolidityArgs};
 
 /// Proofs that a published result is what a committed machine-learning model computes.
@@ -52,6 +54,8 @@ pub enum Command {
     Compile(CompileArgs),
     /// Predict time, memory and sizes of proofs of an ONNX model on this machine.
     Estimate(EstimateArgs),
+    /// Make the tree file of a package again: the encoded model, which proofs then need not make.
+    Encode(EncodeArgs),
     /// Commit to an input before proving.
     Commit(CommitArgs),
     /// Check a commitment file against data.
@@ -232,6 +236,11 @@ pub struct CompileArgs {
     /// Make keys with a development set-up, under which anybody can forge proofs.
     #[arg(long)]
     pub insecure_set_up: bool,
+    /// What the tree file beside the package keeps of the encoded model: codeword (proofs start at once), leaves (a small
+    /// file; each proof encodes the model) or none. Proofs for contracts do not need it: none when absent with --backend
+    /// succinct, codeword otherwise.
+    #[arg(long)]
+    pub tree: Option<TreeArg>,
     /// Typical inputs: an archive of cases or one input file.
     #[arg(long)]
     pub samples: Option<PathBuf>,

@@ -5,8 +5,9 @@ use std::path::Path;
 use proveil::budget::{FileStore, folder};
 use proveil::commitment::PublicCommitment;
 use proveil::io::{InputFile, input_specs, read_limited, write_atomic};
-use proveil::{CommitmentFile, Engine, Error, Meta, Package};
+use proveil::{CommitmentFile, Engine, Error, Meta, Package, tree};
 use proveil_protocol::merkle::Commitment;
+use proveil_prover::ProveError;
 use proveil_prover::budget::open as open_budget;
 use proveil_relation::layout::TreeKind;
 use serde_json::json;
@@ -28,11 +29,17 @@ pub fn load(path: &Path) -> Result<Engine, Failure> {
     prepare(read_package(path)?, path)
 }
 
-/// Prepares a package of a file.
+/// Prepares a package of a file, with the tree file beside it if there is one.
 pub fn prepare(package: Package, path: &Path) -> Result<Engine, Failure> {
     // A package that contradicts itself is a bad file.
-    let bad = |e: Error| Failure { code: BAD_FILE, ..Failure::from(e).at(path) };
-    Engine::load(package).map_err(bad)
+    let bad = |path: &Path, e: Error| Failure { code: BAD_FILE, ..Failure::from(e).at(path) };
+    match tree::open(path).map_err(|e| bad(&tree::beside(path), e))? {
+        None => Engine::load(package).map_err(|e| bad(path, e)),
+        Some(stored) => Engine::load_stored(package, stored).map_err(|e| match e {
+            Error::Prove(ProveError::Stored(_)) => bad(&tree::beside(path), e),
+            e => bad(path, e),
+        }),
+    }
 }
 
 /// Reads the integers of one input file.

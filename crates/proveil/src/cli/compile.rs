@@ -6,14 +6,15 @@ use std::time::Instant;
 use proveil::budget::{FileStore, folder};
 use proveil::io::{InputFile, read_cases, read_limited, write_atomic};
 use proveil::succinct::{self, BITS, SetUp};
-use proveil::{CompileOptions, Engine, compile_onnx};
+use proveil::{CompileOptions, Engine, compile_onnx, tree};
 use proveil_frontend::{LayerError, Options, Report, Tensor};
 use proveil_graph::Stats;
 use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
-use super::args::{Backend, Building, CompileArgs};
+use super::args::{Backend, Building, CompileArgs, TreeArg};
 use super::contract::{label, name_set_up, require_secure, set_up};
+use super::encode;
 use super::failure::{BAD_FILE, Failure};
 use super::plot;
 use super::ui::{Ui, seconds, size};
@@ -51,6 +52,8 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
     let stats = Stats::of(&compiled.package.graph);
     let engine = Engine::with_model(compiled.package, compiled.model)?;
     let bits = proveil::security::proven_bits(&engine.key).map_err(proveil::Error::from)?;
+    // A tree file of an earlier package would be refused.
+    tree::remove(&a.output)?;
     write_atomic(&a.output, &bytes, true)?;
     // A package without a count cannot prove, so a crash between the two is safe.
     engine.open_budget(&FileStore::new(folder(&a.output)).map_err(proveil::Error::from)?)?;
@@ -61,10 +64,17 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
         a.short_key.iter().try_for_each(|path| write_atomic(path, &short.to_bytes(), false))?;
         a.full_key.iter().try_for_each(|path| write_atomic(path, &full.to_bytes(), false))?;
     }
+    let own = if a.backend == Backend::Succinct { TreeArg::None } else { TreeArg::Codeword };
+    let (mut tree_text, mut tree_value) = (String::new(), json!({}));
+    if let Some(keep) = a.tree.unwrap_or(own).keep() {
+        ui.stage("tree");
+        encode::write(&a.output, &engine, keep, &mut tree_text, &mut tree_value)?;
+    }
     let took = start.elapsed().as_secs_f64();
     let id = proveil::proof::hex(&engine.key.digest);
     let mut text = format!("model id         {id}\n");
     text += &format!("package          {} ({}; keep it secret)\n", a.output.display(), size(bytes.len()));
+    text += &tree_text;
     if let Some(vk) = &a.vk {
         text += &format!("verifying key    {} ({})\n", vk.display(), size(key.len()));
     }
@@ -81,6 +91,9 @@ pub fn run(a: &CompileArgs, ui: &Ui) -> Result<(), Failure> {
         "params": stats.params, "macs": stats.macs, "lookups": stats.lookups, "security_bits": bits,
         "compile_s": took, "accuracy": accuracy_json(&compiled.report),
     });
+    if let (Value::Object(value), Value::Object(tree)) = (&mut value, tree_value) {
+        value.extend(tree);
+    }
     if let Some((short, _)) = &keys {
         let (id, bytes) = (proveil::proof::hex(&short.short.id()), short.short.to_bytes().len());
         text += &format!("for contracts    model id {id}, short key {}, {}\n", size(bytes), label());

@@ -52,7 +52,7 @@ impl From<Error> for Failure {
             Error::ContractRegistration(_) | Error::VerifyShort(_) | Error::InsecureSetUp | Error::NoContractKeys => {
                 NOT_ACCEPTED
             }
-            Error::SetUp(_) => BAD_FILE,
+            Error::SetUp(_) | Error::Prove(proveil_prover::ProveError::Stored(_)) => BAD_FILE,
             Error::Verify(_) | Error::Registration(_) | Error::Refresh(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
             Error::Budget(BudgetError::Exhausted { .. }) => NOT_ACCEPTED,
             Error::Renew(RenewError::Budget(BudgetError::Exhausted { .. }) | RenewError::Key(_)) => NOT_ACCEPTED,

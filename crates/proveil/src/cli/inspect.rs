@@ -1,5 +1,9 @@
 //! `inspect`: what a file is and what is in it.
 
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::Path;
+
 use proveil::budget::{FileStore, folder};
 use proveil::commitment::{COMMITMENT_MAGIC, CURVE_COMMITMENT_MAGIC};
 use proveil::io::{read_limited, write_atomic};
@@ -9,6 +13,7 @@ use proveil::proof::{PROOF_MAGIC, SUCCINCT_PROOF_MAGIC, hex};
 use proveil::refresh::REFRESH_MAGIC;
 use proveil::registration::REGISTRATION_MAGIC;
 use proveil::succinct::{FULL_KEY_MAGIC, FullKey, KeyFile, SHORT_KEY_MAGIC};
+use proveil::tree::{StoredTree, TREE_MAGIC};
 use proveil::{Backend, CommitmentFile, Error, Meta, Package, ProofFile, RefreshFile, RegistrationFile};
 use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{Store, Use};
@@ -26,6 +31,12 @@ use super::verify::described;
 
 /// Runs the command.
 pub fn run(a: &InspectArgs, ui: &Ui) -> Result<(), Failure> {
+    if a.graph.is_none()
+        && let Some((text, value)) = describe_tree(&a.file)?
+    {
+        ui.result(&text, &value);
+        return Ok(());
+    }
     let bytes = read_limited(&a.file, FILE_LIMIT)?;
     let at = |e: Error| Failure::from(e).at(&a.file);
     let magic = bytes.get(..8).unwrap_or_default();
@@ -62,7 +73,7 @@ pub fn run(a: &InspectArgs, ui: &Ui) -> Result<(), Failure> {
     } else if magic == REGISTRATION_MAGIC {
         describe_registration(&RegistrationFile::from_bytes(&bytes).map_err(at)?).map_err(at)?
     } else {
-        let message = "not a package, key, proof, commitment, refresh, registration or set-up of this version";
+        let message = "not a package, key, proof, commitment, refresh, registration, tree or set-up of this version";
         return Err(Failure::new(BAD_FILE, message).at(&a.file));
     };
     text = format!("size             {}\n{text}", size(bytes.len()));
@@ -70,6 +81,35 @@ pub fn run(a: &InspectArgs, ui: &Ui) -> Result<(), Failure> {
     value["bytes"] = json!(bytes.len());
     ui.result(&text, &value);
     Ok(())
+}
+
+/// A tree file, of which no more is read than header and leaves.
+fn describe_tree(path: &Path) -> Result<Option<(String, Value)>, Failure> {
+    let bad = |e: String| Failure::new(BAD_FILE, e).at(path);
+    let mut magic = Vec::new();
+    // A pipe is none, and cannot be read twice.
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let read =
+        |mut file: File| file.by_ref().take(8).read_to_end(&mut magic).and_then(|_| file.rewind().map(|()| file));
+    let file = File::open(path).and_then(read).map_err(|e| bad(e.to_string()))?;
+    if magic != TREE_MAGIC {
+        return Ok(None);
+    }
+    let length = file.metadata().map_err(|e| bad(e.to_string()))?.len();
+    let tree = StoredTree::open(file).map_err(|e| bad(e.to_string()))?;
+    let (root, codeword) = (hex(&tree.commitment().root), tree.has_codeword());
+    let (rows, width) = (1u64 << tree.log_leaves(), tree.width());
+    let text = format!(
+        "size             {}\nkind             tree of a model (secret)\nmodel commitment root {root}\nrows             {rows}          of {width} cells, codeword {codeword}\n",
+        size(length as usize)
+    );
+    let value = json!({
+        "kind": "tree of a model (secret)", "root": root, "codeword": codeword, "rows": rows, "width": width,
+        "bytes": length,
+    });
+    Ok(Some((text, value)))
 }
 
 fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value), Failure> {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use proveil::budget::{FileStore, folder};
 use proveil::io::write_atomic;
-use proveil::{Engine, Error};
+use proveil::{Engine, Error, tree};
 use serde_json::json;
 
 use super::args::RefreshArgs;
@@ -28,11 +28,17 @@ pub fn run(a: &RefreshArgs, ui: &Ui) -> Result<(), Failure> {
     ui.stage("verify");
     proveil_verifier::refresh::verify(&engine.key, &file.epoch, &file.proof).map_err(Error::from)?;
     let renewed = package.to_bytes();
-    Engine::load(package)?;
+    let engine = Engine::load(package)?;
     // The refresh first: a package in a new epoch is worth nothing without it.
     let bytes = file.to_bytes();
     write_atomic(&a.output, &bytes, false)?;
+    // The tree file is of the old commitment: without one, the package proves too.
+    let keep = tree::kept(&a.package);
+    tree::remove(&a.package)?;
     write_atomic(&a.package, &renewed, true)?;
+    if let Some(keep) = keep {
+        tree::write(&a.package, &engine, keep)?;
+    }
     let number = file.epoch.number;
     let text = format!(
         "refresh          {} ({}), number {number}\npackage          {} proves under it from now on\nproved in        {}\n",

@@ -34,10 +34,24 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, IoError> {
 /// # Errors
 /// `Write`; the temporary file is removed then.
 pub fn write_atomic(path: &Path, bytes: &[u8], secret: bool) -> Result<(), IoError> {
+    write_atomic_with(path, secret, |file| file.write_all(bytes))
+}
+
+/// [`write_atomic`] of what `content` writes.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_with(
+    path: &Path,
+    secret: bool,
+    content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), IoError> {
     let write = |source| IoError::Write { path: path.into(), source };
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
-    file.write_all(bytes).map_err(write)?;
+    let mut buffer = std::io::BufWriter::with_capacity(1 << 20, file.as_file_mut());
+    content(&mut buffer).and_then(|()| buffer.flush()).map_err(write)?;
+    drop(buffer);
     #[cfg(unix)]
     if !secret {
         use std::os::unix::fs::PermissionsExt;

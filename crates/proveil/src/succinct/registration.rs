@@ -50,7 +50,8 @@ impl Engine {
         let values = proveil_graph::run_fast(&p.graph, &p.params, &inputs)?;
         let w = plan.witness(&p.graph, &values)?;
         let weights = model_tensors(&p.graph, &relation, &p.params);
-        let tensors = w.tensors.into_iter().zip(weights).map(|(a, b)| if b.is_empty() { a } else { b }).collect();
+        let tensors =
+            w.tensors.into_iter().zip(weights).map(|(a, b)| if b.is_empty() { a } else { b.to_vec() }).collect();
         let witness = Witness { tensors, tuples: w.tuples, tables: w.tables, outputs: w.outputs };
         let meta = description(&Meta::from_bytes(&self.key.inner.key.meta)?);
         let (key, proof) = on_workers(|| {

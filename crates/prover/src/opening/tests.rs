@@ -6,6 +6,8 @@ use proveil_protocol::opening::{OpeningError, TreeShape, absorb_statement, label
 use proveil_protocol::params::Params;
 use proveil_protocol::transcript::{Drawn, Transcript};
 
+use crate::ProveError;
+
 use super::{Running, Session, kernel, prove, prove_polynomial};
 use crate::codeword::Source;
 use crate::commit::Tree;
@@ -302,7 +304,7 @@ fn rejects_a_root_of_another_polynomial() {
         let committed = s.commit(&level, committed_table);
         let mut running = Running { table: case.table(), weight: eq_table(&case.tau) };
         s.elements(label::CLAIM, &[eval_mle(&running.table, &case.tau)]);
-        let points = s.query_trees(&schedule.rows, &[&case.trees[0]], &case.coeffs);
+        let points = s.query_trees(&schedule.rows, &[&case.trees[0]], &case.coeffs).unwrap();
         running.batch(&mut s, &committed, &points);
         let challenges = running.fold(&mut s, level.folds);
         s.polynomial(&running.table);
@@ -320,8 +322,17 @@ fn rejects_a_root_of_another_polynomial() {
 fn rejects_arguments_that_do_not_fit() {
     let case = Case::new(quick(), 5, &[3]);
     let trees: Vec<&Tree> = case.trees.iter().collect();
-    let run = |params: &Params, log_height: usize, coeffs: &[E], tau: &[E]| {
-        prove(&mut Transcript::new("t"), &mut Writer::new(), params, log_height, &trees, coeffs, tau).unwrap_err()
+    let run = |params: &Params, log_height: usize, coeffs: &[E], tau: &[E]| match prove(
+        &mut Transcript::new("t"),
+        &mut Writer::new(),
+        params,
+        log_height,
+        &trees,
+        coeffs,
+        tau,
+    ) {
+        Err(ProveError::Opening(error)) => error,
+        other => panic!("{other:?}"),
     };
     let params = &case.params;
     assert!(matches!(run(params, 5, &case.coeffs[1..], &case.tau), OpeningError::Shape { expected: 3, got: 2, .. }));

@@ -273,6 +273,7 @@ impl Setup {
     ) -> Result<Proof, ProveError> {
         let inputs = Inputs {
             model: self.model.as_ref(),
+            tensors: Vec::new(),
             inputs: self.inputs.iter().map(Option::as_ref).collect(),
             outputs: self.outputs.iter().map(Option::as_ref).collect(),
             context: b"test".to_vec(),

@@ -225,6 +225,7 @@ impl World {
     pub fn inputs(&self) -> Inputs<'_> {
         Inputs {
             model: self.model.as_ref(),
+            tensors: Vec::new(),
             inputs: vec![self.input.as_ref()],
             outputs: vec![self.output.as_ref()],
             context: vec![],

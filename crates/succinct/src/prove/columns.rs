@@ -69,11 +69,11 @@ fn bind(coins: &Coins, kind: TreeKind, cells: &[i64]) -> Coins {
     coins.derive("commitment", &[format!("{kind:?}").as_bytes(), h.finalize().as_bytes()])
 }
 
-fn commit_tree(
+fn commit_tree<V: AsRef<[i64]>>(
     layout: &Layout,
     srs: &Srs,
     kind: TreeKind,
-    tensors: &[Vec<i64>],
+    tensors: &[V],
     coins: Option<&Coins>,
 ) -> Result<Option<Committed>, ProveError> {
     let Some(tree) = layout.trees.iter().position(|t| t.kind == kind) else { return Ok(None) };
@@ -95,11 +95,11 @@ fn layout_of(relation: &Relation, visibility: &Visibility) -> Layout {
 ///
 /// # Errors
 /// `Srs`, `Columns`.
-pub fn commit_model(
+pub fn commit_model<V: AsRef<[i64]>>(
     relation: &Relation,
     visibility: &Visibility,
     srs: &Srs,
-    tensors: &[Vec<i64>],
+    tensors: &[V],
     coins: &Coins,
 ) -> Result<Option<Committed>, ProveError> {
     let hidden = visibility.model_hidden().then_some(coins);
