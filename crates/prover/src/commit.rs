@@ -4,6 +4,7 @@
 //! `omega` the generator of the subgroup of order `2^(log_height + log_inv_rate)`.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use proveil_algebra::{F, write_base};
 use proveil_protocol::codec::Writer;
@@ -15,7 +16,7 @@ use proveil_protocol::transcript::Digest;
 use crate::ProveError;
 use crate::codeword::{Codeword, Source};
 use crate::merkle::{Leaves, MerkleTree};
-use crate::stored::{self, Header, StoredError, StoredTree};
+use crate::stored::{self, Header, StoredError, StoredRows, StoredTree};
 
 /// Longest codeword, in bytes, that a tree made for one proof keeps: a longer one is made again when it is opened.
 const KEPT_BYTES: usize = 128 << 20;
@@ -61,7 +62,7 @@ pub struct Tree {
 #[derive(Clone, Debug)]
 enum Kept {
     Memory(Codeword),
-    File(StoredTree),
+    File(Arc<StoredRows>),
     /// The codeword is made again for each opening.
     Nowhere,
 }
@@ -121,17 +122,17 @@ impl Tree {
         stored: StoredTree,
     ) -> Result<Self, ProveError> {
         let log_height = common_height(&columns, log_inv_rate)?;
-        let header = &stored.header;
+        let header = &stored.rows.header;
         let other = |what| StoredError::Other { what };
         let sizes = (log_height + log_inv_rate, log_inv_rate, columns.len());
         if sizes != (header.log_leaves, header.log_inv_rate, header.width) {
             return Err(other("the tree's size").into());
         }
-        let merkle = stored.merkle.clone().with_seed(seed).ok_or(other("the nonce"))?;
+        let merkle = stored.merkle.with_seed(seed).ok_or(other("the nonce"))?;
         if header.cells != named_cells(&merkle.commitment(), &columns) {
             return Err(other("the hash of the cells").into());
         }
-        let codeword = if stored.has_codeword() { Kept::File(stored) } else { Kept::Nowhere };
+        let codeword = if header.has_codeword { Kept::File(stored.rows) } else { Kept::Nowhere };
         Ok(Self { columns, log_height, log_inv_rate, codeword, merkle })
     }
 
@@ -213,7 +214,7 @@ impl Tree {
     /// `Read`; `Row` when a row is not the one that was committed to.
     pub fn read_rows(&self, positions: &[u64]) -> Result<Vec<Vec<F>>, StoredError> {
         match &self.codeword {
-            Kept::File(file) => file.rows(positions, &self.merkle),
+            Kept::File(file) => file.read(positions, &self.merkle),
             _ => Ok(self.rows(positions)),
         }
     }

@@ -145,9 +145,15 @@ pub(crate) fn bands(width: usize) -> impl Iterator<Item = Range<usize>> {
 /// A tree in a file, whose leaves are read and have its root.
 #[derive(Clone, Debug)]
 pub struct StoredTree {
-    pub(crate) header: Header,
+    pub(crate) rows: Arc<StoredRows>,
     pub(crate) merkle: MerkleTree,
-    file: Arc<File>,
+}
+
+/// The codeword in a file.
+#[derive(Debug)]
+pub(crate) struct StoredRows {
+    pub header: Header,
+    file: File,
 }
 
 impl StoredTree {
@@ -172,35 +178,37 @@ impl StoredTree {
         if merkle.commitment() != header.commitment {
             return Err(StoredError::Leaves);
         }
-        Ok(Self { header, merkle, file: Arc::new(file) })
+        Ok(Self { rows: Arc::new(StoredRows { header, file }), merkle })
     }
 
     /// Root and nonce.
     #[must_use]
     pub fn commitment(&self) -> Commitment {
-        self.header.commitment
+        self.rows.header.commitment
     }
 
     /// Logarithm of the number of rows.
     #[must_use]
     pub fn log_leaves(&self) -> usize {
-        self.header.log_leaves
+        self.rows.header.log_leaves
     }
 
     /// Cells of a row.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.header.width
+        self.rows.header.width
     }
 
     /// Whether the file has the codeword.
     #[must_use]
     pub fn has_codeword(&self) -> bool {
-        self.header.has_codeword
+        self.rows.header.has_codeword
     }
+}
 
+impl StoredRows {
     /// The rows at some positions, each checked against its leaf in `merkle`, which has the tree's salts.
-    pub(crate) fn rows(&self, positions: &[u64], merkle: &MerkleTree) -> Result<Vec<Vec<F>>, StoredError> {
+    pub fn read(&self, positions: &[u64], merkle: &MerkleTree) -> Result<Vec<Vec<F>>, StoredError> {
         let one = |p: &u64| {
             self.row(*p).and_then(|r| if merkle.is_row(*p, &r) { Ok(r) } else { Err(StoredError::Row { row: *p }) })
         };
