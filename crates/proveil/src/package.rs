@@ -23,7 +23,7 @@ use crate::succinct::ContractKeys;
 use crate::workers::on_workers;
 
 /// Bytes that open a package: name and format version.
-pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x03";
+pub const PACKAGE_MAGIC: [u8; 8] = *b"PVPACK\0\x04";
 
 /// How to compile.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ struct Body {
     seed: [u8; 32],
     limb_bits: Option<u32>,
     epoch: Option<Epoch>,
-    contract: Option<([u8; 32], Vec<u8>)>,
+    contract: Option<([u8; 32], Vec<u8>, [u8; 32])>,
 }
 
 /// Compiles an integer graph: lowers it, chooses the geometry, commits to the model.
@@ -236,7 +236,7 @@ impl Package {
             seed: self.seed,
             limb_bits: self.limb_bits,
             epoch: self.epoch.clone(),
-            contract: self.contract.as_ref().map(|c| (c.seed, c.short.to_bytes())),
+            contract: self.contract.as_ref().map(|c| (c.seed, c.short.to_bytes(), c.behind)),
         };
         let mut out = PACKAGE_MAGIC.to_vec();
         out.extend(postcard::to_allocvec(&body).unwrap_or_default());
@@ -271,7 +271,7 @@ impl Package {
             ShortKey::from_bytes(bytes).map_err(|source| Error::Decode { what: "package's short key", source })
         };
         let contract = match &body.contract {
-            Some((seed, bytes)) => Some(ContractKeys { seed: *seed, short: short(bytes)? }),
+            Some((seed, bytes, behind)) => Some(ContractKeys { seed: *seed, short: short(bytes)?, behind: *behind }),
             None => None,
         };
         let Body { graph, params, seed, limb_bits, epoch, .. } = body;

@@ -23,6 +23,7 @@ pub use set_up::SetUp;
 use proveil_kzg::Point;
 use proveil_kzg::commit::Committed;
 use proveil_protocol::merkle::Commitment;
+use proveil_protocol::transcript::Digest;
 
 /// Keys for contracts inside a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub struct ContractKeys {
     pub seed: [u8; 32],
     /// The short key; it holds the model's commitment and names the set-up.
     pub short: proveil_succinct::ShortKey,
+    /// Hash of the short key's points and of what they commit to (list, model's cells and blind), as it was when they were
+    /// made: a prover of the same code need not commit again, one of other code refuses the package.
+    pub behind: Digest,
 }
 
 /// A point as statements hold it: its coordinates in place of a root and a nonce.

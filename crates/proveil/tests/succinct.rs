@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use proveil::succinct::{ContractKeys, Engine, SetUp};
+use proveil::{Error, Package};
 use proveil_kzg::srs::Srs;
 use serde_json::Value;
 
@@ -308,6 +310,34 @@ fn rejects_altered_and_truncated_files() {
     package[at] ^= 1;
     f.write("m.pkg", &package);
     assert_eq!(f.prove(&["--srs", "dev"]).0, 3);
+}
+
+/// Points are kept in the package and not made again: what they commit to is compared.
+#[test]
+fn rejects_packages_whose_points_are_of_something_else() {
+    let f = Folder::new(&[]);
+    let package = Package::from_bytes(&f.read("m.pkg")).unwrap();
+    let engine = Engine::load(package.clone(), &SetUp::Dev).unwrap();
+    // Every point is the one that a commitment makes.
+    let made = engine.key.list.commit(&Srs::dev(engine.key.log_size() as u8).unwrap()).unwrap();
+    assert_eq!(made.iter().map(|c| c.point).collect::<Vec<_>>(), engine.key.short.list);
+    let loads = |change: &dyn Fn(&mut ContractKeys)| {
+        let mut other = package.clone();
+        change(other.contract.as_mut().unwrap());
+        Engine::load(other, &SetUp::Dev).map(drop)
+    };
+    assert!(loads(&|_| ()).is_ok());
+    let changes: [&dyn Fn(&mut ContractKeys); 6] = [
+        &|c| c.behind[0] ^= 1,
+        &|c| c.short.list.swap(0, 1),
+        &|c| c.short.model = Some(c.short.list[0]),
+        &|c| c.short.model = None,
+        &|c| c.seed[0] ^= 1,
+        &|c| c.short.digest[0] ^= 1,
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        assert!(matches!(loads(change), Err(Error::Mismatch { .. })), "change {i}");
+    }
 }
 
 #[test]

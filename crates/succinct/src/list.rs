@@ -8,13 +8,16 @@
 mod build;
 mod cubes;
 
-use proveil_algebra::{PrimeCharacteristicRing, Scalar, log2_ceil};
+use proveil_algebra::{Challenge, PrimeCharacteristicRing, Scalar, log2_ceil};
 
 pub use build::{ListError, build};
 
+use proveil_kzg::Point;
 use proveil_kzg::commit::{Committed, commit_ints};
 use proveil_kzg::srs::{Srs, SrsError};
+use proveil_protocol::transcript::Digest;
 
+use crate::short::LIST_STACKS;
 use crate::tables::{Challenges, Low, Mono, Sizes, TABLES, Tables, integer};
 
 /// One product of the list.
@@ -83,11 +86,8 @@ impl List {
 }
 
 impl List {
-    /// Commits to the columns of the list, stacked: the four rows of every entry; weights and how often each row is read.
-    ///
-    /// # Errors
-    /// `TooSmall`.
-    pub fn commit(&self, srs: &Srs) -> Result<Vec<Committed>, SrsError> {
+    /// The columns of the list, stacked: the four rows of every entry; weights and how often each row is read.
+    fn columns(&self) -> (Vec<i64>, Vec<Scalar>) {
         let rows = 1usize << self.sizes.domain;
         let mut counts = vec![0; rows];
         let mut indices = Vec::with_capacity(TABLES * rows);
@@ -100,7 +100,40 @@ impl List {
         let mut weights: Vec<Scalar> = self.entries.iter().map(|e| e.weight).collect();
         weights.resize(rows, Scalar::ZERO);
         weights.extend(counts.into_iter().map(integer));
-        Ok(vec![integers(srs, &indices)?, Committed::new(srs, weights, Scalar::ZERO)?])
+        (indices, weights)
+    }
+
+    /// Commits to the columns of the list.
+    ///
+    /// # Errors
+    /// `TooSmall`.
+    pub fn commit(&self, srs: &Srs) -> Result<Vec<Committed>, SrsError> {
+        let (indices, weights) = self.columns();
+        let rows = Committed { point: commit_ints(srs, &indices)?, ..integers(&indices) };
+        Ok(vec![rows, Committed::new(srs, weights, Scalar::ZERO)?])
+    }
+
+    /// What [`List::commit`] makes, where its points are known.
+    #[must_use]
+    pub fn with_points(&self, points: [Point; LIST_STACKS]) -> Vec<Committed> {
+        let (indices, weights) = self.columns();
+        let weights = Committed { coefficients: weights, ..Committed::default() };
+        [integers(&indices), weights].into_iter().zip(points).map(|(c, point)| Committed { point, ..c }).collect()
+    }
+
+    /// Hash of all that is committed to, so that points that were kept are known to be of this list.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut h = blake3::Hasher::new_derive_key("proveil list of functionals");
+        let mut bytes = Vec::with_capacity(48);
+        for e in &self.entries {
+            bytes.clear();
+            e.rows.iter().for_each(|r| bytes.extend(r.to_be_bytes()));
+            e.weight.write(&mut bytes);
+            h.update(&bytes);
+        }
+        h.update(&[self.sizes.domain as u8, self.sizes.piece as u8]);
+        *h.finalize().as_bytes()
     }
 
     /// The values `V_s` at challenges, whose `chi` counts for nothing; `None` where an inverse does not exist.
@@ -119,8 +152,7 @@ impl List {
     }
 }
 
-/// Commits integers without a blind.
-fn integers(srs: &Srs, cells: &[i64]) -> Result<Committed, SrsError> {
-    let point = commit_ints(srs, cells)?;
-    Ok(Committed { coefficients: cells.iter().map(|v| integer(*v)).collect(), blind: Scalar::ZERO, point })
+/// Integers to be committed without a blind.
+fn integers(cells: &[i64]) -> Committed {
+    Committed { coefficients: cells.iter().map(|v| integer(*v)).collect(), ..Committed::default() }
 }

@@ -124,11 +124,28 @@ impl PreparedKey {
         if setup.key() != key.srs {
             return Err(PrepareError::OtherSetup);
         }
+        Self::derive(key, height, |list| Ok(list.commit(setup)?))
+    }
+
+    /// [`PreparedKey::new`] with the list's points as they were made before, so that nothing is committed to. Points of
+    /// another list make proofs that nobody accepts: keep [`List::digest`] with them, and compare.
+    ///
+    /// # Errors
+    /// See [`PrepareError`].
+    pub fn with_points(key: Key, points: [Point; LIST_STACKS]) -> Result<Self, PrepareError> {
+        Self::derive(key, 0, |list| Ok(list.with_points(points)))
+    }
+
+    fn derive(
+        key: Key,
+        height: u8,
+        commit: impl FnOnce(&List) -> Result<Vec<Committed>, PrepareError>,
+    ) -> Result<Self, PrepareError> {
         let (point, srs) = (key.model, key.srs);
         let Bound { key, claim, digest } = Bound::new(key, height);
         let layout = layout(&key.relation, &key.geometry, &key.visibility);
         let list = list::build(&key.relation, &layout, &key.visibility)?;
-        let stacks = list.commit(setup)?;
+        let stacks = commit(&list)?;
         let mut points = [Point::INFINITY; LIST_STACKS];
         points.iter_mut().zip(&stacks).for_each(|(p, c)| *p = c.point);
         let [inputs, outputs] = ios(&key.relation, &layout, &key.visibility);

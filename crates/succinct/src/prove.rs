@@ -34,7 +34,7 @@ use crate::tables::Challenges;
 use crate::verify::{begin, label as own};
 
 pub use argument::{Alter, AlterColumns, AlterMessage, AlterReads};
-pub use columns::{commit_io, commit_model, key_for};
+pub use columns::{commit_io, commit_model, key_for, known_model};
 
 /// Why no proof was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -20,6 +20,11 @@ pub const INSECURE: &str = "INSECURE: for development only, everybody knows its 
 
 /// Reads a set-up; `dev` is the development set-up.
 pub fn set_up(srs: Option<&Path>) -> Result<SetUp, Failure> {
+    powers(srs, None)
+}
+
+/// [`set_up`], of whose file at most `2^log_size` powers are read.
+fn powers(srs: Option<&Path>, log_size: Option<u8>) -> Result<SetUp, Failure> {
     let Some(path) = srs else {
         return Err(Failure::usage(
             "the succinct backend needs a set-up: --srs FILE (see `proveil srs`), or --srs dev for development and tests",
@@ -28,7 +33,9 @@ pub fn set_up(srs: Option<&Path>) -> Result<SetUp, Failure> {
     if path == Path::new("dev") {
         return Ok(SetUp::Dev);
     }
-    SetUp::from_bytes(&read_limited(path, FILE_LIMIT)?).map_err(|e| Failure::from(e).at(path))
+    let bytes = read_limited(path, FILE_LIMIT)?;
+    let read = log_size.map_or_else(|| SetUp::from_bytes(&bytes), |n| SetUp::from_bytes_up_to(&bytes, n));
+    read.map_err(|e| Failure::from(e).at(path))
 }
 
 /// A package made ready for one backend.
@@ -47,10 +54,9 @@ impl Loaded {
         match a.backend.unwrap_or(own) {
             Backend::Transparent => Ok(Self::Transparent(Box::new(prepare(package, path)?))),
             Backend::Succinct => {
-                if package.contract.is_none() {
-                    return Err(Failure::from(Error::NoContractKeys).at(path));
-                }
-                let engine = succinct::Engine::load(package, &set_up(a.srs.as_deref())?);
+                let Some(keys) = &package.contract else { return Err(Failure::from(Error::NoContractKeys).at(path)) };
+                let need = u8::try_from(keys.short.log_size()).ok();
+                let engine = succinct::Engine::load(package, &powers(a.srs.as_deref(), need)?);
                 Ok(Self::Succinct(Box::new(engine.map_err(|e| Failure::from(e).at(path))?)))
             }
         }

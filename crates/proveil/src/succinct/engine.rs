@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 
+use proveil_algebra::Challenge;
 use proveil_compiler::{Lowered, WitnessPlan};
 use proveil_graph::run_fast;
+use proveil_kzg::SrsKey;
 use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::Srs;
 use proveil_protocol::codec::Leaf;
+use proveil_protocol::transcript::Digest;
 use proveil_prover::Witness;
 use proveil_prover::coins::Coins;
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::TreeKind;
-use proveil_succinct::prove::{Deviation, Inputs, ProveError, commit_io, commit_model, prove_with};
+use proveil_succinct::prove::{Deviation, Inputs, ProveError, commit_io, commit_model, known_model, prove_with};
 use proveil_succinct::{Key, PreparedKey, ShortKey};
 
 use super::{ContractKeys, KeyFile, SetUp, commitment, registration};
@@ -60,8 +63,8 @@ pub fn add_keys(package: Package, set_up: &SetUp) -> Result<Engine, Error> {
 /// As [`add_keys`].
 pub fn add_keys_from(package: Package, set_up: &SetUp, seed: [u8; 32]) -> Result<Engine, Error> {
     let (Keyed { key, model }, srs) = on_workers(|| make(&package, set_up, seed))?;
-    let short = key.short.clone();
-    let package = Package { contract: Some(ContractKeys { seed, short }), ..package };
+    let (short, behind) = (key.short.clone(), behind(&key, model.as_ref()));
+    let package = Package { contract: Some(ContractKeys { seed, short, behind }), ..package };
     Engine::with(package, key, srs.into_owned(), model)
 }
 
@@ -82,27 +85,59 @@ fn make<'a>(package: &Package, set_up: &'a SetUp, seed: [u8; 32]) -> Result<(Key
     set_up.run(first, |srs| {
         let (relation, visibility) = (&package.key.relation, &package.key.visibility);
         let tensors = model_tensors(&package.graph, relation, &package.params);
-        let coins = Coins::from_seed(seed, &[b"model commitment on the curve"]);
+        let coins = model_coins(seed);
         let model = commit_model(relation, visibility, srs, &tensors, &coins)?;
-        let key = full_key(package, srs, model.as_ref())?;
+        let key = full_key(package, srs.key(), model.as_ref())?;
         let key = PreparedKey::new(key, srs).map_err(ProveError::from)?;
         let size = key.log_size() as u8;
         Ok((Keyed { key, model }, size))
     })
 }
 
+/// Coins of a model's commitment.
+fn model_coins(seed: [u8; 32]) -> Coins {
+    Coins::from_seed(seed, &[b"model commitment on the curve"])
+}
+
+/// What [`make`] makes, from the points that the package holds: nothing is committed to.
+fn known(package: &Package, keys: &ContractKeys) -> Result<Keyed, Error> {
+    let (relation, visibility) = (&package.key.relation, &package.key.visibility);
+    let tensors = model_tensors(&package.graph, relation, &package.params);
+    let model = match keys.short.model {
+        Some(point) => known_model(relation, visibility, point, &tensors, &model_coins(keys.seed))?,
+        None => None,
+    };
+    let key = full_key(package, keys.short.srs, model.as_ref())?;
+    let key = PreparedKey::with_points(key, keys.short.list).map_err(ProveError::from)?;
+    Ok(Keyed { key, model })
+}
+
+/// Hash of a key's points and of what they commit to. Secret as the blind is.
+fn behind(key: &PreparedKey, model: Option<&Committed>) -> Digest {
+    let mut h = blake3::Hasher::new_derive_key("proveil behind the points of a short key");
+    h.update(&key.list.digest());
+    let mut bytes = Vec::new();
+    key.stacks.iter().chain(model).for_each(|c| bytes.extend(c.point.to_bytes()));
+    if let Some(m) = model {
+        m.coefficients.iter().chain([&m.blind]).for_each(|x| x.write(&mut bytes));
+    }
+    h.update(&bytes);
+    *h.finalize().as_bytes()
+}
+
 /// The full key of a package. Its description names the registration of the hidden model under the same set-up.
-fn full_key(package: &Package, srs: &Srs, model: Option<&Committed>) -> Result<Key, Error> {
+fn full_key(package: &Package, srs: SrsKey, model: Option<&Committed>) -> Result<Key, Error> {
     let meta = Meta { registration: None, ..Meta::from_bytes(&package.key.meta)? };
     let (relation, visibility) = (package.key.relation.clone(), package.key.visibility.clone());
-    let mut key = Key { relation, visibility, model: model.map(|m| m.point), srs: srs.key(), meta: Vec::new() };
+    let mut key = Key { relation, visibility, model: model.map(|m| m.point), srs, meta: Vec::new() };
     let registration = registration::digest(package, &key, &meta)?;
     key.meta = Meta { registration: registration.map(|d| hex(&d)), ..meta }.to_bytes();
     Ok(key)
 }
 
 impl Engine {
-    /// Prepares a package with the set-up that its keys were made with, committing to its model again.
+    /// Prepares a package with the set-up that its keys were made with. Its points are taken as they are, once what they
+    /// commit to is seen to be the same.
     ///
     /// # Errors
     /// `NoContractKeys`; `Mismatch` for another set-up or a package that contradicts itself; `SetUp`, `Contract`, `Lower`.
@@ -112,8 +147,12 @@ impl Engine {
             let hint = "give the set-up that the package was compiled with";
             return Err(Error::Mismatch { what: "the set-up", with: "the package's keys for contracts", hint });
         }
-        let (Keyed { key, model }, srs) = on_workers(|| make(&package, set_up, keys.seed))?;
-        if key.short != keys.short {
+        let need = log_size(&keys.short);
+        let (Keyed { key, model }, srs) = on_workers(|| {
+            let powers = set_up.run(need, |_| Ok(((), need)))?.1;
+            Ok::<_, Error>((known(&package, &keys)?, powers))
+        })?;
+        if key.short != keys.short || behind(&key, model.as_ref()) != keys.behind {
             let hint = "compile the model again";
             return Err(Error::Mismatch { what: "the package's model", with: "its keys for contracts", hint });
         }

@@ -43,6 +43,14 @@ impl SetUp {
         Ok(Self::Powers(Srs::decode(bytes, None)?))
     }
 
+    /// [`SetUp::from_bytes`], of which only the first `2^log_size` powers are read.
+    ///
+    /// # Errors
+    /// `SetUp`, also when there are fewer.
+    pub fn from_bytes_up_to(bytes: &[u8], log_size: u8) -> Result<Self, Error> {
+        Ok(Self::Powers(Srs::decode(bytes, Some(log_size))?))
+    }
+
     /// What a key says of it.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! From tensors to committed columns, coins, and functionals spread over columns.
 
 use proveil_algebra::{PrimeCharacteristicRing, Scalar, scalar_from_limbs};
+use proveil_kzg::Point;
 use proveil_kzg::commit::{Committed, blinded, commit_ints};
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_prover::coins::Coins;
@@ -71,7 +72,7 @@ fn bind(coins: &Coins, kind: TreeKind, cells: &[i64]) -> Coins {
 
 fn commit_tree<V: AsRef<[i64]>>(
     layout: &Layout,
-    srs: &Srs,
+    with: impl FnOnce(&[i64], Scalar) -> Result<Committed, SrsError>,
     kind: TreeKind,
     tensors: &[V],
     coins: Option<&Coins>,
@@ -83,7 +84,7 @@ fn commit_tree<V: AsRef<[i64]>>(
     }
     let cells = column(layout, tree, tensors);
     let blind = coins.map_or(Scalar::ZERO, |c| scalar(&bind(c, kind, &cells), "blind"));
-    Ok(Some(commit(srs, &cells, blind)?))
+    Ok(Some(with(&cells, blind)?))
 }
 
 /// The layout of a relation under this backend, before there is a key.
@@ -103,7 +104,26 @@ pub fn commit_model<V: AsRef<[i64]>>(
     coins: &Coins,
 ) -> Result<Option<Committed>, ProveError> {
     let hidden = visibility.model_hidden().then_some(coins);
-    commit_tree(&layout_of(relation, visibility), srs, TreeKind::Model, tensors, hidden)
+    let with = |cells: &[i64], blind| commit(srs, cells, blind);
+    commit_tree(&layout_of(relation, visibility), with, TreeKind::Model, tensors, hidden)
+}
+
+/// What [`commit_model`] makes, where its point is known. Whoever keeps the point keeps a hash of cells and blind with it.
+///
+/// # Errors
+/// `Columns`.
+pub fn known_model<V: AsRef<[i64]>>(
+    relation: &Relation,
+    visibility: &Visibility,
+    point: Point,
+    tensors: &[V],
+    coins: &Coins,
+) -> Result<Option<Committed>, ProveError> {
+    let hidden = visibility.model_hidden().then_some(coins);
+    let with = |cells: &[i64], blind| {
+        Ok(Committed { coefficients: cells.iter().map(|v| crate::prepared::scalar(*v)).collect(), blind, point })
+    };
+    commit_tree(&layout_of(relation, visibility), with, TreeKind::Model, tensors, hidden)
 }
 
 /// Commits one input or output on its own.
@@ -118,7 +138,8 @@ pub fn commit_io(
     coins: &Coins,
 ) -> Result<Committed, ProveError> {
     let missing = || ProveError::MissingCommitment { what: format!("{kind:?}") };
-    commit_tree(&key.inner.layout, srs, kind, tensors, Some(coins))?.ok_or_else(missing)
+    let with = |cells: &[i64], blind| commit(srs, cells, blind);
+    commit_tree(&key.inner.layout, with, kind, tensors, Some(coins))?.ok_or_else(missing)
 }
 
 /// A key for a relation, with the model's commitment.
