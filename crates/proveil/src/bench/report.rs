@@ -187,24 +187,27 @@ fn tables(all: &Value) -> String {
     stages(&mut out, "gas_by_stage", models);
     out += "## Gas by stage, draft\n\n";
     stages(&mut out, "gas_by_stage_draft", models);
-    let depth = list(&all["depth"]);
-    if !depth.is_empty() {
-        out += "## Depth\n\n\
-                Generated models of equal dense layers, each with a ReLU. Rounds grow with the logarithms of sizes, nothing with the\n\
-                number of layers.\n\n";
-        let columns = [
-            ("params", "weights"),
-            ("rounds", "rounds"),
-            ("commitments", "commitments"),
-            ("proof_bytes", "bytes of proof"),
-            ("verify_gas", "gas"),
-            ("verify_gas_draft", "draft"),
-        ];
-        table(&mut out, ("layers", "layers"), &columns, depth);
-        let _ = writeln!(
-            out,
-            "![Gas of a verification and bytes of its calldata against the number of layers](gas-depth.svg)"
-        );
-    }
+    by_depth(&mut out, list(&all["depth"]));
     out
+}
+
+/// The part about depth, if it was measured.
+fn by_depth(out: &mut String, depth: &[Value]) {
+    if depth.is_empty() {
+        return;
+    }
+    *out += "## Depth\n\n\
+            Generated models of equal dense layers, each with a ReLU. Rounds grow with the logarithms of sizes, nothing with the\n\
+            number of layers.\n\n";
+    let columns = [
+        ("params", "weights"),
+        ("rounds", "rounds"),
+        ("commitments", "commitments"),
+        ("proof_bytes", "bytes of proof"),
+        ("verify_gas", "gas"),
+        ("verify_gas_draft", "draft"),
+    ];
+    table(out, ("layers", "layers"), &columns, depth);
+    let _ =
+        writeln!(out, "![Gas of a verification and bytes of its calldata against the number of layers](gas-depth.svg)");
 }
