@@ -79,8 +79,15 @@ fn rejects_changed_proofs_for_contracts() {
 
 #[test]
 fn rejects_or_survives_openings_and_set_ups() {
-    let opening =
-        Opening { input: 0, name: "x".into(), seed: [1; 32], root: [2; 32], nonce: [3; 32], cells: vec![-8, 7, 3, 0] };
+    let opening = Opening {
+        input: 0,
+        name: "x".into(),
+        seed: [1; 32],
+        root: [2; 32],
+        nonce: [3; 32],
+        sample: [4; 24],
+        cells: vec![-8, 7, 3, 0],
+    };
     let file = CommitmentFile { backend: Backend::Succinct, openings: vec![opening] };
     check("opening", file.to_bytes(), 5_000, files::opening);
     check("set-up", Srs::dev(2).unwrap().encode(), 2_000, files::set_up);

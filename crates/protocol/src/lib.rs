@@ -11,6 +11,7 @@ pub mod opening;
 pub mod pads;
 pub mod params;
 #[cfg(feature = "std")]
+pub mod sample;
 pub mod soundness;
 pub mod sumcheck;
 pub mod transcript;

@@ -80,12 +80,10 @@ pub struct Params {
     pub final_log_size: u8,
     /// Logarithm of the inverse rate of the pad word, which is decoded uniquely whatever the regime.
     pub pad_log_inv_rate: u8,
-    /// Rows opened of every tree of a geometry at least; 0 but in a registration, see [`Params::for_registration`].
-    pub min_row_queries: u16,
 }
 
 /// Length of [`Params::encode`] in bytes.
-pub const PARAMS_BYTES: usize = 22;
+pub const PARAMS_BYTES: usize = 20;
 
 impl Params {
     /// Johnson regime, trees at rate 1/8, `eta = sqrt(rho) / 8`, 16 bits of grinding: the small proof.
@@ -103,7 +101,6 @@ impl Params {
             rate_step: 3,
             final_log_size: 8,
             pad_log_inv_rate: 4,
-            min_row_queries: 0,
         }
     }
 
@@ -130,14 +127,6 @@ impl Params {
     #[must_use]
     pub fn with_grinding(self, grinding_bits: u32) -> Self {
         Self { grinding_bits, ..self }
-    }
-
-    /// The same for a registration, which opens [`Params::registration_queries`] rows of each tree: a root is then
-    /// bound to one codeword, where a proof alone binds it to a list.
-    #[must_use]
-    pub fn for_registration(self) -> Self {
-        let min_row_queries = u16::try_from(self.registration_queries()).unwrap_or(u16::MAX);
-        Self { min_row_queries, ..self }
     }
 
     /// Checks that the fields are in range and that queries can reject.
@@ -186,7 +175,6 @@ impl Params {
         let tail = [self.combination_log_inv_rate, self.first_fold, self.fold, self.rate_step, self.final_log_size];
         out.extend(tail);
         out.push(self.pad_log_inv_rate);
-        out.extend(self.min_row_queries.to_le_bytes());
         out
     }
 
@@ -215,13 +203,12 @@ impl Params {
             rate_step: read_u8(reader, "rate_step")?,
             final_log_size: read_u8(reader, "final_log_size")?,
             pad_log_inv_rate: read_u8(reader, "pad_log_inv_rate")?,
-            min_row_queries: read_u16(reader, "min_row_queries")?,
         };
         params.validate().map_err(|_| DecodeError::Invalid { what: "params", offset: start })?;
         Ok(params)
     }
 
-    /// Rows opened of every tree of a geometry in one proof, unless the domain has fewer; a registration opens more.
+    /// Rows opened of every tree of a geometry in one proof, unless the domain has fewer.
     #[must_use]
     pub fn row_queries(&self) -> usize {
         schedule::query_count(self, schedule::bits_per_query(self, self.log_inv_rate.into()))
@@ -239,35 +226,18 @@ impl Params {
         Queries::new(log_height + usize::from(self.pad_log_inv_rate), self.pad_queries(), self.grinding_bits)
     }
 
-    /// Rows that a registration opens so that one codeword only can pass in any later proof:
-    /// `ceil((lambda - w) / -log2(1 - sqrt(rho) - eta + rho))`. None are needed in unique decoding.
-    #[must_use]
-    pub fn registration_queries(&self) -> usize {
-        match self.regime {
-            Regime::UniqueDecoding => 0,
-            Regime::Johnson => schedule::query_count(self, schedule::registration_bits_per_query(self)),
-        }
-    }
-
-    /// Rows of the model that a registration opens: as many as any proof, or [`Params::registration_queries`].
-    #[must_use]
-    pub fn registration_rows(&self) -> usize {
-        self.registration_queries().max(self.row_queries())
-    }
-
-    /// Random cells `T` that a tree needs for `proofs` proofs, a registration and two refreshes:
-    /// `T >= (proofs + 2) q + max(q, q_reg)`.
+    /// Random cells `T` that a tree needs for `proofs` proofs, a registration and two refreshes, which open as many rows
+    /// as a proof: `T >= (proofs + 3) q + 1`. One cell more than opened rows makes the sample's value uniform.
     #[must_use]
     pub fn random_cells(&self, proofs: usize) -> usize {
-        let rows = proofs.saturating_add(2).saturating_mul(self.row_queries());
-        rows.saturating_add(self.registration_rows())
+        proofs.saturating_add(3).saturating_mul(self.row_queries()).saturating_add(1)
     }
 
     /// Proofs that `random_cells` random cells allow: the inverse of [`Params::random_cells`].
     #[must_use]
     pub fn budget(&self, random_cells: usize) -> usize {
-        let rows = random_cells.saturating_sub(self.registration_rows());
-        rows.checked_div(self.row_queries()).unwrap_or(0).saturating_sub(2)
+        let rows = random_cells.saturating_sub(1);
+        rows.checked_div(self.row_queries()).unwrap_or(0).saturating_sub(3)
     }
 
     /// Queries, rates and folds for columns of `2^log_height` cells.
@@ -282,12 +252,6 @@ impl Params {
 
 fn read_u8(reader: &mut Reader, what: &'static str) -> Result<u8, DecodeError> {
     Ok(reader.take(what, 1)?.first().copied().unwrap_or_default())
-}
-
-fn read_u16(reader: &mut Reader, what: &'static str) -> Result<u16, DecodeError> {
-    let mut bytes = [0; 2];
-    bytes.copy_from_slice(reader.take(what, 2)?);
-    Ok(u16::from_le_bytes(bytes))
 }
 
 fn read_u32(reader: &mut Reader, what: &'static str) -> Result<u32, DecodeError> {

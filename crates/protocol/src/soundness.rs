@@ -94,6 +94,15 @@ pub fn batching_row(params: &Params, name: &str, claims: usize) -> Row {
     row(params, name, algebraic_bits(bad), "Schwartz, Zippel, over the list")
 }
 
+/// The out-of-domain value of a commitment of `columns` base-field columns of `2^log_height` cells that several proofs
+/// open: two members of the list have the same one, `L (L - 1) / 2 (log_height + columns - 1) / |E|`.
+#[must_use]
+pub fn sample_row(params: &Params, name: &str, log_height: usize, columns: usize) -> Row {
+    let list = tree_list(params);
+    let bad = list * (list - 1.0) / 2.0 * (log_height + columns).saturating_sub(1) as f64;
+    row(params, name, algebraic_bits(bad), "Schwartz, Zippel on pairs")
+}
+
 /// A batching of `equations` equations that contain no columns, by powers of a challenge: `(equations - 1) / |E|`.
 /// With `equations = 2` also the sacrifice of product triples: one challenge saves one false product.
 #[must_use]
@@ -252,6 +261,8 @@ mod tests {
         assert_eq!(whole(sumcheck_row(&p, "phase 2", 2)), 186.0);
         assert_eq!(whole(batching_row(&p, "gamma", 40)), 181.0);
         assert_eq!(whole(batching_row(&p, "delta", 2)), 187.0);
+        assert_eq!(whole(sample_row(&p, "sample", 14, 51)), 177.0);
+        assert_eq!(whole(sample_row(&Params::unique_decoding(128), "sample", 14, 51)), 192.0);
         assert_eq!(whole(equations_row(&p, "e", 2)), 192.0);
         let pads = pad_rows(&p, 9);
         assert_eq!(pads[0].bits.floor(), 178.0);

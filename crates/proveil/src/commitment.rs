@@ -2,6 +2,7 @@
 
 use proveil_protocol::codec::{DecodeError, Reader};
 use proveil_protocol::merkle::Commitment;
+use proveil_protocol::sample::Sampled;
 use proveil_relation::key::{IoValue, IoVisibility};
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +12,9 @@ use crate::package::Package;
 use crate::proof::{Backend, hex};
 
 /// Bytes that open a commitment file: name and format version.
-pub const COMMITMENT_MAGIC: [u8; 8] = *b"PVCOMM\0\x01";
+pub const COMMITMENT_MAGIC: [u8; 8] = *b"PVCOMM\0\x02";
 /// The same for commitments on the curve.
-pub const CURVE_COMMITMENT_MAGIC: [u8; 8] = *b"PVSCOM\0\x01";
+pub const CURVE_COMMITMENT_MAGIC: [u8; 8] = *b"PVSCOM\0\x02";
 
 /// One committed input with everything that opens it. Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +29,25 @@ pub struct Opening {
     pub root: [u8; 32],
     /// Nonce of the tree, or the point's `y`.
     pub nonce: [u8; 32],
+    /// Out-of-domain value of the tree, zero for a point.
+    pub sample: [u8; 24],
     /// Committed integers, row-major.
     pub cells: Vec<i64>,
+}
+
+impl Opening {
+    /// The same of another commitment.
+    fn of(self, c: &Sampled) -> Self {
+        let Commitment { root, nonce } = c.commitment;
+        let sample = c.to_bytes()[64..].try_into().unwrap_or([0; 24]);
+        Self { root, nonce, sample, ..self }
+    }
+
+    /// Root and nonce.
+    #[must_use]
+    pub fn commitment(&self) -> Commitment {
+        Commitment { root: self.root, nonce: self.nonce }
+    }
 }
 
 /// The secret file: openings of all committed inputs of a model.
@@ -63,6 +81,8 @@ pub struct PublicTree {
     pub root: String,
     /// Nonce in hexadecimal.
     pub nonce: String,
+    /// Out-of-domain value in hexadecimal.
+    pub sample: String,
 }
 
 /// A point as it is published.
@@ -95,15 +115,14 @@ impl PublicCommitment {
         }
     }
 
-    /// Whether a statement's input is this commitment. Both kinds are 64 bytes; the backend of key and proof says which
-    /// they are.
+    /// Whether a statement's input is this commitment.
     #[must_use]
     pub fn is(&self, value: &IoValue) -> bool {
         match (self, value) {
-            (Self::Tree(t), IoValue::Committed(root, nonce)) => {
-                (hex(root), hex(nonce)) == (t.root.clone(), t.nonce.clone())
+            (Self::Tree(t), IoValue::Committed(c)) => {
+                hex(&c.to_bytes()) == [t.root.as_str(), t.nonce.as_str(), t.sample.as_str()].concat()
             }
-            (Self::Point(p), IoValue::Committed(x, y)) => hex(&[*x, *y].concat()) == p.point,
+            (Self::Point(p), IoValue::Committed(c)) => hex(&c.commitment.to_bytes()) == p.point,
             _ => false,
         }
     }
@@ -115,7 +134,7 @@ impl CommitmentFile {
     /// # Errors
     /// `Mismatch` when there is none; `Prove`.
     pub fn make(engine: &Engine, inputs: &[Vec<i64>]) -> Result<Self, Error> {
-        let commit = |k, seed| Ok(engine.commit_input(k, inputs, seed)?.committed.commitment());
+        let commit = |k, seed| Ok(engine.commit_input(k, inputs, seed)?.committed.sampled());
         Self::make_with(Backend::Transparent, &engine.package, inputs, commit)
     }
 
@@ -127,7 +146,7 @@ impl CommitmentFile {
         backend: Backend,
         package: &Package,
         inputs: &[Vec<i64>],
-        commit: impl Fn(usize, [u8; 32]) -> Result<Commitment, Error>,
+        commit: impl Fn(usize, [u8; 32]) -> Result<Sampled, Error>,
     ) -> Result<Self, Error> {
         let mut openings = Vec::new();
         for (k, cells) in inputs.iter().enumerate() {
@@ -139,7 +158,8 @@ impl CommitmentFile {
             let input = k as u32;
             let name = package.key.relation.inputs[k].tensor;
             let name = package.key.relation.tensors[name as usize].name.clone();
-            openings.push(Opening { input, name, seed, root: c.root, nonce: c.nonce, cells: cells.clone() });
+            let cells = cells.clone();
+            openings.push(Opening { input, name, seed, root: [0; 32], nonce: [0; 32], sample: [0; 24], cells }.of(&c));
         }
         if openings.is_empty() {
             let hint = "compile with --visibility input=committed";
@@ -155,7 +175,7 @@ impl CommitmentFile {
     pub fn reopen(&self, engine: &Engine, inputs: &[Vec<i64>]) -> Result<Vec<Option<IoCommitment>>, Error> {
         self.reopen_with(Backend::Transparent, &engine.package, inputs, |k, seed| {
             let made = engine.commit_input(k, inputs, seed)?;
-            Ok((made.committed.commitment(), made))
+            Ok((made.committed.sampled(), made))
         })
     }
 
@@ -169,7 +189,7 @@ impl CommitmentFile {
         backend: Backend,
         package: &Package,
         inputs: &[Vec<i64>],
-        commit: impl Fn(usize, [u8; 32]) -> Result<(Commitment, C), Error>,
+        commit: impl Fn(usize, [u8; 32]) -> Result<(Sampled, C), Error>,
     ) -> Result<Vec<Option<C>>, Error> {
         let mismatch = |with, hint| Error::Mismatch { what: "the commitment file", with, hint };
         if self.backend != backend {
@@ -186,7 +206,7 @@ impl CommitmentFile {
                 return Err(mismatch("the input", "give the input that was committed to, or commit to this one"));
             }
             let (c, made) = commit(k, o.seed)?;
-            if (c.root, c.nonce) != (o.root, o.nonce) {
+            if o.clone().of(&c) != *o {
                 return Err(mismatch("its own root", "restore the file, or commit again with this package"));
             }
             *slot = Some(made);
@@ -201,7 +221,8 @@ impl CommitmentFile {
             let (input, name) = (o.input, o.name.clone());
             match self.backend {
                 Backend::Transparent => {
-                    PublicCommitment::Tree(PublicTree { input, name, root: hex(&o.root), nonce: hex(&o.nonce) })
+                    let (root, nonce, sample) = (hex(&o.root), hex(&o.nonce), hex(&o.sample));
+                    PublicCommitment::Tree(PublicTree { input, name, root, nonce, sample })
                 }
                 Backend::Succinct => {
                     PublicCommitment::Point(PublicPoint { input, name, point: hex(&[o.root, o.nonce].concat()) })
@@ -257,8 +278,15 @@ mod tests {
 
     #[test]
     fn roundtrips_and_rejects_every_flipped_byte() {
-        let opening =
-            Opening { input: 1, name: "x".into(), seed: [1; 32], root: [2; 32], nonce: [3; 32], cells: vec![-4, 5] };
+        let opening = Opening {
+            input: 1,
+            name: "x".into(),
+            seed: [1; 32],
+            root: [2; 32],
+            nonce: [3; 32],
+            sample: [4; 24],
+            cells: vec![-4, 5],
+        };
         for backend in [Backend::Transparent, Backend::Succinct] {
             let file = CommitmentFile { backend, openings: vec![opening.clone()] };
             let bytes = file.to_bytes();

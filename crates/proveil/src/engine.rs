@@ -102,7 +102,7 @@ impl Engine {
             key = key.with_epoch(epoch.clone());
         }
         let model = model(&package, &key)?;
-        if model.as_ref().map(Committed::commitment) != refresh::current(&key) {
+        if model.as_ref().map(Committed::sampled) != refresh::current(&key) {
             return Err(Error::Mismatch {
                 what: "the package's weights",
                 with: "the model commitment in force under its key",

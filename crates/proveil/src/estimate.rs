@@ -13,6 +13,7 @@ use proveil_frontend::synthetic::Synthetic;
 use proveil_graph::{Graph, Stats};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
+use proveil_protocol::sample::Sampled;
 use proveil_relation::Home;
 use proveil_relation::groups::Side;
 use proveil_relation::key::IoVisibility;
@@ -381,7 +382,8 @@ impl Estimate {
         let budget = options.budget.unwrap_or(profile::LEAST_BUDGET);
         let choice = wish.choose(options.budget).ok_or(Error::Geometry { budget })?;
         let model = relation.tensors.iter().any(|t| t.home == Home::Model);
-        let key = draft_key(graph, meta, options, &choice, model.then(|| Commitment::plain([0; 32])))?;
+        let key =
+            draft_key(graph, meta, options, &choice, model.then(|| Sampled::binding(Commitment::plain([0; 32]))))?;
         Ok(Self::of(&PreparedKey::new(key), graph, machine))
     }
 }

@@ -3,8 +3,8 @@
 use proveil_compiler::{Lowered, Options as LowerOptions, lower};
 use proveil_graph::{Graph, Origin, Params as ModelParams, TensorId};
 use proveil_protocol::codec::{DecodeError, Reader};
-use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
+use proveil_protocol::sample::Sampled;
 use proveil_prover::coins::Coins;
 use proveil_prover::stored::StoredTree;
 use proveil_prover::{Committed, adopt_model, commit_model};
@@ -133,7 +133,7 @@ pub fn compile_choice(
     let span = tracing::info_span!("commit model").entered();
     let model = on_workers(|| commit(&layout, &tensors, &choice.params, seed))?;
     drop(span);
-    let commitment = model.as_ref().map(Committed::commitment);
+    let commitment = model.as_ref().map(Committed::sampled);
     let key = draft_key(&graph, meta, options, choice, commitment)?;
     let package = Package { key, graph, params, seed, limb_bits: options.limb_bits, epoch: None, contract: None };
     Ok((package, model))
@@ -148,7 +148,7 @@ pub fn draft_key(
     meta: &Meta,
     options: &CompileOptions,
     choice: &Choice,
-    model: Option<Commitment>,
+    model: Option<Sampled>,
 ) -> Result<VerifyingKey, Error> {
     let (relation, visibility) = claim(graph, options)?;
     let (params, geometry) = (choice.params.clone(), choice.geometry.clone());

@@ -72,7 +72,7 @@ pub struct Wish<'a> {
 }
 
 /// Fewest proofs that a commitment allows by default.
-pub const LEAST_BUDGET: usize = 12;
+pub const LEAST_BUDGET: usize = 8;
 /// Most proofs that a commitment allows without being asked to.
 pub const MOST_BUDGET: usize = 1 << 12;
 /// Proofs that a committed input or output allows by default: the same in every model, so that one commitment fits all.
@@ -196,16 +196,15 @@ impl Wish<'_> {
     }
 
     /// The cheapest choice. Without a wish for the number of proofs, a commitment allows as many as fit into the same
-    /// columns or come at a twentieth of extra cost over the least, which is [`LEAST_BUDGET`].
+    /// columns or come at a twentieth of extra cost, and of extra time, over the least, which is [`LEAST_BUDGET`].
     #[must_use]
     pub fn choose(&self, budget: Option<usize>) -> Option<Choice> {
         let mut chosen = self.best(budget)?;
         if budget.is_none() && self.visibility.model_hidden() {
-            let limit = self.score(&chosen.cost) * 1.05;
+            let (limit, millis) = (self.score(&chosen.cost) * 1.05, chosen.cost.millis * 1.05);
+            let fits = |m: &Choice| self.score(&m.cost) <= limit && m.cost.millis <= millis;
             let mut proofs = LEAST_BUDGET.next_power_of_two();
-            while let Some(more) =
-                self.best(Some(proofs)).filter(|m| self.score(&m.cost) <= limit && proofs <= MOST_BUDGET)
-            {
+            while let Some(more) = self.best(Some(proofs)).filter(|m| fits(m) && proofs <= MOST_BUDGET) {
                 let Geometry { io_top, inputs, outputs, .. } = chosen.geometry;
                 chosen = Choice { geometry: Geometry { io_top, inputs, outputs, ..more.geometry }, ..more };
                 proofs *= 2;

@@ -10,9 +10,9 @@ use crate::meta::Meta;
 use crate::workers::on_workers;
 
 /// Bytes that open a proof file of the transparent backend: name and format version.
-pub const PROOF_MAGIC: [u8; 8] = *b"PVPROOF\x01";
+pub const PROOF_MAGIC: [u8; 8] = *b"PVPROOF\x02";
 /// Bytes that open a proof file of the succinct backend.
-pub const SUCCINCT_PROOF_MAGIC: [u8; 8] = *b"PVSPRF\0\x01";
+pub const SUCCINCT_PROOF_MAGIC: [u8; 8] = *b"PVSPRF\0\x02";
 
 /// Commitment schemes under the same relations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

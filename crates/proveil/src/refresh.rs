@@ -2,6 +2,7 @@
 //! coins and shows that both hold the same weights. The model keeps its id, the digest of the verifying key.
 
 use proveil_protocol::codec::{DecodeError, Reader};
+use proveil_protocol::sample::{SAMPLED_BYTES, Sampled};
 use proveil_prover::budget::{Store, Use};
 use proveil_prover::refresh as prover;
 use proveil_relation::key::Epoch;
@@ -13,7 +14,7 @@ use crate::package::{Package, commit};
 use crate::workers::on_workers;
 
 /// Bytes that open a refresh file: name and format version.
-pub const REFRESH_MAGIC: [u8; 8] = *b"PVFRESH\x01";
+pub const REFRESH_MAGIC: [u8; 8] = *b"PVFRESH\x02";
 
 /// A new commitment to the model with the proof that it holds the weights of the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +61,12 @@ pub fn verify_refreshes(key: PreparedKey, chain: &[RefreshFile]) -> Result<Prepa
 }
 
 impl RefreshFile {
-    /// Canonical bytes: magic, number (u32 little-endian), root, nonce, proof.
+    /// Canonical bytes: magic, number (u32 little-endian), root, nonce, sample, proof.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = REFRESH_MAGIC.to_vec();
         out.extend(self.epoch.number.to_le_bytes());
-        out.extend(self.epoch.root);
-        out.extend(self.epoch.nonce);
+        out.extend(self.epoch.model.to_bytes());
         out.extend(&self.proof);
         out
     }
@@ -82,9 +82,11 @@ impl RefreshFile {
                 return Err(DecodeError::Invalid { what: "refresh magic", offset: 0 });
             }
             let number = r.take("refresh number", 4)?.iter().rev().fold(0u32, |a, b| a << 8 | u32::from(*b));
-            let (root, nonce) = (r.digest("refresh root")?, r.digest("refresh nonce")?);
+            let offset = r.offset();
+            let model = Sampled::from_bytes(r.take("refresh commitment", SAMPLED_BYTES)?);
+            let model = model.ok_or(DecodeError::Invalid { what: "refresh commitment", offset })?;
             let proof = r.take("refresh proof", r.remaining())?.to_vec();
-            Ok(Self { epoch: Epoch { number, root, nonce }, proof })
+            Ok(Self { epoch: Epoch { number, model }, proof })
         };
         read().map_err(|source| Error::Decode { what: "refresh file", source })
     }

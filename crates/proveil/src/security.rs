@@ -3,13 +3,12 @@
 use proveil_protocol::pads;
 use proveil_protocol::params::{ParamsError, Regime};
 use proveil_protocol::soundness::{
-    Row, batching_row, claimed_bits, collision_row, equations_row, logup_row, opening_rows, pad_rows, sumcheck_row,
-    tree_list, zerocheck_row,
+    Row, batching_row, claimed_bits, collision_row, equations_row, logup_row, opening_rows, pad_rows, sample_row,
+    sumcheck_row, tree_list, zerocheck_row,
 };
+use proveil_relation::layout::TreeKind;
 use proveil_verifier::PreparedKey;
-
-/// Claims that phase 3 batches.
-pub const CLAIMS: usize = 6;
+use proveil_verifier::phases::LINEAR_CLAIMS;
 
 /// Rows for a key, in transcript order.
 ///
@@ -23,17 +22,26 @@ pub fn table(key: &PreparedKey) -> Result<Vec<Row>, ParamsError> {
     let width = relation.tables.iter().map(|t| t.width()).max().unwrap_or(1) + 1;
     let fractions = 2u64 << layout.nv;
     let outputs = relation.outputs.len();
+    let sampled = || layout.trees.iter().filter(|t| t.sampled);
     let mut rows = vec![
         logup_row(params, "fingerprint", fractions, width),
         zerocheck_row(params, "look-ups: zerocheck point", layout.nv.max(layout.out_vars), 1 + outputs),
         sumcheck_row(params, "look-ups: sumcheck round", 4),
         batching_row(params, "lane and output weight", 2 + outputs),
         sumcheck_row(params, "products: sumcheck round", 2),
-        batching_row(params, "claim weight", CLAIMS),
+        batching_row(params, "claim weight", LINEAR_CLAIMS + sampled().count()),
         sumcheck_row(params, "claims: sumcheck round", 2),
     ];
     let further = layout.heights.len().saturating_sub(1) as f64 * tree_list(params).log2();
     rows.iter_mut().for_each(|r| r.bits -= further);
+    for t in sampled() {
+        let name = match t.kind {
+            TreeKind::Input(k) => format!("input {k}: out-of-domain sample"),
+            TreeKind::Output(k) => format!("output {k}: out-of-domain sample"),
+            _ => "model: out-of-domain sample".into(),
+        };
+        rows.push(sample_row(params, &name, layout.heights[t.group], t.columns));
+    }
     for (group, height) in layout.heights.iter().enumerate() {
         let columns = layout.trees.iter().filter(|t| t.group == group).map(|t| t.base_columns()).sum();
         for mut row in opening_rows(params, *height, columns)? {

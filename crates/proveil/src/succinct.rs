@@ -23,6 +23,7 @@ pub use set_up::SetUp;
 use proveil_kzg::Point;
 use proveil_kzg::commit::Committed;
 use proveil_protocol::merkle::Commitment;
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::Digest;
 
 /// Keys for contracts inside a package.
@@ -46,6 +47,6 @@ pub fn as_commitment(point: &Point) -> Commitment {
 }
 
 /// The commitment of a committed column.
-fn commitment(c: &Committed) -> Commitment {
-    as_commitment(&c.point)
+fn commitment(c: &Committed) -> Sampled {
+    Sampled::binding(as_commitment(&c.point))
 }

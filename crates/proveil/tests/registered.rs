@@ -53,7 +53,7 @@ fn main_key(l: &Lowered, tensors: &[Vec<i64>]) -> (PreparedKey, Committed) {
         Geometry { log_height: 10, model_top: 256, trace_top: 64, io_top: 256, inputs: vec![9], outputs: vec![9] };
     let layout = Layout::new(&relation, &geometry, &visibility);
     let model = commit_model(&layout, tensors, 3, &Coins::fresh(&[])).unwrap().unwrap();
-    let commitment = Some(model.commitment());
+    let commitment = Some(model.sampled());
     let key = VerifyingKey { params, geometry, visibility, relation, model: commitment, meta: vec![] };
     (PreparedKey::new(key), model)
 }

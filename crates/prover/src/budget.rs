@@ -5,8 +5,8 @@
 //! is durable *before* its proof is released. A crash in between costs one use and hides nothing less. A store that is
 //! restored from a backup forgets uses: keep it with the random cells, or refresh the model after a restore.
 //!
-//! Limits follow from `T >= (proofs + 2) q + max(q, q_reg)`: the proofs, one registration, and two refreshes (one as the new
-//! commitment, one as the old).
+//! Limits follow from `T >= (proofs + 3) q + 1`: the proofs, one registration, two refreshes (one as the new commitment,
+//! one as the old), and the sample.
 
 mod file;
 
@@ -25,7 +25,7 @@ pub use file::FileStore;
 pub enum Use {
     /// An ordinary proof.
     Proof,
-    /// The proof that its cells are in range and its root has one codeword.
+    /// The proof that its cells are in range.
     Registration,
     /// The proof that two commitments hold the same cells.
     Refresh,
@@ -128,10 +128,10 @@ impl Budget {
     pub fn new(params: &Params, random_cells: usize) -> Self {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let q = params.row_queries().max(1);
-        let once = params.registration_rows().saturating_add(2 * q);
-        let limit = match random_cells.checked_sub(once) {
-            Some(rest) => [count(rest / q), 1, 2],
-            None => [count(random_cells / q), 0, 0],
+        let openings = random_cells.saturating_sub(1) / q;
+        let limit = match openings.checked_sub(3) {
+            Some(rest) => [count(rest), 1, 2],
+            None => [count(openings), 0, 0],
         };
         Self { limit, used: [0; 3] }
     }
@@ -199,6 +199,8 @@ pub fn open(store: &dyn Store, key: &PreparedKey, kind: TreeKind, c: &Commitment
 pub(crate) fn check_random_cells(key: &PreparedKey) -> Result<(), ProveError> {
     for plan in key.layout.trees.iter().filter(|t| key.key.visibility.hiding() && t.columns > 0) {
         let openings = key.key.params.schedule(key.layout.heights[plan.group]).map_err(OpeningError::from)?.rows.count;
+        // The sample of a commitment is one more thing that its random cells hide.
+        let openings = openings + usize::from(plan.sampled);
         match plan.top {
             Some(cells) if cells < openings => {
                 return Err(ProveError::RandomCells { tree: format!("{:?}", plan.kind), cells, openings });
@@ -254,10 +256,10 @@ mod tests {
         for log in [12, 13, 14, 15] {
             assert_eq!(Budget::new(&p, 1 << log).limit, [p.budget(1 << log) as u32, 1, 2]);
         }
-        assert_eq!(Budget::new(&p, 236 + 3 * 82).limit, [1, 1, 2]);
-        assert_eq!(Budget::new(&p, 236 + 2 * 82).limit, [0, 1, 2]);
-        assert_eq!(Budget::new(&p, 236 + 2 * 82 - 1).limit, [4, 0, 0]);
-        assert_eq!(Budget::new(&p, 81).limit, [0, 0, 0]);
+        assert_eq!(Budget::new(&p, 4 * 82 + 1).limit, [1, 1, 2]);
+        assert_eq!(Budget::new(&p, 4 * 82).limit, [0, 1, 2]);
+        assert_eq!(Budget::new(&p, 3 * 82).limit, [2, 0, 0]);
+        assert_eq!(Budget::new(&p, 82).limit, [0, 0, 0]);
     }
 
     #[test]
@@ -265,8 +267,8 @@ mod tests {
         for p in [Params::standard(128), Params::fast(100), Params::unique_decoding(128)] {
             for cells in (0..5000).step_by(37) {
                 let [proofs, registrations, refreshes] = Budget::new(&p, cells).limit.map(|n| n as usize);
-                let rows = (proofs + refreshes) * p.row_queries() + registrations * p.registration_rows();
-                assert!(rows <= cells);
+                let rows = (proofs + refreshes + registrations) * p.row_queries();
+                assert!(rows == 0 || rows < cells);
             }
         }
     }

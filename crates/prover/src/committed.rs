@@ -1,12 +1,16 @@
 //! Tensors committed outside a proof: a model, or inputs and outputs on their own.
 
+use std::sync::Arc;
+
 use proveil_protocol::merkle::Commitment;
+use proveil_protocol::sample::Sampled;
 use proveil_relation::layout::{Layout, TreeKind};
 
 use crate::ProveError;
 use crate::coins::Coins;
 use crate::columns::{adopt_tensors, commit_tensors};
 use crate::commit::Tree;
+use crate::sample::Sample;
 use crate::stored::{StoredError, StoredTree};
 
 /// A tensor group committed outside a proof, with everything needed to open it.
@@ -14,9 +18,23 @@ use crate::stored::{StoredError, StoredTree};
 pub struct Committed {
     /// The tree.
     pub tree: Tree,
+    pub(crate) sample: Arc<Sample>,
 }
 
 impl Committed {
+    /// Takes the sample of a tree, in time linear in cells.
+    #[must_use]
+    pub fn new(tree: Tree) -> Self {
+        let sample = Arc::new(Sample::new(&tree));
+        Self { tree, sample }
+    }
+
+    /// Root, nonce and sample: what statements and keys have of the tree.
+    #[must_use]
+    pub fn sampled(&self) -> Sampled {
+        Sampled { commitment: self.commitment(), value: self.sample.value }
+    }
+
     /// Root and nonce.
     #[must_use]
     pub fn commitment(&self) -> Commitment {
@@ -37,7 +55,7 @@ pub fn commit_model<V: AsRef<[i64]>>(
     let Some(tree) = layout.trees.iter().position(|t| t.kind == TreeKind::Model) else { return Ok(None) };
     let hidden = layout.trees[tree].top.is_some();
     let tree = commit_tensors(layout, tree, tensors, log_inv_rate, hidden.then_some(coins))?;
-    Ok(Some(Committed { tree }))
+    Ok(Some(Committed::new(tree)))
 }
 
 /// [`commit_model`] with the tree that a file keeps of the same tensors and coins.
@@ -56,7 +74,7 @@ pub fn adopt_model<V: AsRef<[i64]>>(
     };
     let hidden = layout.trees[tree].top.is_some();
     let tree = adopt_tensors(layout, tree, tensors, log_inv_rate, hidden.then_some(coins), stored)?;
-    Ok(Committed { tree })
+    Ok(Committed::new(tree))
 }
 
 /// Commits one input or output on its own.
@@ -74,5 +92,5 @@ pub fn commit_io(
         return Err(ProveError::MissingCommitment { what: format!("{kind:?}") });
     };
     let tree = commit_tensors(layout, tree, tensors, log_inv_rate, Some(coins))?;
-    Ok(Committed { tree })
+    Ok(Committed::new(tree))
 }

@@ -22,8 +22,9 @@ pub mod reduce;
 pub mod reference;
 pub mod refresh;
 pub mod registration;
-#[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod sampling;
 mod stages;
 pub mod stored;
 pub mod talk;
@@ -37,6 +38,7 @@ use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::codec::Leaf;
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::OpeningError;
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::Transcript;
 use proveil_relation::claims::{self, AddressWeights, Point, PublicCells};
 use proveil_relation::decl::Home;
@@ -51,6 +53,7 @@ use columns::{base_columns, coordinates, ext_columns, randomise};
 use commit::{CommitError, Tree};
 use lookups::{Fractions, Values};
 use products::Cells;
+use sample::Sample;
 use stages::{part, stage};
 use stored::StoredError;
 use talk::{Cheat, Talk};
@@ -209,7 +212,7 @@ pub fn prove_with(
         let statement = match deviation.statement {
             Some(s) => s.clone(),
             None => {
-                let given = |list: &[Option<&Committed>]| list.iter().map(|c| c.map(Committed::commitment)).collect();
+                let given = |list: &[Option<&Committed>]| list.iter().map(|c| c.map(Committed::sampled)).collect();
                 let [i, o]: [Vec<_>; 2] = [given(&inputs.inputs), given(&inputs.outputs)];
                 statement(key, witness, [&i, &o], &inputs.context)?
             }
@@ -251,17 +254,17 @@ fn bind_coins(coins: &Coins, key: &PreparedKey, witness: &Witness, statement: &S
 pub fn statement(
     key: &PreparedKey,
     witness: &Witness,
-    [inputs, outputs]: [&[Option<Commitment>]; 2],
+    [inputs, outputs]: [&[Option<Sampled>]; 2],
     context: &[u8],
 ) -> Result<Statement, ProveError> {
     let (relation, visibility) = (&key.key.relation, &key.key.visibility);
-    let io = |what: &str, k: usize, visibility, values: &[i64], given: &[Option<Commitment>]| match visibility {
+    let io = |what: &str, k: usize, visibility, values: &[i64], given: &[Option<Sampled>]| match visibility {
         IoVisibility::Public => Ok::<_, ProveError>(IoValue::Public(values.to_vec())),
         IoVisibility::Private => Ok(IoValue::Private),
         IoVisibility::Committed => {
             let missing = || ProveError::MissingCommitment { what: format!("{what} {k}") };
             let c = given.get(k).copied().flatten().ok_or_else(missing)?;
-            Ok(IoValue::Committed(c.root, c.nonce))
+            Ok(IoValue::Committed(c))
         }
     };
     let mut s = Statement { context: context.to_vec(), epoch: key.epoch.clone(), ..Statement::default() };
@@ -471,7 +474,18 @@ impl<'a> Run<'a> {
                 values.iter().take(layout.trees[t].columns).map(|c| reduce::Cells::Base(c)).collect()
             })
             .collect();
-        let (tau, values) = part!("reduction", reduce::reduce(&mut talk, label::PHASE3, layout, &weighted, &columns));
+        let samples = phases::samples(layout, &self.public);
+        let samples: Vec<reduce::Weighted<'_>> = samples
+            .iter()
+            .filter_map(|s| {
+                let weight = power;
+                power *= gamma;
+                let cells = self.committed(s.tree)?.sample.cells.as_slice();
+                Some(reduce::Weighted { weight, at: &s.point.at, cells })
+            })
+            .collect();
+        let list = reduce::Claims { linear: &weighted, samples: &samples };
+        let (tau, values) = part!("reduction", reduce::reduce(&mut talk, label::PHASE3, layout, &list, &columns));
         self.talk = talk;
         for (t, (plan, values)) in layout.trees.iter().zip(values).enumerate() {
             values.into_iter().for_each(|x| self.talk.message(label::COLUMN, x));
@@ -503,9 +517,14 @@ impl<'a> Run<'a> {
         if let Some(tree) = self.trees[t].as_ref() {
             return Some(tree);
         }
-        let given = |list: &[Option<&'a Committed>], k: u32| list.get(k as usize).copied().flatten().map(|c| &c.tree);
+        self.committed(t).map(|c| &c.tree)
+    }
+
+    /// A tree by number, if it was given.
+    fn committed(&self, t: usize) -> Option<&'a Committed> {
+        let given = |list: &[Option<&'a Committed>], k: u32| list.get(k as usize).copied().flatten();
         match self.key.layout.trees[t].kind {
-            TreeKind::Model => self.inputs.model.map(|c| &c.tree),
+            TreeKind::Model => self.inputs.model,
             TreeKind::Input(k) => given(&self.inputs.inputs, k),
             TreeKind::Output(k) => given(&self.inputs.outputs, k),
             _ => None,

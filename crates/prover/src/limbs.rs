@@ -138,7 +138,7 @@ const ROWS: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::element;
+    use crate::sampling::element;
 
     #[test]
     fn roundtrips_limbs() {

@@ -18,6 +18,8 @@ use crate::packed;
 use crate::stages::part;
 use crate::stored::StoredError;
 
+pub(crate) use kernel::combine;
+
 mod kernel;
 #[cfg(test)]
 mod tests;

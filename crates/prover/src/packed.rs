@@ -309,7 +309,7 @@ pub fn combine(out: &mut [E], base: E, powers: &[E], columns: &[&[F]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::element;
+    use crate::sampling::element;
     use proveil_algebra::ext_coords;
 
     fn table(n: usize, seed: u64) -> Vec<E> {

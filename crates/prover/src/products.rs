@@ -229,19 +229,29 @@ pub fn linear_value(layout: &Layout, entries: &[Entry<E>], cells: &[Cells<'_>]) 
 }
 
 /// Inner-product sumcheck of two vectors (missing cells are zero); returns the point and both values there.
-pub fn inner_product(
+pub fn inner_product(talk: &mut Talk<'_>, label: &'static str, rounds: usize, pair: [Vec<E>; 2]) -> (Vec<E>, [E; 2]) {
+    let (point, [[a, b]]) = inner_products(talk, label, rounds, [pair]);
+    (point, [a[0], b[0]])
+}
+
+/// Sumcheck of a sum of inner products (missing cells are zero); returns the point and what is left of the vectors, the
+/// value there in cell 0.
+pub fn inner_products<const N: usize>(
     talk: &mut Talk<'_>,
     label: &'static str,
     rounds: usize,
-    [mut a, mut b]: [Vec<E>; 2],
-) -> (Vec<E>, [E; 2]) {
+    mut pairs: [[Vec<E>; 2]; N],
+) -> (Vec<E>, [[Vec<E>; 2]; N]) {
     let mut point = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        let s = packed::round_with_two(&a, &b);
-        s.into_iter().for_each(|x| talk.message(label, x));
+        let mut sum = [E::ZERO; 2];
+        for [a, b] in &pairs {
+            sum.iter_mut().zip(packed::round_with_two(a, b)).for_each(|(s, x)| *s += x);
+        }
+        sum.into_iter().for_each(|x| talk.message(label, x));
         let r: E = talk.transcript.challenge(label);
-        (a, b) = (packed::fold(&a, r, E::ZERO), packed::fold(&b, r, E::ZERO));
+        pairs.iter_mut().flatten().for_each(|v| *v = packed::fold(v, r, E::ZERO));
         point.push(r);
     }
-    (point, [a[0], b[0]])
+    (point, pairs)
 }

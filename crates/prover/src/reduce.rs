@@ -31,17 +31,37 @@ fn add(a: [E; 2], b: [E; 2]) -> [E; 2] {
     [a[0] + b[0], a[1] + b[1]]
 }
 
+/// What is claimed of columns.
+pub struct Claims<'a> {
+    /// Functionals on tensors, each with its weight.
+    pub linear: &'a [(E, &'a Claim<E>)],
+    /// Samples of trees.
+    pub samples: &'a [Weighted<'a>],
+}
+
+/// The sample of a tree as a claim: `weight <eq(at), cells>`.
+#[derive(Clone, Copy)]
+pub struct Weighted<'a> {
+    /// Weight of the claim.
+    pub weight: E,
+    /// The point, as long as the tree's columns have variables.
+    pub at: &'a [E],
+    /// The tree's columns, combined.
+    pub cells: &'a [E],
+}
+
 /// Runs the sumcheck; returns the point and every value column's evaluation at its part of the point, by tree.
 pub fn reduce(
     talk: &mut Talk<'_>,
     label: &'static str,
     layout: &Layout,
-    weighted: &[(E, &Claim<E>)],
+    claims: &Claims<'_>,
     columns: &[Vec<Cells<'_>>],
 ) -> (Vec<E>, Vec<Vec<E>>) {
     let rounds = layout.heights.iter().copied().max().unwrap_or(0);
-    let mut pieces = pieces(layout, weighted, columns);
+    let mut pieces = pieces(layout, claims.linear, columns);
     let mut lines = Lines::new(layout, columns, &pieces);
+    claims.samples.iter().for_each(|s| lines.add(s));
     let mut point = Vec::with_capacity(rounds);
     for i in 0..rounds {
         lines.enter(i, &point);

@@ -274,7 +274,9 @@ impl<'a> Reference<'a> {
             let items: Vec<Granules> = (0..held.len()).filter(here).map(|i| Granules::new(&held[i].1, cap)).collect();
             let mut out: Vec<&mut Vec<Place>> =
                 places.iter_mut().enumerate().filter(|(i, _)| here(i)).map(|(_, p)| p).collect();
-            columns.push(place(&items, tree, room, &mut out));
+            // What outlives a proof and is hidden has three columns or more, for its sample.
+            let lasting = matches!(kind, TreeKind::Model | TreeKind::Input(_) | TreeKind::Output(_)) && top.is_some();
+            columns.push(place(&items, tree, room, &mut out).max(if lasting { 3 } else { 0 }));
         }
         let outputs = relation.outputs.iter().map(|o| Granules::new(&o.space, cap).positions()).collect();
         let nv = (0..).find(|n| 1usize << n >= fill).unwrap_or(0);

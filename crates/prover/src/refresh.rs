@@ -1,8 +1,9 @@
 //! Refresh of a hidden model's commitment, the prover's half of `verifier::refresh`.
 
-use proveil_algebra::{E, F, PrimeCharacteristicRing, eq_table};
+use proveil_algebra::{E, F, PrimeCharacteristicRing, eq_table, eq_table_scaled};
 use proveil_protocol::channel::Channel;
 use proveil_protocol::codec::Leaf;
+use proveil_protocol::sample::Point;
 use proveil_relation::key::Epoch;
 use proveil_verifier::PreparedKey;
 use proveil_verifier::refresh::{RefreshError, Sizes, begin, current, label, walk};
@@ -58,7 +59,7 @@ pub struct Refresh {
 /// See [`RenewError`].
 pub fn prove(key: &PreparedKey, old: &Committed, new: &Committed, store: &dyn Store) -> Result<Refresh, RenewError> {
     let sizes = Sizes::new(key)?;
-    if current(key) != Some(old.commitment()) {
+    if current(key) != Some(old.sampled()) {
         return Err(RenewError::NotInForce);
     }
     let valid = (1usize << sizes.log_height) - sizes.top;
@@ -86,17 +87,16 @@ pub fn prove(key: &PreparedKey, old: &Committed, new: &Committed, store: &dyn St
 #[doc(hidden)]
 pub fn prove_with(key: &PreparedKey, old: &Committed, new: &Committed, coins: &Coins) -> Result<Refresh, RenewError> {
     let sizes = Sizes::new(key)?;
-    let c = new.commitment();
     let number = key.epoch.as_ref().map_or(0, |e| e.number).saturating_add(1);
-    let epoch = Epoch { number, root: c.root, nonce: c.nonce };
-    let (bytes, leaves) = send(key, &sizes, [&old.tree, &new.tree], &epoch, coins)?;
+    let epoch = Epoch { number, model: new.sampled() };
+    let (bytes, leaves) = send(key, &sizes, [old, new], &epoch, coins)?;
     Ok(Refresh { epoch, bytes, leaves })
 }
 
 fn send(
     key: &PreparedKey,
     sizes: &Sizes,
-    [old, new]: [&Tree; 2],
+    both: [&Committed; 2],
     epoch: &Epoch,
     coins: &Coins,
 ) -> Result<(Vec<u8>, Vec<Leaf>), ProveError> {
@@ -108,14 +108,14 @@ fn send(
     let pads = Pads::new(sizes.shape(), params, coins)?;
     talk.commitment("pads", &pads.tree.commitment());
     talk.hide(pads.shared(), pads.shape());
-    let (tau, alpha) = messages(&mut talk, sizes, [old, new], &mask);
+    let (tau, alpha) = messages(&mut talk, sizes, both, &mask);
     let coeffs = sizes.coefficients(&alpha);
-    let trees = [old, new, &mask];
+    let trees = [&both[0].tree, &both[1].tree, &mask];
     let value =
         opening::prove(&mut talk.transcript, &mut talk.writer, params, sizes.log_height, &trees, &coeffs, &tau)?;
     let so_far = talk.writer.as_bytes().to_vec();
     let mut ch = Channel::<E>::new(start, &so_far, true);
-    walk(&mut ch, sizes)?.tie(&mut ch, value)?;
+    walk(&mut ch, sizes, both.map(Committed::sampled))?.tie(&mut ch, value)?;
     ch.transcript = talk.transcript.clone();
     pads.prove(ch, &mut talk.writer, params);
     Ok(talk.writer.finish())
@@ -132,9 +132,11 @@ fn mask(sizes: &Sizes, rate: usize, coins: &Coins) -> Result<Tree, ProveError> {
 }
 
 /// Sumcheck and column values; returns the point and the coefficients.
-fn messages(talk: &mut Talk<'_>, sizes: &Sizes, trees: [&Tree; 2], mask: &Tree) -> (Vec<E>, Vec<E>) {
+fn messages(talk: &mut Talk<'_>, sizes: &Sizes, both: [&Committed; 2], mask: &Tree) -> (Vec<E>, Vec<E>) {
+    let trees = both.map(|c| &c.tree);
     let lambda: E = talk.transcript.challenge(label::POINT);
     let r: Vec<E> = talk.transcript.challenges(label::POINT, sizes.log_height);
+    let mu: E = talk.transcript.challenge(label::POINT);
     let mut weight = eq_table(&r);
     let valid = weight.len() - sizes.top;
     weight[valid..].fill(E::ZERO);
@@ -146,7 +148,12 @@ fn messages(talk: &mut Talk<'_>, sizes: &Sizes, trees: [&Tree; 2], mask: &Tree) 
             power *= lambda;
         }
     }
-    let (tau, _) = products::inner_product(talk, label::ROUND, sizes.log_height, [weight, difference]);
+    let sample = |c: &Committed, mu: E| {
+        let p = Point::<E>::of(&c.commitment(), sizes.log_height, sizes.columns);
+        [eq_table_scaled(&p.at, mu), c.sample.cells.clone()]
+    };
+    let pairs = [[weight, difference], sample(both[0], mu), sample(both[1], mu * mu)];
+    let (tau, _) = products::inner_products(talk, label::ROUND, sizes.log_height, pairs);
     let eq = eq_table(&tau);
     let at = |c: &Vec<F>| eq.iter().zip(c).fold(E::ZERO, |a, (e, x)| a + *e * *x);
     for tree in trees {

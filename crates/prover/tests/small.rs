@@ -124,7 +124,7 @@ fn key(visibility: Visibility, w: &Witness) -> (PreparedKey, Option<proveil_prov
     let layout = Layout::new(&relation, &geometry, &visibility);
     let coins = Coins::from_seed([7; 32], &[]);
     let model = commit_model(&layout, &w.tensors, usize::from(params.log_inv_rate), &coins).unwrap();
-    let commitment = model.as_ref().map(|m| m.commitment());
+    let commitment = model.as_ref().map(|m| m.sampled());
     let key = VerifyingKey { params, geometry, visibility, relation, model: commitment, meta: vec![] };
     assert_eq!(VerifyingKey::decode(&key.encode()).unwrap(), key);
     (PreparedKey::new(key), model)

@@ -2,6 +2,9 @@
 
 mod support;
 
+use proveil_algebra::{E, PrimeCharacteristicRing};
+use proveil_protocol::merkle::Commitment;
+use proveil_protocol::sample::Sampled;
 use proveil_prover::{Deviation, Proof};
 use proveil_relation::key::{Epoch, IoValue, IoVisibility, ModelVisibility, Statement, VerifyingKey, Visibility};
 use proveil_relation::table::{Column, Part, Rows};
@@ -65,6 +68,11 @@ macro_rules! changed_statements {
     };
 }
 
+/// A commitment that nobody made.
+fn somewhere() -> Sampled {
+    Sampled::binding(Commitment { root: [1; 32], nonce: [2; 32] })
+}
+
 use StatementError as S;
 use VerifyError::{Proof as P, Statement as T};
 
@@ -84,7 +92,7 @@ changed_statements! {
     output_too_long: shown, T(S::Length { .. }), |s| public(&mut s.outputs).push(0);
     output_empty: shown, T(S::Length { .. }), |s| public(&mut s.outputs).clear();
     output_hidden: shown, T(S::Visibility { .. }), |s| s.outputs[0] = IoValue::Private;
-    output_as_commitment: shown, T(S::Visibility { .. }), |s| s.outputs[0] = IoValue::Committed([0; 32], [0; 32]);
+    output_as_commitment: shown, T(S::Visibility { .. }), |s| s.outputs[0] = IoValue::Committed(somewhere());
     output_missing: shown, T(S::Count { .. }), |s| s.outputs.clear();
     output_twice: shown, T(S::Count { .. }), |s| s.outputs.push(s.outputs[0].clone());
     input_first_cell: shown, P(_), |s| { let v = public(&mut s.inputs); v[0] = if v[0] < 7 { v[0] + 1 } else { v[0] - 1 } };
@@ -103,12 +111,14 @@ changed_statements! {
     context_empty: shown, P(_), |s| s.context.clear();
     context_extended: shown, P(_), |s| s.context.push(0);
     epoch_that_nobody_set: shown, T(S::Epoch { expected: None, got: Some(1) }),
-        |s| s.epoch = Some(Epoch { number: 1, root: [1; 32], nonce: [2; 32] });
-    input_root: committed, P(_), |s| { let IoValue::Committed(r, _) = &mut s.inputs[0] else { return }; r[0] ^= 1 };
-    input_nonce: committed, P(_), |s| { let IoValue::Committed(_, n) = &mut s.inputs[0] else { return }; n[31] ^= 128 };
-    input_without_nonce: committed, P(_), |s| { let IoValue::Committed(_, n) = &mut s.inputs[0] else { return }; *n = [0; 32] };
-    output_root: committed, P(_), |s| { let IoValue::Committed(r, _) = &mut s.outputs[0] else { return }; r[7] ^= 1 };
-    output_nonce: committed, P(_), |s| { let IoValue::Committed(_, n) = &mut s.outputs[0] else { return }; n[0] ^= 1 };
+        |s| s.epoch = Some(Epoch { number: 1, model: somewhere() });
+    input_root: committed, P(_), |s| { let IoValue::Committed(c) = &mut s.inputs[0] else { return }; c.commitment.root[0] ^= 1 };
+    input_nonce: committed, P(_), |s| { let IoValue::Committed(c) = &mut s.inputs[0] else { return }; c.commitment.nonce[31] ^= 128 };
+    input_without_nonce: committed, P(_), |s| { let IoValue::Committed(c) = &mut s.inputs[0] else { return }; c.commitment.nonce = [0; 32] };
+    input_sample: committed, P(_), |s| { let IoValue::Committed(c) = &mut s.inputs[0] else { return }; c.value += E::ONE };
+    output_root: committed, P(_), |s| { let IoValue::Committed(c) = &mut s.outputs[0] else { return }; c.commitment.root[7] ^= 1 };
+    output_nonce: committed, P(_), |s| { let IoValue::Committed(c) = &mut s.outputs[0] else { return }; c.commitment.nonce[0] ^= 1 };
+    output_sample: committed, P(_), |s| { let IoValue::Committed(c) = &mut s.outputs[0] else { return }; c.value = -c.value };
     commitments_exchanged: committed, P(_), |s| std::mem::swap(&mut s.inputs[0], &mut s.outputs[0]);
     committed_input_hidden: committed, T(S::Visibility { .. }), |s| s.inputs[0] = IoValue::Private;
     committed_output_shown: committed, T(S::Visibility { .. }), |s| s.outputs[0] = IoValue::Public(vec![0; 3]);
@@ -171,8 +181,9 @@ changed_keys! {
     key_with_another_output_range: |k| k.relation.outputs[0].hi += 1;
     key_with_another_name: |k| k.relation.tensors[0].name.push('x');
     key_with_another_meta: |k| k.meta.push(1);
-    key_with_another_model: |k| k.model.as_mut().unwrap().root[0] ^= 1;
-    key_with_another_model_nonce: |k| k.model.as_mut().unwrap().nonce[9] ^= 1;
+    key_with_another_model: |k| k.model.as_mut().unwrap().commitment.root[0] ^= 1;
+    key_with_another_model_nonce: |k| k.model.as_mut().unwrap().commitment.nonce[9] ^= 1;
+    key_with_another_model_sample: |k| k.model.as_mut().unwrap().value += E::ONE;
     key_with_higher_columns: |k| k.geometry.log_height = 8;
     key_with_more_random_cells: |k| k.geometry.trace_top = 64;
     key_with_another_model_top: |k| k.geometry.model_top = 64;
@@ -220,8 +231,7 @@ fn rejects_model_swap_by_epoch() {
     for zero_knowledge in [false, true] {
         let honest = setup(&relations::dense(), &Mode::shown(zero_knowledge));
         let other = setup(&other_weights(), &Mode::shown(zero_knowledge));
-        let c = other.model.as_ref().unwrap().commitment();
-        let epoch = Epoch { number: 1, root: c.root, nonce: c.nonce };
+        let epoch = Epoch { number: 1, model: other.model.as_ref().unwrap().sampled() };
         // The thief's prover names its own root as a refresh.
         let cheat = Setup { key: honest.key.clone().with_epoch(epoch.clone()), ..other };
         let p = cheat.honest();
@@ -235,7 +245,7 @@ fn rejects_model_swap_by_epoch() {
         assert!(verify(&next, &p.statement, &p.bytes).is_err());
         assert!(verify(&next, &honest.statement(), &honest.honest().bytes).is_err());
         let mut root = epoch;
-        root.root[0] ^= 1;
+        root.model.commitment.root[0] ^= 1;
         assert!(verify(&honest.key.clone().with_epoch(root), &p.statement, &p.bytes).is_err());
     }
 }

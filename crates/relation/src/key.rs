@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use proveil_protocol::codec::{DecodeError, Reader};
-use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::{PARAMS_BYTES, Params};
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::{Digest, Transcript};
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,10 @@ use crate::decl::{Home, Relation};
 use crate::layout::TreeKind;
 
 /// Name and version of the protocol; first thing absorbed. Any change of proof bytes, transcript or key changes it.
-pub const PROTOCOL: &str = "proveil/transparent/2";
+pub const PROTOCOL: &str = "proveil/transparent/3";
 
 /// Bytes that open a serialised verifying key.
-pub const KEY_MAGIC: [u8; 8] = *b"PVKEY\0\0\x02";
+pub const KEY_MAGIC: [u8; 8] = *b"PVKEY\0\0\x03";
 
 /// Who sees an input or an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ pub struct VerifyingKey {
     /// The claim.
     pub relation: Relation,
     /// Commitment to the model's tensors, if it has any.
-    pub model: Option<Commitment>,
+    pub model: Option<Sampled>,
     /// What people need to read inputs and outputs (names, scales); bound, not interpreted.
     pub meta: Vec<u8>,
 }
@@ -141,7 +141,8 @@ struct Body {
     geometry: Geometry,
     visibility: Visibility,
     relation: Relation,
-    model: Option<(Digest, Digest)>,
+    #[serde(with = "optional")]
+    model: Option<Sampled>,
     meta: Vec<u8>,
 }
 
@@ -155,7 +156,7 @@ impl VerifyingKey {
             geometry: self.geometry.clone(),
             visibility: self.visibility.clone(),
             relation: self.relation.clone(),
-            model: self.model.map(|c| (c.root, c.nonce)),
+            model: self.model,
             meta: self.meta.clone(),
         };
         out.extend(postcard::to_allocvec(&body).unwrap_or_default());
@@ -183,7 +184,7 @@ impl VerifyingKey {
             geometry: body.geometry,
             visibility: body.visibility,
             relation: body.relation,
-            model: body.model.map(|(root, nonce)| Commitment { root, nonce }),
+            model: body.model,
             meta: body.meta,
         };
         if key.encode() != bytes {
@@ -221,6 +222,46 @@ fn model(problem: &'static str) -> KeyError {
     KeyError::Conflict { field: "model commitment", path: "key".into(), problem }
 }
 
+/// A commitment with its sample on the wire: root, nonce and 24 bytes.
+mod sampled {
+    use super::{Digest, Sampled};
+    use proveil_algebra::{Challenge, E};
+    use proveil_protocol::merkle::Commitment;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    type Wire = (Digest, Digest, [u8; 24]);
+
+    pub(super) fn serialize<S: Serializer>(s: &Sampled, to: S) -> Result<S::Ok, S::Error> {
+        let mut value = alloc::vec::Vec::with_capacity(E::BYTES);
+        s.value.write(&mut value);
+        let value: [u8; 24] = value.try_into().unwrap_or_default();
+        (s.commitment.root, s.commitment.nonce, value).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Sampled, D::Error> {
+        let (root, nonce, value) = Wire::deserialize(from)?;
+        let value = E::read(&value).ok_or_else(|| D::Error::custom("the sample is not reduced"))?;
+        Ok(Sampled { commitment: Commitment { root, nonce }, value })
+    }
+}
+
+/// The same where there may be none.
+mod optional {
+    use super::{Sampled, sampled};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Wire(#[serde(with = "sampled")] Sampled);
+
+    pub(super) fn serialize<S: Serializer>(s: &Option<Sampled>, to: S) -> Result<S::Ok, S::Error> {
+        s.map(Wire).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Sampled>, D::Error> {
+        Ok(Option::<Wire>::deserialize(from)?.map(|w| w.0))
+    }
+}
+
 /// What the statement says about an input or an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IoValue {
@@ -228,8 +269,8 @@ pub enum IoValue {
     Public(Vec<i64>),
     /// Nothing.
     Private,
-    /// Root and nonce of its commitment.
-    Committed(Digest, Digest),
+    /// Its commitment.
+    Committed(#[serde(with = "sampled")] Sampled),
 }
 
 /// A later root of the same model, after a refresh.
@@ -237,10 +278,9 @@ pub enum IoValue {
 pub struct Epoch {
     /// 1 for the first refresh.
     pub number: u32,
-    /// Root of the present commitment.
-    pub root: Digest,
-    /// Its nonce.
-    pub nonce: Digest,
+    /// The present commitment.
+    #[serde(with = "sampled")]
+    pub model: Sampled,
 }
 
 /// The public part of one proof.

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use proveil_algebra::log2_ceil;
+use proveil_protocol::sample::LEAST_COLUMNS;
 
 use crate::decl::{Home, Relation};
 use crate::groups::{self, Cuts, Group};
@@ -133,6 +134,8 @@ pub struct TreePlan {
     pub mask: bool,
     /// Whether the values are public: nobody commits to them, the verifier evaluates the column.
     pub public: bool,
+    /// Whether the commitment outlives a proof and comes with an out-of-domain value (`proveil_protocol::sample`).
+    pub sampled: bool,
 }
 
 /// The sizes that the phases of a proof depend on.
@@ -294,7 +297,9 @@ impl Layout {
         for (i, tree) in trees.iter_mut().enumerate() {
             let height = 1usize << heights.get(tree.group).copied().unwrap_or(0);
             let room = height - tree.top.unwrap_or(0).min(height);
-            tree.columns = place(&mut tensors, i, room);
+            // Random cells of fewer columns would not make the sample's value uniform.
+            let least = if tree.sampled && tree.top.is_some() { LEAST_COLUMNS } else { 0 };
+            tree.columns = place(&mut tensors, i, room).max(least);
         }
         let outputs: Vec<Dims> = relation.outputs.iter().map(|o| Dims::new(&o.space, cap)).collect();
         let out_vars = outputs.iter().map(|d| log2_ceil(d.padded_cells())).max().unwrap_or(0);
@@ -327,10 +332,11 @@ fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility,
     let zk = visibility.hiding();
     let top = |t: u32| zk.then_some(t as usize);
     let mut out = Vec::new();
-    let plan = |kind, group, top, mask| TreePlan { kind, group, top, columns: 0, mask, public: false };
+    let plan = |kind, group, top, mask| TreePlan { kind, group, top, columns: 0, mask, public: false, sampled: false };
+    let sampled = |plan| TreePlan { sampled: !public, ..plan };
     if relation.tensors.iter().any(|t| t.home == Home::Model) {
         let top = visibility.model_hidden().then_some(geometry.model_top as usize);
-        out.push(plan(TreeKind::Model, 0, top, false));
+        out.push(sampled(plan(TreeKind::Model, 0, top, false)));
     }
     let mut group = 0;
     let mut further = Vec::new();
@@ -349,7 +355,7 @@ fn plan_trees(relation: &Relation, geometry: &Geometry, visibility: &Visibility,
     }
     out.extend(further.iter().map(|(k, g, public)| {
         let top = (!public).then_some(geometry.io_top as usize);
-        TreePlan { public: *public, ..plan(*k, *g, top, false) }
+        TreePlan { public: *public, ..sampled(plan(*k, *g, top, false)) }
     }));
     if zk {
         let hidden = further.iter().filter(|(.., public)| !public);

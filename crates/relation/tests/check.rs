@@ -1,7 +1,9 @@
 //! Hostile verifying keys: each is refused, naming the field that is wrong.
 
+use proveil_algebra::{E, PrimeCharacteristicRing};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
+use proveil_protocol::sample::Sampled;
 use proveil_relation::check::{KeyError, Limits};
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, VerifyingKey, Visibility};
 use proveil_relation::table::{Column, Part, Rows, Table};
@@ -72,7 +74,7 @@ fn key() -> VerifyingKey {
             outputs: vec![IoVisibility::Committed],
         },
         relation,
-        model: Some(Commitment { root: [1; 32], nonce: [2; 32] }),
+        model: Some(Sampled { commitment: Commitment { root: [1; 32], nonce: [2; 32] }, value: E::TWO }),
         meta: vec![],
     }
 }

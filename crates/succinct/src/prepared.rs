@@ -6,6 +6,7 @@ use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_protocol::channel::Shape;
 use proveil_protocol::params::Params;
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::{Digest, keccak256};
 use proveil_relation::decl::Relation;
 use proveil_relation::groups::Cuts;
@@ -97,7 +98,7 @@ impl Bound {
     pub fn new(key: Key, height: u8) -> Self {
         let Key { relation, visibility, model, srs, meta } = key;
         let geometry = geometry_from(&relation, &visibility, height);
-        let model = model.as_ref().map(as_commitment);
+        let model = model.as_ref().map(as_commitment).map(Sampled::binding);
         let params = Params::standard(100);
         let key = VerifyingKey { params, geometry, visibility, relation, model, meta: Vec::new() };
         let claim = keccak256(&[&key.encode()]);

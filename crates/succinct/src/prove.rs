@@ -16,6 +16,7 @@ use proveil_kzg::mercury::{self, Claims, Inner};
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_protocol::channel::{Channel, ProofError, Shape, Value};
 use proveil_protocol::codec::Leaf;
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::Transcript;
 use proveil_prover::coins::Coins;
 use proveil_prover::talk::{Cheat, Talk};
@@ -151,7 +152,8 @@ pub fn prove_with(
     let statement = match deviation.statement {
         Some(s) => s.clone(),
         None => {
-            let given = |list: &[Option<&Committed>]| list.iter().map(|c| c.map(|c| as_commitment(&c.point))).collect();
+            let own = |c: &Committed| Sampled::binding(as_commitment(&c.point));
+            let given = |list: &[Option<&Committed>]| list.iter().map(|c| c.map(own)).collect();
             let [i, o]: [Vec<_>; 2] = [given(&inputs.inputs), given(&inputs.outputs)];
             proveil_prover::statement(&key.inner, witness, [&i, &o], &inputs.context)?
         }

@@ -9,6 +9,7 @@ use proveil_algebra::{PrimeCharacteristicRing, Scalar};
 use proveil_kzg::{Point, SrsKey, TauPoint};
 use proveil_protocol::channel::Channel;
 use proveil_protocol::codec::{DecodeError, Reader};
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::{Digest, keccak256};
 use proveil_relation::key::{IoValue, IoVisibility, Statement};
 use proveil_relation::layout::{Outline, TreeKind, TreePlan};
@@ -128,7 +129,9 @@ impl Io {
         out: &mut Vec<u8>,
     ) -> Result<(), StatementError> {
         match (v, self.visibility) {
-            (IoValue::Private, IoVisibility::Private) | (IoValue::Committed(..), IoVisibility::Committed) => Ok(()),
+            (IoValue::Private, IoVisibility::Private) => Ok(()),
+            (IoValue::Committed(c), IoVisibility::Committed) if *c == Sampled::binding(c.commitment) => Ok(()),
+            (IoValue::Committed(_), IoVisibility::Committed) => Err(StatementError::Sample { what, index }),
             (IoValue::Public(values), IoVisibility::Public) => {
                 let expected = self.lines as usize * self.cells as usize;
                 if values.len() != expected {
@@ -172,7 +175,10 @@ fn read_tree(b: [u8; 8]) -> (TreePlan, usize) {
         _ => TreeKind::Helper,
     };
     let (group, columns) = (usize::from(group), usize::from(columns));
-    (TreePlan { kind, group, top: None, columns, mask: mask != 0, public: public != 0 }, usize::from(height))
+    (
+        TreePlan { kind, group, top: None, columns, mask: mask != 0, public: public != 0, sampled: false },
+        usize::from(height),
+    )
 }
 
 /// Zeros up to the next word.
@@ -352,8 +358,8 @@ impl ShortKey {
         let mut out = keccak256(&[&statement.context]).to_vec();
         let all = || statement.inputs.iter().chain(&statement.outputs);
         for v in all() {
-            if let IoValue::Committed(x, y) = v {
-                out.extend(x.iter().chain(y));
+            if let IoValue::Committed(c) = v {
+                out.extend(c.commitment.to_bytes());
             }
         }
         let named = (0..self.inputs.len()).map(|k| ("input", k)).chain((0..self.outputs.len()).map(|k| ("output", k)));

@@ -217,7 +217,7 @@ fn combination(key: &ShortKey, statement: &Statement, end: &End<Scalar>, group: 
             return Err(VerifyError::Columns { tree: plan.kind, columns: plan.columns });
         }
         let io = |list: &[IoValue], k: u32| match list.get(k as usize) {
-            Some(IoValue::Committed(root, nonce)) => Some(Commitment { root: *root, nonce: *nonce }),
+            Some(IoValue::Committed(c)) => Some(c.commitment),
             _ => None,
         };
         let commitment = match plan.kind {

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use proveil_algebra::{Challenge, InTurn, Planes, Tasks, eq_index, eq_table};
 use proveil_protocol::channel::{Channel, Message, ProofError, Value};
 use proveil_protocol::merkle::Commitment;
-use proveil_protocol::sumcheck;
+use proveil_protocol::{sample, sumcheck};
 use proveil_relation::claims::{
     self, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicCells, PublicParts,
 };
 use proveil_relation::groups::Side;
-use proveil_relation::layout::{Dims, Layout, Outline, TreeKind};
+use proveil_relation::layout::{Dims, Layout, Outline, TreeKind, TreePlan};
 use proveil_relation::weights::eq_segment;
 
 use crate::{PreparedKey, PublicValues};
@@ -79,9 +79,7 @@ impl<E: Challenge> End<E> {
     #[must_use]
     pub fn commitment(&self, public: &PublicValues<'_>, kind: TreeKind, tree: usize) -> Option<Commitment> {
         match kind {
-            TreeKind::Model => public.model(),
-            TreeKind::Input(k) => public.input_commitment(k),
-            TreeKind::Output(k) => public.output_commitment(k),
+            TreeKind::Model | TreeKind::Input(_) | TreeKind::Output(_) => public.sampled(kind).map(|s| s.commitment),
             TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => self.commitments.get(tree).copied().flatten(),
         }
     }
@@ -261,8 +259,11 @@ fn lines_at<E: Challenge>(dims: &Dims, w: &claims::SpaceWeights<E>, values: &[i6
     tasks.map(shares, share).into_iter().fold(E::ZERO, |a, x| a + x)
 }
 
-/// Claimed values of the six linear claims that phases 1 and 2 leave.
-fn targets<E: Challenge>(values: &LookupValues<E>, operands: &[Message<E>; 2]) -> [Value<E>; 6] {
+/// Linear claims that phases 1 and 2 leave; those of samples come behind them.
+pub const LINEAR_CLAIMS: usize = 6;
+
+/// Claimed values of the linear claims that phases 1 and 2 leave.
+fn targets<E: Challenge>(values: &LookupValues<E>, operands: &[Message<E>; 2]) -> [Value<E>; LINEAR_CLAIMS] {
     let [h, _, _, n0, n1, _] = &values.messages;
     let [a, b] = operands;
     [h.value(), Value::known(E::ZERO), n0.value(), n1.value(), a.value(), b.value()]
@@ -305,6 +306,29 @@ impl<E: Challenge> Claims<'_, E> {
     }
 }
 
+/// A claim of phase 3 that a commitment's out-of-domain value makes.
+#[derive(Clone, Debug)]
+pub struct SampleClaim<E> {
+    /// The tree.
+    pub tree: usize,
+    /// Where it is sampled.
+    pub point: sample::Point<E>,
+    /// The claimed value.
+    pub value: E,
+}
+
+/// The claims of all samples, in the order of their trees; shared with the prover.
+#[must_use]
+pub fn samples<E: Challenge>(layout: &Layout, public: &PublicValues<'_>) -> Vec<SampleClaim<E>> {
+    let of = |(tree, plan): (usize, &TreePlan)| {
+        let sampled = public.sampled(plan.kind).filter(|_| plan.sampled)?;
+        let height = layout.heights.get(plan.group).copied().unwrap_or(0);
+        let point = sample::Point::of(&sampled.commitment, height, plan.columns);
+        Some(SampleClaim { tree, point, value: sampled.value_in() })
+    };
+    layout.trees.iter().enumerate().filter_map(of).collect()
+}
+
 /// The functionals computed from relation and layout, in time linear in granules; nothing is read.
 pub struct Computed<'a, E, T = InTurn> {
     tasks: &'a T,
@@ -314,6 +338,7 @@ pub struct Computed<'a, E, T = InTurn> {
     point: Option<(Point<E>, AddressWeights<E>)>,
     kappa: Vec<E>,
     gamma: E,
+    samples: Vec<SampleClaim<E>>,
 }
 
 impl<'a, E: Challenge> Computed<'a, E> {
@@ -328,7 +353,8 @@ impl<'a, E: Challenge, T: Tasks> Computed<'a, E, T> {
     /// [`Computed::new`] with the work done by `tasks`.
     #[must_use]
     pub fn on(tasks: &'a T, key: &'a PreparedKey, public: &'a PublicValues<'a>) -> Self {
-        Self { tasks, key, public, point: None, kappa: Vec::new(), gamma: E::ZERO }
+        let samples = samples(&key.layout, public);
+        Self { tasks, key, public, point: None, kappa: Vec::new(), gamma: E::ZERO, samples }
     }
 
     fn list(&self) -> Option<Claims<'_, E>> {
@@ -358,7 +384,10 @@ impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
         (self.kappa, self.gamma) = (kappa.to_vec(), gamma);
         let mut public = PublicParts::new(&self.key.layout, self.public);
         self.list().iter().for_each(|c| c.give(&mut public));
-        Ok(public.values.iter().rev().fold(E::ZERO, |a, v| a * gamma + *v))
+        // A sample's target is known: it is taken from the other side.
+        let samples = self.samples.iter().rev().fold(E::ZERO, |a, s| a * gamma + s.value);
+        let public = public.values.iter().rev().fold(E::ZERO, |a, v| a * gamma + *v);
+        Ok(public - gamma.exp_u64(LINEAR_CLAIMS as u64) * samples)
     }
 
     fn columns(&mut self, _: &mut Channel<'_, E>, tau: &[E]) -> Result<Vec<Vec<E>>, ProofError> {
@@ -375,6 +404,12 @@ impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
         for own in all {
             let pairs = omega.iter_mut().flatten().zip(own.iter().flatten());
             pairs.for_each(|(sum, w)| *sum += *w);
+        }
+        let mut power = self.gamma.exp_u64(LINEAR_CLAIMS as u64);
+        for s in &self.samples {
+            let own = s.point.column_weights(tau.get(..s.point.at.len()).unwrap_or_default());
+            omega.get_mut(s.tree).into_iter().flatten().zip(own).for_each(|(sum, w)| *sum += power * w);
+            power *= self.gamma;
         }
         for (w, plan) in omega.iter_mut().zip(&layout.trees) {
             let height = layout.heights.get(plan.group).copied().unwrap_or(0);

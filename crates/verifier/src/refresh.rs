@@ -2,17 +2,18 @@
 //!
 //! A commitment that is opened often uses up its random cells. Its owner commits to the same model with fresh random
 //! cells and salts, and proves `sum_c lambda^c sum_x eq(r, x) valid(x) (old_c(x) - new_c(x)) = 0` with `lambda` and `r`
-//! drawn after both roots; `valid` is 1 below the random cells and 0 on them. The model keeps its name, the key's
-//! digest; the commitment in force is the last of a chain of refreshes from the key's own ([`verify_chain`]).
+//! drawn after both roots; `valid` is 1 below the random cells and 0 on them. Joined with it, by powers of `mu`, is that
+//! both trees have the values of their samples, so that it is their one codeword each that is compared. The model keeps
+//! its name, the key's digest; the commitment in force is the last of a chain of refreshes from the key's own
+//! ([`verify_chain`]).
 //!
-//! **Messages**: root of the mask; root of the pads | `lambda`, `r` | rounds of the sumcheck; every column of both trees
+//! **Messages**: root of the mask; root of the pads | `lambda`, `r`, `mu` | rounds of the sumcheck; every column of both trees
 //! and the mask at its point | coefficients | opening of the combination of both trees and the mask; inner claim of
 //! the pads. Nothing is a product of hidden values.
 //!
 //! # Soundness
-//! For each member of the list that the trees are bound to: `(columns - 1 + l)/|E|` for `lambda` and `r`, `2/|E|` a
-//! round; then the combination, the opening and the pads as in every proof. A refreshed root is registered like the
-//! first one before it counts as bound to one codeword.
+//! For each member of the list that the trees are bound to: `(columns - 1 + l)/|E|` for `lambda` and `r`, `2/|E|` for
+//! `mu`, `2/|E|` a round; then the combination, the opening and the pads as in every proof.
 
 use alloc::vec::Vec;
 
@@ -20,6 +21,7 @@ use proveil_algebra::{Challenge, E, PrimeCharacteristicRing, eq_index, eq_points
 use proveil_protocol::channel::{Channel, Message, ProofError, Shape, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
+use proveil_protocol::sample::{Point, Sampled};
 use proveil_protocol::transcript::Transcript;
 use proveil_protocol::{pads, sumcheck};
 use proveil_relation::key::{Epoch, PROTOCOL};
@@ -64,7 +66,7 @@ pub mod label {
     pub const REFRESH: &str = "refresh";
     /// Root of the mask.
     pub const MASK: &str = "refresh mask root";
-    /// `lambda` and `r`.
+    /// `lambda`, `r` and `mu`.
     pub const POINT: &str = "refresh point";
     /// Sumcheck rounds.
     pub const ROUND: &str = "refresh round";
@@ -118,7 +120,15 @@ impl Sizes {
     /// Coefficients of old columns, new columns and mask in the combination.
     #[must_use]
     pub fn coefficients(&self, alpha: &[E]) -> Vec<E> {
-        let mask = TreePlan { kind: TreeKind::Mask, group: 0, top: Some(0), columns: 0, mask: true, public: false };
+        let mask = TreePlan {
+            kind: TreeKind::Mask,
+            group: 0,
+            top: Some(0),
+            columns: 0,
+            mask: true,
+            public: false,
+            sampled: false,
+        };
         alpha.iter().copied().chain(tree_coefficients(&mask, &[])).collect()
     }
 
@@ -126,8 +136,9 @@ impl Sizes {
     #[must_use]
     pub fn shape(&self) -> Shape {
         let mut ch = Channel::<E>::dry(true);
+        let nothing = Sampled { commitment: Commitment::plain([0; 32]), value: E::ZERO };
         // A dry run cannot fail: every message reads as zero and nothing is checked.
-        if let Ok(end) = walk(&mut ch, self) {
+        if let Ok(end) = walk(&mut ch, self, [nothing; 2]) {
             let _ = end.tie(&mut ch, E::ZERO);
         }
         ch.shape().clone()
@@ -162,43 +173,43 @@ impl<K: Challenge> End<K> {
 
 /// The commitment in force under a key.
 #[must_use]
-pub fn current(key: &PreparedKey) -> Option<Commitment> {
-    match &key.epoch {
-        Some(e) => Some(Commitment { root: e.root, nonce: e.nonce }),
-        None => key.key.model,
-    }
+pub fn current(key: &PreparedKey) -> Option<Sampled> {
+    key.epoch.as_ref().map(|e| e.model).or(key.key.model)
 }
 
 /// Binds key, commitment in force and the next one.
 #[must_use]
 pub fn begin(key: &PreparedKey, next: &Epoch) -> Transcript {
     let mut t = Transcript::new(PROTOCOL);
-    let from = current(key).unwrap_or(Commitment::plain([0; 32]));
     t.absorb(label::REFRESH, &key.digest);
-    t.absorb(label::REFRESH, &from.to_bytes());
+    t.absorb(label::REFRESH, &current(key).map_or(Vec::new(), |c| c.to_bytes()));
     t.absorb(label::REFRESH, &next.number.to_le_bytes());
-    t.absorb(label::REFRESH, &Commitment { root: next.root, nonce: next.nonce }.to_bytes());
+    t.absorb(label::REFRESH, &next.model.to_bytes());
     t
 }
 
-/// All messages up to the coefficients.
+/// All messages up to the coefficients, from the commitments to the old and the new tree.
 ///
 /// # Errors
 /// `Decode`, and on the plain channel `Check`.
-pub fn walk<K: Challenge>(ch: &mut Channel<'_, K>, sizes: &Sizes) -> Result<End<K>, ProofError> {
+pub fn walk<K: Challenge>(ch: &mut Channel<'_, K>, sizes: &Sizes, trees: [Sampled; 2]) -> Result<End<K>, ProofError> {
     let mask = ch.commitment(label::MASK)?;
     ch.pads_commitment()?;
     let lambda = ch.challenge(label::POINT);
     let r = ch.challenges(label::POINT, sizes.log_height);
-    let end = sumcheck::verify(ch, label::ROUND, sizes.log_height, 2, None, Value::known(K::ZERO))?;
+    let mu: K = ch.challenge(label::POINT);
+    let [old, new] = trees.map(|t| t.value_in::<K>());
+    let target = Value::known(mu * old + mu * mu * new);
+    let end = sumcheck::verify(ch, label::ROUND, sizes.log_height, 2, None, target)?;
     let weight = sizes.weight_at(&r, &end.point);
     let mut sum = end.value * -K::ONE;
     let mut evaluations = Vec::with_capacity(2 * sizes.columns + 1);
-    for sign in [K::ONE, -K::ONE] {
+    for ((tree, sign), mu) in trees.iter().zip([K::ONE, -K::ONE]).zip([mu, mu * mu]) {
         let mut power = sign * weight;
-        for _ in 0..sizes.columns {
+        let sample = Point::of(&tree.commitment, sizes.log_height, sizes.columns);
+        for own in sample.column_weights(&end.point).take(sizes.columns) {
             let m = ch.message(label::COLUMN)?;
-            sum.add_scaled(&m.value(), power);
+            sum.add_scaled(&m.value(), power + mu * own);
             evaluations.push(m);
             power *= lambda;
         }
@@ -229,24 +240,18 @@ pub fn verify_with(key: &PreparedKey, next: &Epoch, proof: &[u8], transcript: Tr
         return Err(RefreshError::Number { expected, got: number });
     }
     let old = current(key).ok_or(RefreshError::NoModel)?;
-    let new = Commitment { root: next.root, nonce: next.nonce };
-    if new.is_plain() {
+    if next.model.commitment.is_plain() {
         return Err(RefreshError::Plain { number });
     }
     let ch = Channel::<E>::new(transcript, proof, true);
-    run(ch, key, &sizes, old, new).map_err(|source| RefreshError::Proof { number, source })
+    run(ch, key, &sizes, [old, next.model]).map_err(|source| RefreshError::Proof { number, source })
 }
 
-fn run(
-    mut ch: Channel<'_, E>,
-    key: &PreparedKey,
-    sizes: &Sizes,
-    old: Commitment,
-    new: Commitment,
-) -> Result<(), ProofError> {
-    let end = walk(&mut ch, sizes)?;
+fn run(mut ch: Channel<'_, E>, key: &PreparedKey, sizes: &Sizes, both: [Sampled; 2]) -> Result<(), ProofError> {
+    let end = walk(&mut ch, sizes, both)?;
     let tree = |commitment, width| TreeShape { commitment, width };
-    let trees = [tree(old, sizes.columns), tree(new, sizes.columns), tree(end.mask, 3)];
+    let [old, new] = both.map(|s| tree(s.commitment, sizes.columns));
+    let trees = [old, new, tree(end.mask, 3)];
     let coeffs = sizes.coefficients(&end.alpha);
     let params = &key.key.params;
     let (transcript, Some(reader)) = ch.parts() else { return Ok(()) };

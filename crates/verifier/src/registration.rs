@@ -1,18 +1,16 @@
 //! Registration of a hidden model: a proof of another relation over the same commitment.
 //!
-//! A key's proofs take two things about the model for granted. Its cells lie in their declared ranges, which need to be
-//! proved once only; and its root stands for *one* codeword, where a proof alone binds it to a short list. The
-//! *registration key* has the relation of the ranges, the same model tensors in the same places, and parameters that
-//! open [`Params::registration_queries`] rows ([`Params::for_registration`]). Both keys come from one compilation.
+//! A key's proofs take for granted that the model's cells lie in their declared ranges, which needs to be proved once
+//! only. The *registration key* has the relation of the ranges and the same model tensors in the same places. Both keys
+//! come from one compilation.
 //!
 //! # Soundness
-//! After an accepted registration every codeword but one agrees with the committed word on fewer positions than any
-//! later proof accepts, but for probability `(1 - a + rho)^q_reg 2^-w`.
+//! As of every proof; that the codeword is the one of all later proofs is what the commitment's sample is for
+//! (`proveil_protocol::sample`).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use proveil_protocol::params::Params;
 use proveil_relation::decl::{Home, Relation};
 use proveil_relation::key::{Geometry, Statement, VerifyingKey, Visibility};
 use proveil_relation::layout::{Placed, TreeKind, TreePlan};
@@ -37,28 +35,17 @@ pub enum RegistrationError {
         /// Its name in the key, or in the registration key if the key has fewer.
         name: String,
     },
-    /// The registration key opens too few rows.
-    #[error("registration key: {got} rows are opened, {expected} are needed; make it with `Params::for_registration`")]
-    Rows {
-        /// Needed rows.
-        expected: usize,
-        /// Rows that the key opens.
-        got: usize,
-    },
     /// The proof is refused.
     #[error("registration {0}")]
     Proof(#[from] VerifyError),
 }
 
-/// The registration key of a key, from the relation of its model's ranges: the rows it needs, and as many random cells
-/// in the columns of the proof itself.
+/// The registration key of a key, from the relation of its model's ranges.
 #[must_use]
 pub fn key(key: &VerifyingKey, relation: Relation) -> VerifyingKey {
-    let rows = u32::try_from(key.params.registration_rows()).unwrap_or(u32::MAX);
-    let trace_top = key.geometry.trace_top.max(rows);
     VerifyingKey {
-        params: key.params.clone().for_registration(),
-        geometry: Geometry { trace_top, inputs: Vec::new(), outputs: Vec::new(), ..key.geometry.clone() },
+        params: key.params.clone(),
+        geometry: Geometry { inputs: Vec::new(), outputs: Vec::new(), ..key.geometry.clone() },
         visibility: Visibility { inputs: Vec::new(), outputs: Vec::new(), ..key.visibility.clone() },
         relation,
         model: key.model,
@@ -67,26 +54,24 @@ pub fn key(key: &VerifyingKey, relation: Relation) -> VerifyingKey {
 }
 
 /// Whether `registration` registers the model of `key`: equal commitment, equal tensors in equal places, equal
-/// parameters but for the rows.
+/// parameters.
 ///
 /// # Errors
-/// `Differs`, `Tensor`, `Rows`.
+/// `Differs`, `Tensor`.
 pub fn check_keys(key: &PreparedKey, registration: &PreparedKey) -> Result<(), RegistrationError> {
     let same = |what, equal: bool| if equal { Ok(()) } else { Err(RegistrationError::Differs { what }) };
     let (k, r) = (&key.key, &registration.key);
     same("the model commitment", k.model.is_some() && k.model == r.model)?;
     same("the model's visibility", k.visibility.model == r.visibility.model)?;
     same("zero knowledge", k.visibility.zero_knowledge == r.visibility.zero_knowledge)?;
-    let base = |p: &Params| Params { min_row_queries: 0, ..p.clone() };
-    same("a parameter", base(&k.params) == base(&r.params))?;
+    same("a parameter", k.params == r.params)?;
     same("the column height", k.geometry.log_height == r.geometry.log_height)?;
     same("the number of random cells", k.geometry.model_top == r.geometry.model_top)?;
     same("the model's tree", plan(key) == plan(registration))?;
-    if let Some((index, name)) = differing_tensor(key, registration) {
-        return Err(RegistrationError::Tensor { index, name });
+    match differing_tensor(key, registration) {
+        Some((index, name)) => Err(RegistrationError::Tensor { index, name }),
+        None => Ok(()),
     }
-    let (expected, got) = (k.params.registration_queries(), usize::from(r.params.min_row_queries));
-    if got < expected { Err(RegistrationError::Rows { expected, got }) } else { Ok(()) }
 }
 
 fn plan(key: &PreparedKey) -> Option<&TreePlan> {

@@ -2,10 +2,11 @@
 
 use alloc::string::String;
 
-use proveil_protocol::merkle::Commitment;
+use proveil_protocol::sample::Sampled;
 use proveil_relation::claims::PublicCells;
 use proveil_relation::decl::Home;
 use proveil_relation::key::{Epoch, IoValue, IoVisibility, Statement};
+use proveil_relation::layout::TreeKind;
 
 use crate::PreparedKey;
 
@@ -60,6 +61,14 @@ pub enum StatementError {
         lo: i64,
         /// Largest allowed.
         hi: i64,
+    },
+    /// A commitment that is a point of a curve comes with an out-of-domain value, which nothing would check.
+    #[error("{what} {index}: the commitment has a sample; name a commitment made for this backend")]
+    Sample {
+        /// `input` or `output`.
+        what: &'static str,
+        /// Which one.
+        index: usize,
     },
     /// The statement names another model commitment than the one in force.
     #[error(
@@ -126,24 +135,32 @@ impl<'a> PublicValues<'a> {
 
     /// The model commitment in force.
     #[must_use]
-    pub fn model(&self) -> Option<Commitment> {
+    pub fn model(&self) -> Option<Sampled> {
         let (key, statement) = self.key?;
-        match &statement.epoch {
-            Some(e) => Some(Commitment { root: e.root, nonce: e.nonce }),
-            None => key.key.model,
-        }
+        statement.epoch.as_ref().map(|e| e.model).or(key.key.model)
     }
 
     /// Commitment of input `k`.
     #[must_use]
-    pub fn input_commitment(&self, k: u32) -> Option<Commitment> {
+    pub fn input_commitment(&self, k: u32) -> Option<Sampled> {
         committed(self.key?.1.inputs.get(k as usize)?)
     }
 
     /// Commitment of output `k`.
     #[must_use]
-    pub fn output_commitment(&self, k: u32) -> Option<Commitment> {
+    pub fn output_commitment(&self, k: u32) -> Option<Sampled> {
         committed(self.key?.1.outputs.get(k as usize)?)
+    }
+
+    /// The commitment of a tree that outlives this proof.
+    #[must_use]
+    pub fn sampled(&self, kind: TreeKind) -> Option<Sampled> {
+        match kind {
+            TreeKind::Model => self.model(),
+            TreeKind::Input(k) => self.input_commitment(k),
+            TreeKind::Output(k) => self.output_commitment(k),
+            TreeKind::Mask | TreeKind::Trace | TreeKind::Helper => None,
+        }
     }
 
     /// Values of output `k`, if public.
@@ -156,9 +173,9 @@ impl<'a> PublicValues<'a> {
     }
 }
 
-fn committed(v: &IoValue) -> Option<Commitment> {
+fn committed(v: &IoValue) -> Option<Sampled> {
     match v {
-        IoValue::Committed(root, nonce) => Some(Commitment { root: *root, nonce: *nonce }),
+        IoValue::Committed(c) => Some(*c),
         _ => None,
     }
 }

@@ -83,7 +83,7 @@ pub fn subject(zero_knowledge: bool, input: IoVisibility) -> Subject {
     let layout = Layout::new(&relation, &geometry, &visibility);
     let coins = Coins::from_seed([5; 32], &[]);
     let model = commit_model(&layout, &w.tensors, usize::from(params.log_inv_rate), &coins).expect("a small model");
-    let commitment = model.as_ref().map(|m| m.commitment());
+    let commitment = model.as_ref().map(|m| m.sampled());
     let key = VerifyingKey { params, geometry, visibility, relation, model: commitment, meta: b"{}".to_vec() };
     let key = PreparedKey::new(key);
     let inputs = Inputs {

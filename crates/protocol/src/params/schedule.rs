@@ -76,17 +76,6 @@ pub(super) fn unique_bits_per_query(log_inv_rate: u32) -> u64 {
     ((u64::from(log_inv_rate) + 1) << FRACTION_BITS).saturating_sub(log2_up(sum))
 }
 
-/// `-log2(1 - a + rho)` of the trees in fixed point, rounded down.
-pub(super) fn registration_bits_per_query(params: &Params) -> u64 {
-    const UNIT: u64 = 1 << 32;
-    let log_inv_rate = u32::from(params.log_inv_rate);
-    let sqrt_rho = 1u64.checked_shl(64 - log_inv_rate.clamp(1, 63)).unwrap_or_default().isqrt();
-    let c = u64::from(params.eta_denominator.max(1));
-    let agreement = sqrt_rho + sqrt_rho / c;
-    let miss = (UNIT + (UNIT >> log_inv_rate.min(32))).saturating_sub(agreement).clamp(1, UNIT);
-    (32 * ONE).saturating_sub(log2_up(miss))
-}
-
 /// `ceil((lambda - w) / bits)`.
 pub(super) fn query_count(params: &Params, bits: u64) -> usize {
     let need = u64::from(params.security_bits.saturating_sub(params.grinding_bits)) << FRACTION_BITS;
@@ -106,7 +95,7 @@ pub(super) fn build(params: &Params, log_height: usize) -> Result<Schedule, Para
     let tree_rate = usize::from(params.log_inv_rate);
     let rows = Queries::new(
         log_height + tree_rate,
-        query_count(params, bits_per_query(params, tree_rate as u32)).max(params.min_row_queries.into()),
+        query_count(params, bits_per_query(params, tree_rate as u32)),
         params.grinding_bits,
     );
     let mut schedule = Schedule { rows, levels: Vec::new(), final_log_size: log_height };
@@ -167,35 +156,22 @@ mod tests {
         assert_eq!(counts(&Params::unique_decoding(128).with_grinding(20), 18), [131, 119, 110, 109]);
         assert_eq!(Params::unique_decoding(100).with_grinding(20).row_queries(), 97);
         let quarter = Params { log_inv_rate: 2, ..johnson(128) };
-        assert_eq!((quarter.row_queries(), quarter.registration_queries()), (131, 200));
+        assert_eq!(quarter.row_queries(), 131);
         assert_eq!(Params { log_inv_rate: 1, eta_denominator: 32, ..johnson(128) }.row_queries(), 238);
         assert_eq!(Params { eta_denominator: 32, ..johnson(128) }.row_queries(), 75);
-        assert_eq!((johnson(128).registration_queries(), johnson(128).pad_queries()), (236, 119));
-    }
-
-    #[test]
-    fn matches_reference_registration_rows() {
-        let p = Params::standard(128).with_grinding(20);
-        let r = p.clone().for_registration();
-        assert_eq!(counts(&r, 18), [236, 60, 33, 23]);
-        assert_eq!((r.row_queries(), r.budget(1 << 14)), (82, 194));
-        assert_ne!(p.encode(), r.encode());
-        let unique = Params::unique_decoding(128);
-        assert_eq!(unique.clone().for_registration(), unique);
+        assert_eq!(johnson(128).pad_queries(), 119);
     }
 
     #[test]
     fn matches_reference_budgets() {
         let p = Params::standard(128).with_grinding(20);
-        assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [45, 95, 194, 394]);
-        assert_eq!([45, 194].map(|proofs| p.random_cells(proofs)), [4090, 16308]);
-        assert_eq!([45, 194].map(|proofs| p.budget(p.random_cells(proofs))), [45, 194]);
+        assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [46, 96, 196, 396]);
+        assert_eq!([46, 196].map(|proofs| p.random_cells(proofs)), [4019, 16319]);
+        assert_eq!([46, 196].map(|proofs| p.budget(p.random_cells(proofs))), [46, 196]);
         let p = Params::standard(100).with_grinding(20);
-        assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [62, 129, 263, 532]);
-        // A registration in unique decoding still opens the rows of a proof.
+        assert_eq!([12, 13, 14, 15].map(|log| p.budget(1 << log)), [64, 131, 265, 534]);
         let p = Params::unique_decoding(128).with_grinding(20);
-        assert_eq!((p.registration_queries(), p.registration_rows()), (0, 131));
-        assert_eq!((p.budget(4 * 131), p.budget(4 * 131 - 1)), (1, 0));
+        assert_eq!((p.budget(4 * 131 + 1), p.budget(4 * 131)), (1, 0));
     }
 
     #[test]
@@ -210,7 +186,7 @@ mod tests {
     #[test]
     fn roundtrips_encoding() {
         let unique = Params::unique_decoding(128).with_grinding(7);
-        for p in [Params::standard(128), Params::fast(100), unique, Params::standard(128).for_registration()] {
+        for p in [Params::standard(128), Params::fast(100), unique] {
             let bytes = p.encode();
             assert_eq!(bytes.len(), crate::params::PARAMS_BYTES);
             let mut reader = crate::codec::Reader::new(&bytes);

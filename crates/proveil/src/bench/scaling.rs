@@ -10,6 +10,7 @@ use proveil::trace::cpu_seconds;
 use proveil::{CompileOptions, Engine, compile_graph, verify};
 use proveil_frontend::Options;
 use proveil_frontend::synthetic::Synthetic;
+use proveil_verifier::phases::LINEAR_CLAIMS;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -172,7 +173,7 @@ fn measure(family: Synthetic, batch: usize, length: usize, options: &CompileOpti
         table_rows: work.table_rows,
         trace: work.trace_cells,
         committed: trees.sum(),
-        claims: proveil::security::CLAIMS,
+        claims: LINEAR_CLAIMS + layout.trees.iter().filter(|t| t.sampled).count(),
         products: work.hidden_products,
         rounds: layout.nv + layout.nk + layout.heights.iter().max().copied().unwrap_or(0),
         contractions: work.contractions,

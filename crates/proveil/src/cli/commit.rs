@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use proveil::budget::{FileStore, folder};
-use proveil::commitment::PublicCommitment;
+use proveil::commitment::{Opening, PublicCommitment};
 use proveil::io::{InputFile, input_specs, read_limited, write_atomic};
 use proveil::{CommitmentFile, Engine, Error, Meta, Package, tree};
 use proveil_protocol::merkle::Commitment;
@@ -62,7 +62,7 @@ pub fn read_public(path: &Path) -> Result<Vec<PublicCommitment>, Failure> {
 
 /// Roots in a file.
 pub fn roots(file: &CommitmentFile) -> Vec<Commitment> {
-    file.openings.iter().map(|o| Commitment { root: o.root, nonce: o.nonce }).collect()
+    file.openings.iter().map(Opening::commitment).collect()
 }
 
 /// Runs `commit`.

@@ -15,7 +15,6 @@ use proveil::registration::REGISTRATION_MAGIC;
 use proveil::succinct::{FULL_KEY_MAGIC, FullKey, KeyFile, SHORT_KEY_MAGIC};
 use proveil::tree::{StoredTree, TREE_MAGIC};
 use proveil::{Backend, CommitmentFile, Error, Meta, Package, ProofFile, RefreshFile, RegistrationFile};
-use proveil_protocol::merkle::Commitment;
 use proveil_prover::budget::{Store, Use};
 use proveil_relation::key::{KEY_MAGIC, VerifyingKey};
 use proveil_relation::{Home, TensorDecl};
@@ -114,10 +113,7 @@ fn describe_tree(path: &Path) -> Result<Option<(String, Value)>, Failure> {
 
 fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value), Failure> {
     let stats = proveil_graph::Stats::of(&package.graph);
-    let model = match &package.epoch {
-        Some(e) => Some(Commitment { root: e.root, nonce: e.nonce }),
-        None => package.key.model,
-    };
+    let model = package.epoch.as_ref().map(|e| e.model).or(package.key.model).map(|m| m.commitment);
     let epoch = package.epoch.as_ref().map(|e| e.number);
     let contract = package.contract.map(|c| c.short);
     let key = PreparedKey::new(package.key);
@@ -235,11 +231,12 @@ fn describe_refresh(f: &RefreshFile) -> (String, Value) {
     let text = format!(
         "kind             refresh\nnumber           {}\ncommitment       {}\nproof            {}\n",
         e.number,
-        hex(&e.root),
+        hex(&e.model.commitment.root),
         size(proof)
     );
     let value = json!({
-        "kind": "refresh", "epoch": e.number, "root": hex(&e.root), "nonce": hex(&e.nonce), "proof_bytes": proof,
+        "kind": "refresh", "epoch": e.number, "root": hex(&e.model.commitment.root),
+        "nonce": hex(&e.model.commitment.nonce), "sample": hex(&e.model.to_bytes()[64..]), "proof_bytes": proof,
     });
     (text, value)
 }

@@ -7,6 +7,7 @@ use proveil::io::read_limited;
 use proveil::proof::{hex, read_key};
 use proveil::succinct::{BITS, FULL_KEY_MAGIC, FullKey, KeyFile, SHORT_KEY_MAGIC};
 use proveil::{Error, ProofFile, RefreshFile, RegistrationFile, Results};
+use proveil_protocol::merkle::Commitment;
 use proveil_relation::key::IoValue;
 use proveil_succinct::ShortKey;
 use proveil_verifier::PreparedKey;
@@ -185,6 +186,10 @@ pub fn described(v: &IoValue) -> Value {
     match v {
         IoValue::Public(v) => json!({ "visibility": "public", "integers": v }),
         IoValue::Private => json!({ "visibility": "private" }),
-        IoValue::Committed(root, nonce) => json!({ "visibility": "committed", "root": hex(root), "nonce": hex(nonce) }),
+        IoValue::Committed(c) => {
+            let Commitment { root, nonce } = &c.commitment;
+            let sample = &c.to_bytes()[64..];
+            json!({ "visibility": "committed", "root": hex(root), "nonce": hex(nonce), "sample": hex(sample) })
+        }
     }
 }

@@ -63,7 +63,10 @@ impl KeyFile {
         self.verify(file)?;
         let statement = &file.statement;
         let public_data = self.short.public_data(statement).map_err(proveil_succinct::VerifyError::from)?;
-        let committed = |v: &IoValue| if let IoValue::Committed(x, y) = v { [*x, *y].concat() } else { Vec::new() };
+        let committed = |v: &IoValue| match v {
+            IoValue::Committed(c) => c.commitment.to_bytes().to_vec(),
+            _ => Vec::new(),
+        };
         let points: Vec<u8> = statement.inputs.iter().chain(&statement.outputs).flat_map(committed).collect();
         // The hash of the context and the points stand in front of the values.
         let values = public_data.iter().skip(32 + points.len()).copied().collect();

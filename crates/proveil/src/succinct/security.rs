@@ -1,13 +1,14 @@
 //! The security table of a short key: `spec/succinct.md`, section 10.
 
 use proveil_succinct::ShortKey;
+use proveil_verifier::phases::LINEAR_CLAIMS;
 
 /// Bits that proofs of this backend are labelled with: those of the curve against classical machines.
 pub const BITS: u32 = 100;
 /// `log2(r)` of the scalars, less `log2(1.14)` for challenges that are hashes modulo `r`.
 const FIELD_BITS: f64 = 253.596_954 - 0.189_034;
 /// Claims that phase 3 batches.
-const CLAIMS: usize = crate::security::CLAIMS;
+const CLAIMS: usize = LINEAR_CLAIMS;
 
 /// One step of a proof and its bits.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

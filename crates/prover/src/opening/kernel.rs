@@ -12,7 +12,7 @@ const BLOCK: usize = 512;
 ///
 /// # Shapes
 /// Every column has `cells` cells.
-pub(super) fn combine(columns: &[&[F]], coeffs: &[E], cells: usize) -> Vec<E> {
+pub(crate) fn combine(columns: &[&[F]], coeffs: &[E], cells: usize) -> Vec<E> {
     let mut out = vec![E::ZERO; cells];
     out.par_chunks_mut(BLOCK).enumerate().for_each(|(block, out)| {
         let start = block * BLOCK;
@@ -67,7 +67,7 @@ fn add_combination<'a>(out: &mut [E], terms: impl Iterator<Item = (&'a [F], E)>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::element;
+    use crate::sampling::element;
 
     #[test]
     fn matches_reference_combination_and_powers() {

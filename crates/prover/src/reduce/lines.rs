@@ -1,11 +1,11 @@
 //! Columns whose cells have entered the sumcheck, at the bound variables, with their dense weights.
 
-use proveil_algebra::{E, Planes, PrimeCharacteristicRing, eq_table};
+use proveil_algebra::{E, Planes, PrimeCharacteristicRing, eq_table, eq_table_scaled};
 use proveil_relation::layout::{Layout, MAX_GRANULE};
 use rayon::prelude::*;
 
 use super::pieces::Piece;
-use super::{Cells, add};
+use super::{Cells, Weighted, add};
 use crate::limbs::{dot, narrow, planes};
 use crate::packed;
 
@@ -51,6 +51,13 @@ impl<'a> Lines<'a> {
             }
         }
         out
+    }
+
+    /// Adds a tree's sample: one more column, combined of the tree's own, whose every cell has a weight from the start.
+    /// It comes behind all trees, which are found by their first lines.
+    pub(super) fn add(&mut self, s: &Weighted<'a>) {
+        let (cells, omega) = (s.cells.to_vec(), eq_table_scaled(s.at, s.weight));
+        self.lines.push(Line { column: Cells::Ext(s.cells), rounds: s.at.len(), enters: 0, cells, omega });
     }
 
     fn at(&mut self, tree: usize, column: usize) -> &mut Line<'a> {

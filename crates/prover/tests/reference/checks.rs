@@ -418,6 +418,35 @@ pub fn shares(t: &Trial) {
     }
 }
 
+/// The sample of a tree with random weights, and what it adds to the weights of the tree's cells.
+struct DenseSample {
+    weight: E,
+    power: E,
+    at: Vec<E>,
+    cells: Vec<E>,
+}
+
+impl DenseSample {
+    fn new(height: usize, columns: &[Vec<E>], rng: &mut Rng) -> Self {
+        let (weight, power) = (rng.element(), rng.element());
+        let at = (0..height).map(|_| rng.element()).collect();
+        let cell = |i: usize| columns.iter().rev().fold(E::ZERO, |a, c| a * power + c[i]);
+        Self { weight, power, at, cells: (0..1 << height).map(cell).collect() }
+    }
+
+    fn claim(&self) -> reduce::Weighted<'_> {
+        reduce::Weighted { weight: self.weight, at: &self.at, cells: &self.cells }
+    }
+
+    fn weigh(&self, columns: &mut [Vec<E>]) {
+        let mut scale = self.weight;
+        for c in columns {
+            c.iter_mut().enumerate().take(self.cells.len()).for_each(|(i, w)| *w += scale * eq(&self.at, i));
+            scale *= self.power;
+        }
+    }
+}
+
 pub fn reduction(t: &Trial) {
     let r = t.reference();
     let mut rng = Rng(t.seed ^ 9);
@@ -433,21 +462,30 @@ pub fn reduction(t: &Trial) {
         base.push(elements.iter().map(first).collect());
         ext.push(if *kind == TreeKind::Helper { elements } else { Vec::new() });
     }
-    let mut cells = Vec::new();
     for ((kind, _), (b, e)) in r.trees.iter().zip(base.iter().zip(&mut ext)) {
         if *kind != TreeKind::Helper {
             *e = b.iter().map(|c| c.iter().map(|x| E::from(*x)).collect()).collect();
-            cells.push(b.iter().map(|c| reduce::Cells::Base(c)).collect());
-        } else {
-            cells.push(e.iter().map(|c| reduce::Cells::Ext(c)).collect::<Vec<_>>());
         }
     }
+    let mut cells: Vec<Vec<reduce::Cells<'_>>> = Vec::new();
+    for ((kind, _), (b, e)) in r.trees.iter().zip(base.iter().zip(&ext)) {
+        cells.push(match kind {
+            TreeKind::Helper => e.iter().map(|c| reduce::Cells::Ext(c)).collect(),
+            _ => b.iter().map(|c| reduce::Cells::Base(c)).collect(),
+        });
+    }
+    let sample =
+        |((_, height), columns): (&(TreeKind, usize), &Vec<Vec<E>>)| DenseSample::new(*height, columns, &mut rng);
+    let samples: Vec<DenseSample> = r.trees.iter().zip(&ext).map(sample).collect();
+    let list: Vec<reduce::Weighted<'_>> = samples.iter().map(DenseSample::claim).collect();
     let mut talk = talk();
-    let (tau, values) = reduce::reduce(&mut talk, "m", &t.layout, &weighted, &cells);
+    let list = reduce::Claims { linear: &weighted, samples: &list };
+    let (tau, values) = reduce::reduce(&mut talk, "m", &t.layout, &list, &cells);
     drop(cells);
     assert_eq!(tau, replay(talk.raw(), 2), "{}", t.name);
     assert_eq!(tau.len(), r.trees.iter().map(|p| p.1).max().unwrap_or(0), "{}", t.name);
-    let omega = omega(&r, &claims, &gamma);
+    let mut omega = omega(&r, &claims, &gamma);
+    omega.iter_mut().zip(&samples).for_each(|(weights, s)| s.weigh(weights));
     let at = |(c, p): (&Vec<Vec<E>>, &(TreeKind, usize))| -> Vec<E> {
         c.iter().map(|c| extension(c, &tau[..p.1])).collect()
     };

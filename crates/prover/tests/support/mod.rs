@@ -246,7 +246,7 @@ pub fn setup_with(case: &Case, mode: &Mode, change: impl Fn(&mut VerifyingKey)) 
     let coins = Coins::from_seed([7; 32], &[]);
     let tensors = case.witness().tensors;
     let model = commit_model(&layout, &tensors, rate, &coins).expect("the model commits");
-    key.model = model.as_ref().map(Committed::commitment);
+    key.model = model.as_ref().map(Committed::sampled);
     let io = |k: TreeKind| commit_io(&layout, k, &tensors, rate, &coins).ok();
     key.check(&proveil_relation::check::Limits::default()).expect("a well-formed key");
     Setup {

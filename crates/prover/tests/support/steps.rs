@@ -37,9 +37,9 @@ pub fn verify(
         let mut coeffs = Vec::new();
         for (i, plan) in key.layout.trees.iter().enumerate().filter(|(_, t)| t.group == group) {
             let commitment: Option<Commitment> = match plan.kind {
-                TreeKind::Model => public.model(),
-                TreeKind::Input(k) => public.input_commitment(k),
-                TreeKind::Output(k) => public.output_commitment(k),
+                TreeKind::Model | TreeKind::Input(_) | TreeKind::Output(_) => {
+                    public.sampled(plan.kind).map(|s| s.commitment)
+                }
                 _ => end.commitments[i],
             };
             trees.push(TreeShape { commitment: commitment.expect("a commitment"), width: plan.base_columns() });

@@ -56,7 +56,7 @@ impl Store for Memory {
 fn rejects_proofs_beyond_the_budget_and_counts_before_release() {
     let v = toy::hiding(IoVisibility::Committed, IoVisibility::Public);
     let w = World::of(toy::roomy_key(&v, &folding()), toy::witness(12), &Outer::new(6));
-    let (model, input) = (w.key.key.model.unwrap(), w.input.as_ref().unwrap().commitment());
+    let (model, input) = (w.key.key.model.unwrap().commitment, w.input.as_ref().unwrap().commitment());
     let store = Memory::default();
     let prove = || prove_counted(&w.key, &w.witness, &w.inputs(), &store);
     assert!(matches!(prove(), Err(CountedError::Budget(BudgetError::Unknown { .. }))));
@@ -82,11 +82,11 @@ fn rejects_proofs_beyond_the_budget_and_counts_before_release() {
     let mut bad = w.witness.clone();
     bad.tuples[0][0][0] = 99;
     let again = World::of(toy::roomy_key(&v, &folding()), toy::witness(13), &Outer::new(9));
-    budget::open(&store, &again.key, TreeKind::Model, &again.key.key.model.unwrap()).unwrap();
+    budget::open(&store, &again.key, TreeKind::Model, &again.key.key.model.unwrap().commitment).unwrap();
     budget::open(&store, &again.key, TreeKind::Input(0), &again.input.as_ref().unwrap().commitment()).unwrap();
     let failed = prove_counted(&again.key, &bad, &again.inputs(), &store);
     assert!(matches!(failed, Err(CountedError::Prove(_))));
-    assert_eq!(store.read(&again.key.key.model.unwrap()).unwrap().used, [0; 3]);
+    assert_eq!(store.read(&again.key.key.model.unwrap().commitment).unwrap().used, [0; 3]);
 }
 
 #[test]

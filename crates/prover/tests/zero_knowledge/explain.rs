@@ -212,7 +212,7 @@ impl Explanation<'_> {
         let tensors = &self.witness.tensors;
         let model = commit_model(&key.layout, tensors, rate, &model).unwrap();
         let io = |k, c| commit_io(&key.layout, k, tensors, rate, c).ok();
-        let commitment = model.as_ref().map(|m| m.commitment());
+        let commitment = model.as_ref().map(|m| m.sampled());
         Ok(World {
             key: PreparedKey::new(VerifyingKey { model: commitment, ..key.key.clone() }),
             witness: self.witness.clone(),

@@ -7,10 +7,12 @@ mod fresh;
 mod refreshed;
 mod registered;
 mod replay;
+mod sampled;
 mod simulator;
 mod toy;
 
 use proveil_protocol::merkle::Commitment;
+use proveil_protocol::sample::Sampled;
 use proveil_prover::coins::Coins;
 use proveil_prover::{Deviation, prove, prove_with};
 use proveil_relation::key::{IoValue, IoVisibility, ModelVisibility, Statement, VerifyingKey, Visibility};
@@ -24,7 +26,7 @@ fn statement(v: &Visibility, input: &[i64], output: &[i64]) -> Statement {
     let io = |v: IoVisibility, values: &[i64]| match v {
         IoVisibility::Public => IoValue::Public(values.to_vec()),
         IoVisibility::Private => IoValue::Private,
-        IoVisibility::Committed => IoValue::Committed([0; 32], [0; 32]),
+        IoVisibility::Committed => IoValue::Committed(Sampled::binding(Commitment::plain([0; 32]))),
     };
     Statement { inputs: vec![io(v.inputs[0], input)], outputs: vec![io(v.outputs[0], output)], ..Statement::default() }
 }
@@ -83,7 +85,7 @@ fn rejects_simulated_openings_of_a_foreign_commitment() {
     let v = toy::hiding(IoVisibility::Private, IoVisibility::Public);
     let world = World::new(&v, &folding(), toy::witness(5), &Outer::new(3));
     let s = simulate(world.key.key.clone(), statement(&v, &[], &[9, -4, 5]), None, 7);
-    let foreign: Option<Commitment> = world.key.key.model;
+    let foreign: Option<Sampled> = world.key.key.model;
     let key = proveil_verifier::PreparedKey::new(VerifyingKey { model: foreign, ..s.key.key.clone() });
     let refused = verify_with(&key, &s.statement, &s.proof, script(&s.script)).unwrap_err();
     assert!(refused.to_string().contains("not those of the committed root"), "{refused}");

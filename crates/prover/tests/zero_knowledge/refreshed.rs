@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proveil_algebra::{Challenge, E, F, PrimeCharacteristicRing, TwoAdicField, eq_table, ext_coords, ext_from_coords};
 use proveil_protocol::channel::Channel;
 use proveil_protocol::codec::Writer;
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::{Drawn, Transcript};
 use proveil_prover::budget::{self, FileStore, Store, Use};
 use proveil_prover::coins::Coins;
@@ -94,7 +95,8 @@ fn rejects_every_altered_message() {
     }
     let longer: Vec<u8> = r.bytes.iter().copied().chain([0]).collect();
     assert!(verify(&w.key, &r.epoch, &longer).is_err());
-    let plain = Epoch { nonce: [0; 32], ..r.epoch.clone() };
+    let mut plain = r.epoch.clone();
+    plain.model.commitment.nonce = [0; 32];
     assert_eq!(verify(&w.key, &plain, &r.bytes), Err(RefreshError::Plain { number: 1 }));
 }
 
@@ -154,6 +156,12 @@ impl Simulator {
         Self { key: key.clone(), sizes, trees, pads, coins }
     }
 
+    /// Both commitments with uniform samples.
+    fn sampled(&self) -> [Sampled; 2] {
+        let mut s = self.coins.stream("samples", 0);
+        [0, 1].map(|t| Sampled { commitment: self.trees[t].commitment(), value: s.ext() })
+    }
+
     fn pass(&self, mut transcript: Transcript) -> (Vec<u8>, Vec<E>, Vec<Drawn>, usize) {
         transcript.record();
         let mut w = Writer::new();
@@ -163,7 +171,7 @@ impl Simulator {
         (0..self.sizes.shape().messages).for_each(|_| w.element("message", &s.ext()));
         let head = w.as_bytes().to_vec();
         let mut ch = Channel::<E>::new(transcript, &head, true);
-        let end = walk(&mut ch, &self.sizes).unwrap();
+        let end = walk(&mut ch, &self.sizes, self.sampled()).unwrap();
         let coeffs = self.sizes.coefficients(&end.alpha);
         let trees: Vec<&Tree> = self.trees.iter().collect();
         let (params, height) = (&self.key.key.params, self.sizes.log_height);
@@ -205,9 +213,9 @@ fn accepts_simulated_refreshes() {
     s.fill(&coeffs, &positions(&drawn));
     s.pads.fill(&positions(&drawn[inner + 3..]), element(&drawn[inner + 2]));
     let (proof, ..) = s.pass(script(&drawn));
-    let key = VerifyingKey { model: Some(s.trees[0].commitment()), ..w.key.key.clone() };
-    let c = s.trees[1].commitment();
-    let next = Epoch { number: 1, root: c.root, nonce: c.nonce };
+    let [old, new] = s.sampled();
+    let key = VerifyingKey { model: Some(old), ..w.key.key.clone() };
+    let next = Epoch { number: 1, model: new };
     verify_with(&PreparedKey::new(key.clone()), &next, &proof, script(&drawn)).unwrap();
     assert!(verify(&PreparedKey::new(key), &next, &proof).is_err(), "only on the programmed oracle");
 }

@@ -55,9 +55,9 @@ fn shape(key: &PreparedKey, public: &PublicValues<'_>, end: &End<E>, group: usiz
     let mut out = (Vec::new(), Vec::new());
     for (t, plan) in key.layout.trees.iter().enumerate().filter(|(_, p)| p.group == group) {
         let commitment: Option<Commitment> = match plan.kind {
-            TreeKind::Model => public.model(),
-            TreeKind::Input(k) => public.input_commitment(k),
-            TreeKind::Output(k) => public.output_commitment(k),
+            TreeKind::Model | TreeKind::Input(_) | TreeKind::Output(_) => {
+                public.sampled(plan.kind).map(|s| s.commitment)
+            }
             _ => end.commitments[t],
         };
         out.0.push(TreeShape { commitment: commitment.unwrap(), width: plan.base_columns() });

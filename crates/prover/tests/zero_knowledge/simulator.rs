@@ -9,6 +9,7 @@ use proveil_protocol::codec::Writer;
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::pads;
 use proveil_protocol::params::Params;
+use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::{Drawn, Transcript};
 use proveil_prover::coins::Coins;
 use proveil_prover::commit::Tree;
@@ -34,6 +35,8 @@ struct Simulator {
     coins: Coins,
     trees: Vec<Tree>,
     pads: SimulatedPads,
+    /// The commitment to a model that everybody knows.
+    public: Option<Sampled>,
 }
 
 /// Rows of zeros under `columns`, salted.
@@ -125,7 +128,7 @@ impl Simulator {
         };
         let trees = key.layout.trees.iter().enumerate().map(tree).collect();
         let pads = SimulatedPads::new(key.shape().pads, params, &coins);
-        Self { key, statement, coins, trees, pads }
+        Self { key, statement, coins, trees, pads, public: None }
     }
 
     /// Commitments and padded messages, which are uniform.
@@ -219,26 +222,29 @@ impl Simulator {
     fn publish(&mut self) {
         let find = |kind| {
             let t = self.key.layout.trees.iter().position(|p| p.kind == kind);
-            t.map(|t| self.trees[t].commitment())
+            let value = |t| self.coins.stream("samples", t).ext();
+            t.map(|t| Sampled { commitment: self.trees[t].commitment(), value: value(t) })
         };
         let put = |values: &mut Vec<IoValue>, kind: fn(u32) -> TreeKind| {
             for (k, v) in values.iter_mut().enumerate() {
-                if let (IoValue::Committed(..), Some(Commitment { root, nonce })) = (&v, find(kind(k as u32))) {
-                    *v = IoValue::Committed(root, nonce);
+                if let (IoValue::Committed(_), Some(sampled)) = (&v, find(kind(k as u32))) {
+                    *v = IoValue::Committed(sampled);
                 }
             }
         };
         put(&mut self.statement.inputs, TreeKind::Input);
         put(&mut self.statement.outputs, TreeKind::Output);
-        let model = find(TreeKind::Model);
+        let model = self.public.or(find(TreeKind::Model));
         self.key = PreparedKey::new(VerifyingKey { model, ..self.key.key.clone() });
     }
 }
 
 /// Simulates; commitments in `key` and `statement` are replaced by sampled ones.
 pub fn simulate(key: VerifyingKey, statement: Statement, public_model: Option<&Tree>, seed: u8) -> Simulated {
-    let key = VerifyingKey { model: Some(Commitment::plain([0; 32])), ..key };
+    let public = key.model.filter(|_| public_model.is_some());
+    let key = VerifyingKey { model: Some(Sampled::binding(Commitment::plain([0; 32]))), ..key };
     let mut s = Simulator::new(key, statement, public_model, seed);
+    s.public = public;
     let mut oracle = Transcript::new("programmed oracle");
     oracle.absorb("seed", &[seed]);
     let (_, drawn) = s.pass(oracle);

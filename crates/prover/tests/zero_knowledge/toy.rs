@@ -218,7 +218,7 @@ impl World {
         let model = commit_model(&layout, &witness.tensors, rate, &coins.model).unwrap();
         let io = |k, c| commit_io(&layout, k, &witness.tensors, rate, c).ok();
         let (input, output) = (io(TreeKind::Input(0), &coins.input), io(TreeKind::Output(0), &coins.output));
-        key.model = model.as_ref().map(Committed::commitment);
+        key.model = model.as_ref().map(Committed::sampled);
         Self { key: PreparedKey::new(key), witness, model, input, output }
     }
 
