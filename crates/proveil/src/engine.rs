@@ -62,7 +62,7 @@ impl Engine {
     /// As [`Engine::load`]; `Prove` with `Stored` when the tree is another one.
     pub fn load_stored(package: Package, stored: StoredTree) -> Result<Self, Error> {
         Self::prepare(package, |package, key| {
-            if Some(stored.commitment()) != refresh::current(key) {
+            if Some(stored.commitment()) != refresh::current(key).map(|c| c.commitment) {
                 return Err(ProveError::from(StoredError::Other { what: "the root" }).into());
             }
             let tensors = package.model_tensors();

@@ -300,7 +300,7 @@ fn roundtrips_refreshes_and_rejects_them_out_of_order() {
     // The tree file is made again with each refresh, and keeps what it kept.
     assert_eq!(json(&["inspect", &b.at("m.pkg.tree")])["codeword"], true);
     let epoch = proveil::Package::from_bytes(&std::fs::read(&package).unwrap()).unwrap().epoch.unwrap();
-    assert_eq!(json(&["inspect", &b.at("m.pkg.tree")])["root"], proveil::proof::hex(&epoch.root));
+    assert_eq!(json(&["inspect", &b.at("m.pkg.tree")])["root"], proveil::proof::hex(&epoch.model.commitment.root));
     // A refresh of another model, and an altered one.
     let other = Bench::new(&[]);
     json(&["refresh", &other.at("m.pkg"), "-o", &b.at("foreign")]);

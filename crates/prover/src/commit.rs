@@ -227,6 +227,13 @@ impl Tree {
         self.merkle.open(positions, rows, writer, label::ROWS);
     }
 
+    /// Other columns above the same rows, for explanations of proofs: only the opened rows need be their codeword's.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_columns(&self, columns: Vec<Vec<F>>) -> Self {
+        Self { columns, ..self.clone() }
+    }
+
     /// The given columns above rows that need not be their codeword, for simulators and attack tests.
     #[doc(hidden)]
     #[must_use]

@@ -104,6 +104,6 @@ fn rejects_trees_with_fewer_random_cells_than_openings() {
     assert_eq!(refused(&|_| {}), None);
     assert_eq!(refused(&|g| g.trace_top = 32), None);
     assert_eq!(refused(&|g| g.trace_top = 16), Some(("Trace".into(), 16, 29)));
-    assert_eq!(refused(&|g| g.model_top = 16), Some(("Model".into(), 16, 29)));
-    assert_eq!(refused(&|g| g.io_top = 16), Some(("Input(0)".into(), 16, 29)));
+    assert_eq!(refused(&|g| g.model_top = 16), Some(("Model".into(), 16, 30)));
+    assert_eq!(refused(&|g| g.io_top = 16), Some(("Input(0)".into(), 16, 30)));
 }

@@ -3,13 +3,14 @@
 //! They exist for every proof of a correct prover, which shows that each message has the same distribution for every
 //! witness. Message comparison alone would miss joint dependencies.
 
-use proveil_algebra::{E, F, Field, PrimeCharacteristicRing, TwoAdicField, ext_coords, ext_from_coords};
+use proveil_algebra::{E, F, Field, PrimeCharacteristicRing, TwoAdicField, eval_mle, ext_coords, ext_from_coords};
 use proveil_protocol::channel::Shape;
 use proveil_protocol::pads;
+use proveil_protocol::sample::{Point, Sampled};
 use proveil_prover::coins::{Chosen, Coins};
 use proveil_prover::columns::{base_columns, coordinates, ext_columns};
 use proveil_prover::lookups::{Fractions, Values};
-use proveil_prover::{Deviation, Proof, Witness, commit_io, commit_model, lookups, prove_with};
+use proveil_prover::{Committed, Deviation, Proof, Witness, lookups, prove_with};
 use proveil_relation::decl::Home;
 use proveil_relation::key::VerifyingKey;
 use proveil_relation::layout::{Layout, TreeKind};
@@ -17,7 +18,7 @@ use proveil_verifier::{PreparedKey, begin, tree_coefficients};
 
 use crate::replay::{Challenges, Parts, challenges};
 use crate::simulator::script;
-use crate::toy::{Outer, World};
+use crate::toy::World;
 
 /// A mistake of the prover: what it does to its coins.
 pub type Mistake<'a> = &'a dyn Fn(&mut Chosen);
@@ -88,6 +89,33 @@ fn solve_tree(
     columns.iter().enumerate().map(column).collect()
 }
 
+/// Multiples of the polynomial that vanishes at the opened places, added to the random cells of three columns so that
+/// the tree has the wanted sample.
+fn fit_sample(columns: &mut [Vec<F>], top: usize, places: &[F], wanted: &Sampled) {
+    let height = columns[0].len();
+    let point = Point::<E>::of(&wanted.commitment, height.ilog2() as usize, columns.len());
+    let at = |cells: &[F]| eval_mle(&cells.iter().map(|x| E::from(*x)).collect::<Vec<E>>(), &point.at);
+    let mut vanishing = vec![F::ZERO; height];
+    vanishing[height - top] = F::ONE;
+    for z in places {
+        for i in (height - top..height).rev() {
+            let below = if i == height - top { F::ZERO } else { vanishing[i - 1] };
+            vanishing[i] = below - *z * vanishing[i];
+        }
+    }
+    let value = columns.iter().rev().fold(E::ZERO, |a, c| a * point.weight + at(c));
+    // missing = t0 + t1 s + t2 s^2 in coordinates.
+    let missing = ext_coords(&((wanted.value - value) * at(&vanishing).inverse()));
+    let (s, q) = (ext_coords(&point.weight), ext_coords(&(point.weight * point.weight)));
+    let inverse = (s[1] * q[2] - s[2] * q[1]).inverse();
+    let t1 = (missing[1] * q[2] - missing[2] * q[1]) * inverse;
+    let t2 = (s[1] * missing[2] - s[2] * missing[1]) * inverse;
+    let t0 = missing[0] - t1 * s[0] - t2 * q[0];
+    for (column, t) in columns.iter_mut().zip([t0, t1, t2]) {
+        column.iter_mut().zip(&vanishing).for_each(|(x, v)| *x += t * *v);
+    }
+}
+
 /// A proof with its challenges and messages.
 pub struct Target {
     pub proof: Proof,
@@ -95,6 +123,8 @@ pub struct Target {
     pub parts: Parts,
     /// The pads with which it was made, random cells included.
     pub pads: Vec<E>,
+    /// Model, input and output as they were committed.
+    given: [Option<Committed>; 3],
 }
 
 impl Target {
@@ -109,7 +139,8 @@ impl Target {
         let start = begin(&world.key.digest, &proof.statement);
         let drawn = challenges(&world.key, &proof.statement, &proof.bytes, start).unwrap();
         let parts = Parts::new(&world.key, &proof);
-        Self { proof, drawn, parts, pads }
+        let given = [&world.model, &world.input, &world.output].map(Clone::clone);
+        Self { proof, drawn, parts, pads, given }
     }
 
     /// The messages without their pads.
@@ -189,37 +220,49 @@ impl Explanation<'_> {
         prove_with(&world.key, self.witness, &world.inputs(), &coins, deviation).unwrap()
     }
 
-    /// Commitments of model, input and output whose rows are those of the target.
+    /// Commitments of model, input and output with the roots of the target, on an oracle that was programmed so: opened
+    /// rows and samples are those of the target, the other leaves nobody sees.
     fn world(&self, key: &PreparedKey) -> Result<World, Determined> {
-        let outer = Outer::new(99);
-        let choose = |kind: TreeKind, coins: Coins| {
-            let Some(t) = key.layout.trees.iter().position(|p| p.kind == kind && p.top.is_some()) else {
-                return Ok(coins);
-            };
-            let mut wanted = self.target.wanted(key, t);
-            if kind == TreeKind::Model {
-                wanted.extend(self.model_rows.iter().cloned());
-                wanted.sort_by_key(|(i, _)| *i);
-                wanted.dedup_by_key(|(i, _)| *i);
-            }
-            let tops = self.tree(&key.layout, &key.key, t, &self.witness.tensors, &wanted)?;
-            Ok(coins.choosing(indexed("random cells", tops)))
-        };
-        let model = choose(TreeKind::Model, outer.model)?;
-        let input = choose(TreeKind::Input(0), outer.input)?;
-        let output = choose(TreeKind::Output(0), outer.output)?;
-        let rate = usize::from(key.key.params.log_inv_rate);
-        let tensors = &self.witness.tensors;
-        let model = commit_model(&key.layout, tensors, rate, &model).unwrap();
-        let io = |k, c| commit_io(&key.layout, k, tensors, rate, c).ok();
-        let commitment = model.as_ref().map(|m| m.sampled());
-        Ok(World {
-            key: PreparedKey::new(VerifyingKey { model: commitment, ..key.key.clone() }),
-            witness: self.witness.clone(),
-            model,
-            input: io(TreeKind::Input(0), &input),
-            output: io(TreeKind::Output(0), &output),
-        })
+        let kinds = [TreeKind::Model, TreeKind::Input(0), TreeKind::Output(0)];
+        let mut given = Vec::new();
+        for (kind, target) in kinds.into_iter().zip(&self.target.given) {
+            let t = key.layout.trees.iter().position(|p| p.kind == kind && p.top.is_some());
+            given.push(match (t, target) {
+                (Some(t), Some(target)) => Some(self.committed(key, t, target)?),
+                _ => target.clone(),
+            });
+        }
+        let mut given = given.into_iter();
+        let [model, input, output] = std::array::from_fn(|_| given.next().flatten());
+        Ok(World { key: key.clone(), witness: self.witness.clone(), model, input, output })
+    }
+
+    /// A tree of this witness with the root, the opened rows and the sample of the target's.
+    fn committed(&self, key: &PreparedKey, t: usize, target: &Committed) -> Result<Committed, Determined> {
+        let (layout, plan) = (&key.layout, &key.layout.trees[t]);
+        let mut wanted = self.target.wanted(key, t);
+        if plan.kind == TreeKind::Model {
+            wanted.extend(self.model_rows.iter().cloned());
+            wanted.sort_by_key(|(i, _)| *i);
+            wanted.dedup_by_key(|(i, _)| *i);
+        }
+        let top = plan.top.unwrap();
+        if wanted.len() == top {
+            // The sample would be determined.
+            return Err(Determined { openings: top + 1, random: top });
+        }
+        let mut columns = base_columns(layout, t, &self.witness.tensors);
+        let tops = self.tree(layout, &key.key, t, &self.witness.tensors, &wanted)?;
+        for (column, random) in columns.iter_mut().zip(tops) {
+            let from = column.len() - top;
+            column[from..].copy_from_slice(&random);
+        }
+        let omega = F::two_adic_generator(target.tree.log_leaves());
+        let places: Vec<F> = wanted.iter().map(|(i, _)| omega.exp_u64(*i)).collect();
+        fit_sample(&mut columns, top, &places, &target.sampled());
+        let fitted = Committed::new(target.tree.with_columns(columns));
+        assert_eq!(fitted.sampled(), target.sampled());
+        Ok(fitted)
     }
 
     fn tree(

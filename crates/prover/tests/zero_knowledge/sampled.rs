@@ -4,8 +4,9 @@ use proveil_algebra::{E, F, PrimeCharacteristicRing};
 use proveil_protocol::channel::ProofError;
 use proveil_protocol::params::Params;
 use proveil_protocol::sample::Sampled;
+use proveil_prover::coins::Coins;
 use proveil_prover::commit::Tree;
-use proveil_prover::{Committed, Inputs, prove};
+use proveil_prover::{Committed, Deviation, Inputs, prove, prove_with};
 use proveil_relation::key::{IoValue, IoVisibility, Statement, VerifyingKey, Visibility};
 use proveil_relation::layout::TreeKind;
 use proveil_verifier::{PreparedKey, VerifyError, verify};
@@ -16,20 +17,18 @@ fn visibility() -> Visibility {
     toy::hiding(IoVisibility::Committed, IoVisibility::Committed)
 }
 
-/// What a proof of `world` gives under a statement and a key with other samples.
-fn refused(world: &World, key: impl Fn(&mut VerifyingKey), statement: impl Fn(&mut Statement)) -> VerifyError {
-    let (mut k, mut own) = (world.key.key.clone(), None);
-    key(&mut k);
-    let key = PreparedKey::new(k);
-    let proof = prove(&key, &world.witness, &world.inputs()).unwrap();
-    let mut s = proof.statement.clone();
-    statement(&mut s);
-    // The prover binds what the verifier is told, so that it is the claim that fails and not the transcript.
-    own.get_or_insert(s.clone());
-    let deviation = proveil_prover::Deviation { statement: own.as_ref(), ..Default::default() };
-    let coins = proveil_prover::coins::Coins::from_seed([5; 32], &[]);
-    let proof = proveil_prover::prove_with(&key, &world.witness, &world.inputs(), &coins, deviation).unwrap();
-    verify(&key, &s, &proof.bytes).unwrap_err()
+/// What a proof of `world` gives under a statement and a key with other samples. The prover binds what the verifier is told,
+/// so that it is the claim that fails and not the transcript.
+fn refused(world: &World, alter_key: impl Fn(&mut VerifyingKey), alter: impl Fn(&mut Statement)) -> VerifyError {
+    let mut key = world.key.key.clone();
+    alter_key(&mut key);
+    let key = PreparedKey::new(key);
+    let mut statement = prove(&key, &world.witness, &world.inputs()).unwrap().statement;
+    alter(&mut statement);
+    let deviation = Deviation { statement: Some(&statement), ..Deviation::default() };
+    let coins = Coins::from_seed([5; 32], &[]);
+    let proof = prove_with(&key, &world.witness, &world.inputs(), &coins, deviation).unwrap();
+    verify(&key, &statement, &proof.bytes).unwrap_err()
 }
 
 #[test]
@@ -65,8 +64,8 @@ fn mixed(a: &Tree, b: &Tree) -> [Tree; 2] {
 #[test]
 fn rejects_a_second_model_behind_one_root() {
     // Two rows are opened: a proof of either model hits rows of that model only with probability 1/4.
-    let few = Params { security_bits: 4, ..folding() }.with_grinding(0);
-    assert_eq!(few.row_queries(), 3);
+    let few = Params { security_bits: 2, ..folding() }.with_grinding(0);
+    assert_eq!(few.row_queries(), 2);
     let v = visibility();
     let [first, second] = [11, 12].map(|seed| World::new(&v, &few, toy::witness(seed), &Outer::new(3)));
     let trees = [&first, &second].map(|w| &w.model.as_ref().unwrap().tree);
@@ -79,7 +78,8 @@ fn rejects_a_second_model_behind_one_root() {
         let key = PreparedKey::new(VerifyingKey { model: Some(sample), ..w.key.key.clone() });
         let tries = (0..40u8).filter(|i| {
             let inputs = Inputs { model: Some(model), context: vec![*i], ..w.inputs() };
-            let proof = prove(&key, &w.witness, &inputs).unwrap();
+            let coins = Coins::from_seed([*i; 32], &[]);
+            let proof = prove_with(&key, &w.witness, &inputs, &coins, Deviation::default()).unwrap();
             verify(&key, &proof.statement, &proof.bytes).is_ok()
         });
         tries.count()
