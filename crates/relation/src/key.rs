@@ -1,5 +1,7 @@
 //! The verifying key and the statement: everything that is bound before the first challenge.
 
+mod statement;
+
 use alloc::vec::Vec;
 
 use proveil_protocol::codec::{DecodeError, Reader};
@@ -300,7 +302,7 @@ impl Statement {
     /// Canonical bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).unwrap_or_default()
+        statement::encode(self)
     }
 
     /// Reads canonical bytes.
