@@ -13,11 +13,11 @@ use proveil_frontend::synthetic::Synthetic;
 use proveil_graph::{Graph, Stats};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
-use proveil_relation::Home;
 use proveil_relation::groups::Side;
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::Dims;
 use proveil_relation::table::Table;
+use proveil_relation::{Expr, Home};
 use proveil_verifier::PreparedKey;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -56,6 +56,12 @@ pub struct Work {
     pub tuple_cells: f64,
     /// Rows of all tables.
     pub table_rows: f64,
+    /// Cells that linear terms read in look-ups, tables of expressions and outputs.
+    pub linear_cells: f64,
+    /// Cells of tables of expressions.
+    pub table_cells: f64,
+    /// Cells of all columns that the opening combines, padding included.
+    pub column_cells: f64,
     /// Cells of inputs, outputs and trace.
     pub trace_cells: f64,
     /// Cells of the model.
@@ -114,6 +120,12 @@ fn public_bytes(key: &PreparedKey) -> f64 {
         + outputs.map(|(_, o)| cells(&o.space) * bytes(o.lo, o.hi)).sum::<f64>()
 }
 
+/// Cells that the linear terms of some expressions on a space read.
+fn linear_cells(space: &[u32], exprs: &[Expr]) -> f64 {
+    let product = |lengths: &[u32]| lengths.iter().map(|n| f64::from(*n)).product::<f64>();
+    exprs.iter().flat_map(|e| &e.linear).map(|l| product(space) * product(&l.sum)).sum()
+}
+
 impl Work {
     /// Counts the work of proofs under a key.
     #[must_use]
@@ -128,6 +140,7 @@ impl Work {
             own.map(|(_, g)| g.side_extents(s).iter().product::<usize>() as f64).sum()
         };
         let shape = key.shape();
+        let tables = || relation.tables.iter().filter_map(Table::expressions);
         let of_home = |model: bool| {
             let tensors = relation.tensors.iter().filter(|t| !matches!(t.home, Home::Public(_)));
             tensors.filter(|t| (t.home == Home::Model) == model).map(|t| t.cells() as f64).sum::<f64>()
@@ -138,6 +151,10 @@ impl Work {
             lookup_cells: blocks.iter().map(|b| cells(&b.dims)).sum(),
             tuple_cells: blocks.iter().zip(&relation.lookups).map(|(b, l)| cells(&b.dims) * l.tuple.len() as f64).sum(),
             table_rows: relation.tables.iter().map(Table::num_rows).sum::<usize>() as f64,
+            linear_cells: relation.lookups.iter().map(|l| linear_cells(&l.space, &l.tuple)).sum::<f64>()
+                + tables().map(|(space, columns)| linear_cells(space, columns)).sum::<f64>()
+                + relation.outputs.iter().map(|o| linear_cells(&o.space, std::slice::from_ref(&o.expr))).sum::<f64>(),
+            table_cells: tables().map(|(s, c)| s.iter().map(|n| f64::from(*n)).product::<f64>() * c.len() as f64).sum(),
             trace_cells: of_home(false),
             model_cells: of_home(true),
             addresses: 2.0 * layout.tensors[layout.helper(relation)].dims.last as f64,
@@ -165,6 +182,8 @@ impl Work {
             let own: Vec<_> = layout.trees.iter().filter(|t| t.group == group).cloned().collect();
             let leaves = (1u64 << schedule.rows.log_leaves) as f64;
             self.tree_bytes += own.iter().map(|t| leaves * (8.0 * t.base_columns() as f64 + 64.0)).sum::<f64>();
+            let columns: usize = own.iter().map(|t| t.base_columns()).sum();
+            self.column_cells += columns as f64 * (1u64 << height) as f64;
             let (cost, parts) = profile::predict(layout, group, &schedule, hiding);
             self.commit_ns += parts.commit;
             self.helper_ns += parts.helper;
