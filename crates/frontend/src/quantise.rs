@@ -9,6 +9,7 @@ mod emit;
 mod gather;
 mod hidden;
 mod integer;
+mod interpolate;
 mod linear;
 mod narrow;
 mod rounding;
@@ -176,6 +177,10 @@ pub(crate) struct Quantiser<'a> {
     slack: u32,
     /// Soft-max tensors that exist only inside products.
     deferred: Vec<bool>,
+    /// How the function of each tensor is spread over the model.
+    spreads: Vec<Option<table::Spread>>,
+    /// Cells of all tensors whose exponentials are taken.
+    exponents: usize,
     /// Exponentials by soft-max operand.
     rows: HashMap<u32, softmax::Row>,
 }
@@ -208,6 +213,8 @@ pub(crate) fn quantise(
         extreme: g.extreme(live),
         slack: 0,
         deferred: attention::deferred(g, live, spans),
+        spreads: table::spreads(g, live, spans),
+        exponents: softmax::exponents(g, live),
         rows: HashMap::new(),
     };
     let mut inputs = Vec::new();

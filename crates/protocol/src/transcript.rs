@@ -51,6 +51,12 @@ pub enum Hash {
     Keccak,
 }
 
+/// Blake3 of `bytes`.
+#[must_use]
+pub fn blake3(bytes: &[u8]) -> Digest {
+    *blake3::hash(bytes).as_bytes()
+}
+
 /// Keccak-256 of the concatenation of `parts`.
 #[must_use]
 pub fn keccak256(parts: &[&[u8]]) -> Digest {

@@ -8,17 +8,19 @@
 //! The weights were fitted to what `bench --stages --json` says (`work` beside the least `seconds` of each stage) of ninety models;
 //! when kernels change much, fit them again.
 
+use proveil_algebra::E;
 use proveil_frontend::Options;
 use proveil_frontend::synthetic::Synthetic;
 use proveil_graph::{Graph, Stats};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
 use proveil_protocol::sample::Sampled;
-use proveil_relation::Home;
 use proveil_relation::groups::Side;
 use proveil_relation::key::IoVisibility;
-use proveil_relation::layout::Dims;
+use proveil_relation::layout::{Dims, Layout};
 use proveil_relation::table::Table;
+use proveil_relation::weights::plan_walk;
+use proveil_relation::{Expr, Home};
 use proveil_verifier::PreparedKey;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -57,6 +59,15 @@ pub struct Work {
     pub tuple_cells: f64,
     /// Rows of all tables.
     pub table_rows: f64,
+    /// Cells that linear terms read in look-ups, tables of expressions and outputs.
+    pub linear_cells: f64,
+    /// Runs of cells in which linear terms read: the whole rows of a tensor where it is read in order, single cells
+    /// where it is not.
+    pub linear_runs: f64,
+    /// Cells of tables of expressions.
+    pub table_cells: f64,
+    /// Cells of all columns that the opening combines, padding included.
+    pub column_cells: f64,
     /// Cells of inputs, outputs and trace.
     pub trace_cells: f64,
     /// Cells of the model.
@@ -115,6 +126,24 @@ fn public_bytes(key: &PreparedKey) -> f64 {
         + outputs.map(|(_, o)| cells(&o.space) * bytes(o.lo, o.hi)).sum::<f64>()
 }
 
+/// Cells that the linear terms of some expressions read, and runs of cells, over a space whose rows have a granule.
+fn linear_reads(layout: &Layout, (space, granule): (&[u32], usize), exprs: &[Expr]) -> [f64; 2] {
+    let mut reads = [0.0; 2];
+    for l in exprs.iter().flat_map(|e| &e.linear) {
+        let extents: Vec<usize> = space.iter().chain(&l.sum).map(|n| *n as usize).collect();
+        let cells = extents.iter().product::<usize>() as f64;
+        let walk = plan_walk::<E>(&extents, &[], &l.access, &layout.tensors[l.access.tensor as usize].dims);
+        let run = match walk.var {
+            Some(v) if v + 1 == space.len() => Some((v, walk.granule.min(granule))),
+            Some(v) if v >= space.len() => Some((v, walk.granule)),
+            _ => None,
+        };
+        let length = run.map_or(1.0, |(v, g)| extents[v] as f64 / extents[v].div_ceil(1 << g) as f64);
+        reads = [reads[0] + cells, reads[1] + cells / length];
+    }
+    reads
+}
+
 impl Work {
     /// Counts the work of proofs under a key.
     #[must_use]
@@ -129,6 +158,14 @@ impl Work {
             own.map(|(_, g)| g.side_extents(s).iter().product::<usize>() as f64).sum()
         };
         let shape = key.shape();
+        let tables = || relation.tables.iter().filter_map(Table::expressions);
+        let looked = relation.lookups.iter().map(|l| (&l.space[..], &l.tuple[..]));
+        let listed = relation.outputs.iter().map(|o| (&o.space[..], std::slice::from_ref(&o.expr)));
+        let granules = blocks.iter().map(|b| b.dims.granule);
+        let of_lookups = looked.zip(granules).map(|((s, e), g)| linear_reads(layout, (s, g), e));
+        let of_tables = tables().map(|(s, e)| linear_reads(layout, (s, 0), e));
+        let of_outputs = listed.zip(&layout.outputs).map(|((s, e), d)| linear_reads(layout, (s, d.granule), e));
+        let reads: Vec<[f64; 2]> = of_lookups.chain(of_tables).chain(of_outputs).collect();
         let of_home = |model: bool| {
             let tensors = relation.tensors.iter().filter(|t| !matches!(t.home, Home::Public(_)));
             tensors.filter(|t| (t.home == Home::Model) == model).map(|t| t.cells() as f64).sum::<f64>()
@@ -139,6 +176,9 @@ impl Work {
             lookup_cells: blocks.iter().map(|b| cells(&b.dims)).sum(),
             tuple_cells: blocks.iter().zip(&relation.lookups).map(|(b, l)| cells(&b.dims) * l.tuple.len() as f64).sum(),
             table_rows: relation.tables.iter().map(Table::num_rows).sum::<usize>() as f64,
+            linear_cells: reads.iter().map(|r| r[0]).sum(),
+            linear_runs: reads.iter().map(|r| r[1]).sum(),
+            table_cells: tables().map(|(s, c)| s.iter().map(|n| f64::from(*n)).product::<f64>() * c.len() as f64).sum(),
             trace_cells: of_home(false),
             model_cells: of_home(true),
             addresses: 2.0 * layout.tensors[layout.helper(relation)].dims.last as f64,
@@ -166,6 +206,8 @@ impl Work {
             let own: Vec<_> = layout.trees.iter().filter(|t| t.group == group).cloned().collect();
             let leaves = (1u64 << schedule.rows.log_leaves) as f64;
             self.tree_bytes += own.iter().map(|t| leaves * (8.0 * t.base_columns() as f64 + 64.0)).sum::<f64>();
+            let columns: usize = own.iter().map(|t| t.base_columns()).sum();
+            self.column_cells += columns as f64 * (1u64 << height) as f64;
             let (cost, parts) = profile::predict(layout, group, &schedule, hiding);
             self.commit_ns += parts.commit;
             self.helper_ns += parts.helper;
@@ -188,18 +230,23 @@ impl Work {
     pub fn nanoseconds(&self) -> [(&'static str, f64); 9] {
         let w = self;
         [
-            ("inference", 3.2e4 + 0.08 * w.macs + 7.4 * w.tuple_cells + 1.8 * w.values),
-            ("check", 7.9e3 + 3.4 * w.trace_cells),
-            ("witness", 3.9e3 + 5.7 * w.lookup_cells + 0.43 * w.table_rows + 98.0 * w.kinds),
-            ("commit", 1.6e5 + 0.55 * w.commit_ns + 0.73 * w.pads_ns),
-            ("look-ups", 9.7e4 + 49.0 * w.addresses + 0.69 * w.helper_ns + 1.4e3 * w.kinds),
+            ("inference", 6.2e4 + 0.077 * w.macs + 26.0 * w.values),
+            ("check", 1.25e4 + 4.2 * w.trace_cells),
+            ("witness", 6.5e3 + 6.6 * w.lookup_cells + 0.67 * w.table_rows + 181.0 * w.kinds),
+            ("commit", 2.5e5 + 0.66 * w.commit_ns + 1.17 * w.pads_ns),
+            ("look-ups", 2.26e5 + 57.0 * w.addresses + 0.72 * w.helper_ns + 2.4e3 * w.kinds),
             (
                 "products",
-                1.5e4 + 255.0 * w.space_granules + 0.69 * w.operand_cells + 101.0 * w.products + 3.6e3 * w.contractions,
+                3.5e4
+                    + 167.0 * w.space_granules
+                    + 0.75 * w.operand_cells
+                    + 130.0 * w.products
+                    + 9.0e3 * w.contractions
+                    + 38.0 * w.linear_runs,
             ),
-            ("claims", 1.7e5 + 0.31 * w.claims_ns + 302.0 * w.granules + 223.0 * w.space_granules),
-            ("opening", 1.2e5 + 1.23 * w.opening_ns),
-            ("pads", 2.1e3 * w.pads + 224.0 * w.space_granules + 0.69 * w.pads_ns),
+            ("claims", 1.17e5 + 0.26 * w.claims_ns + 238.0 * w.granules + 7.2e3 * w.kinds + 72.0 * w.linear_runs),
+            ("opening", 2.37e5 + 1.34 * w.opening_ns + 0.51 * w.column_cells),
+            ("pads", 2.9e3 * w.pads + 189.0 * w.space_granules + 0.9 * w.pads_ns + 22.0 * w.linear_runs),
         ]
     }
 

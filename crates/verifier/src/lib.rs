@@ -18,7 +18,7 @@ use proveil_protocol::channel::{Channel, ProofError, Shape};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
 use proveil_protocol::pads;
-use proveil_protocol::transcript::{Digest, Transcript};
+use proveil_protocol::transcript::{Digest, Transcript, blake3};
 use proveil_relation::key::{Epoch, PROTOCOL, Statement, VerifyingKey};
 use proveil_relation::layout::{Layout, TreeKind, TreePlan};
 
@@ -88,10 +88,11 @@ pub fn begin(digest: &Digest, statement: &Statement) -> Transcript {
     t
 }
 
-/// Absorbs what is bound before the first message: the statement between two times the key.
+/// Absorbs what is bound before the first message: the statement's digest between two times the key's. A public output may have a
+/// million cells, which the hash takes in parallel and the transcript one block after the other.
 pub fn bind(t: &mut Transcript, digest: &Digest, statement: &Statement) {
     t.absorb("verifying key", digest);
-    t.absorb("statement", &statement.encode());
+    t.absorb("statement", &blake3(&statement.encode()));
     t.absorb("verifying key", digest);
 }
 

@@ -61,7 +61,7 @@ pub fn lower(l: &mut Lowering, node: &Node, x: TensorId, shift: u32, id: TableId
     let inside = table.lo <= rounded.lo && rounded.hi < table.lo + table.values.len() as i64;
     let (limbs, head) = if shift > 0 && span <= cap {
         (Vec::new(), direct(l, &site, expr))
-    } else if inside || i128::from(rounded.hi) - i128::from(rounded.lo) < wide_cap {
+    } else if inside && !site.in_digits(l) || i128::from(rounded.hi) - i128::from(rounded.lo) < wide_cap {
         site.rounded(l, expr, inside)?
     } else {
         site.saturated(l, expr)?
@@ -206,11 +206,23 @@ impl Site<'_> {
     /// commits to. All nodes with this table count, since they share it.
     fn halves(&self, l: &Lowering, bits: u32) -> bool {
         let rows = 1i128 << bits;
-        let nodes = l.graph.nodes.iter().filter(|n| matches!(n.op, Op::Lookup { table, .. } if table == self.id));
-        let cells = |n: &Node| l.graph.get(n.out).map_or(0, |t| t.shape.iter().product::<usize>() as i128);
-        let cells: i128 = nodes.map(cells).sum();
+        let cells = self.all_cells(l);
         let (before, after) = if self.steady() { (6 * rows, 3 * cells) } else { (4 * rows, 5 * cells) };
         rows > SMALL_TABLE && after < before
+    }
+
+    /// Whether the result of a plain rounding is better ranged in two digits than in a table of all its values: two
+    /// more look-ups and four more cells each, against two cells a row.
+    fn in_digits(&self, l: &Lowering) -> bool {
+        let rows = self.table.values.len() as i128;
+        let halves = 6i128 << rows.ilog2().div_ceil(2);
+        rows > SMALL_TABLE && self.steady() && 3 * self.all_cells(l) + halves < rows
+    }
+
+    /// Cells of all nodes with this table, since they share it.
+    fn all_cells(&self, l: &Lowering) -> i128 {
+        let nodes = l.graph.nodes.iter().filter(|n| matches!(n.op, Op::Lookup { table, .. } if table == self.id));
+        nodes.map(|n| l.graph.get(n.out).map_or(0, |t| t.shape.iter().product::<usize>() as i128)).sum()
     }
 
     /// Whether the function is the identity but for a constant.

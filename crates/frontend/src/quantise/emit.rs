@@ -2,7 +2,6 @@
 
 use proveil_graph::{Access, Contract, TensorId};
 
-use super::table::Image;
 use super::{Quantiser, Rep, Span, bits_of, exponent};
 use crate::error::Result;
 use crate::real::expr::{Bin, Expr, Un};
@@ -89,9 +88,8 @@ impl Quantiser<'_> {
         if let Some(out) = self.exact(rep, span, f)? {
             return Ok(out);
         }
-        let kind = self.g.kind(id);
-        let image = Image { to: self.span(id), kind, sharp: kind != Kind::Float || f.jumps() };
-        self.table_of(rep, span, image, &|v| f.at(v))
+        let sharp = self.g.kind(id) != Kind::Float || f.jumps();
+        self.function(id, x, sharp, &|v| f.at(v))
     }
 
     /// Square roots and reciprocals by exact operators, whatever their dynamic range.

@@ -2,9 +2,11 @@
 
 use proveil_graph::{Access, Contract, TensorId};
 
+use super::interpolate::Curve;
+use super::table::{Domain, Image};
 use super::{Quantiser, Rep, Span, bit_range, exponent};
 use crate::error::Result;
-use crate::real::{broadcast_axes, identity};
+use crate::real::{RealGraph, RealOp, RealTensor, Source, broadcast_axes, identity};
 
 /// Bits of the exponentials after the point.
 pub(super) const EXP_BITS: i32 = 15;
@@ -43,6 +45,15 @@ pub(super) fn is_flat(span: Span, row: usize) -> bool {
     span.seen / row.max(1) >= FLAT_ROWS && lo.is_finite() && hi - lo <= FLAT && span.hi - span.row_top <= FLAT
 }
 
+/// Cells of all tensors whose exponentials are taken.
+pub(super) fn exponents(g: &RealGraph, live: &[bool]) -> usize {
+    let operand = |(t, live): (&RealTensor, &bool)| match &t.source {
+        Source::Op(RealOp::Softmax(x) | RealOp::LogSumExp(x)) if *live => Some(g.get(*x).cells()),
+        _ => None,
+    };
+    g.tensors.iter().zip(live).filter_map(operand).sum()
+}
+
 impl Quantiser<'_> {
     /// The exponentials of a tensor, once for all that read them.
     pub(super) fn row_of(&mut self, x: TensorId) -> Result<Row> {
@@ -76,6 +87,13 @@ impl Quantiser<'_> {
     fn exp_table(&mut self, x: Rep, domain: f64) -> Result<TensorId> {
         let bits = self.set.table_bits;
         let shift = self.shift_for(x, domain, bits, false)?;
+        let reach = Domain { bits, signed: false, shift };
+        let step = 2f64.powi(-EXP_BITS);
+        let f = |v: f64| (-v).exp();
+        let curve = Curve { f: &f, domain: reach, step, limit: f64::INFINITY, cells: self.exponents, ends: true };
+        if let Some(line) = self.interpolated(x, &curve)? {
+            return Ok(self.positive(line, step, EXP_BITS as u32)?.id);
+        }
         let unit = x.step * 2f64.powi(shift as i32);
         let r = bit_range(bits, false);
         let one = f64::from(1u32 << EXP_BITS);
@@ -167,7 +185,7 @@ impl Quantiser<'_> {
         let len = row.shape[row.shape.len() - 1] as f64;
         let sums = Rep { id: row.sums, step: one };
         let (from, to) = (Span::new(1.0, len.max(1.5)), Span::new(0.0, len.ln().max(0.5)));
-        let image = super::table::Image { to, kind: crate::Kind::Float, sharp: false };
+        let image = Image { to, kind: crate::Kind::Float, sharp: false, cells: self.g.get(id).cells(), shared: from };
         let log = self.table_of(sums, from, image, &|v| v.max(0.5).ln())?;
         debug_assert_eq!(self.b.tensor(log.id)?.shape, self.g.get(id).shape);
         let step = log.step.min(max.step);

@@ -1,7 +1,11 @@
 //! Functions as tables: argument scale, domain and output scale from calibrated ranges.
 
+use proveil_graph::TensorId;
+
+use super::interpolate::Curve;
 use super::{Quantiser, Rep, Span, bit_range, bits_of, exponent};
 use crate::error::Result;
+use crate::real::{RealGraph, RealOp, Source};
 use crate::tensor::Kind;
 
 /// Points at which a function is tested for saturation.
@@ -10,19 +14,85 @@ const PROBES: usize = 256;
 /// Slopes up to so many times the mean one are not steep.
 const STEEP: f64 = 8.0;
 
+/// Functions whose calibrated ranges differ by no more than this many bits share one table.
+const ALIKE: i32 = 1;
+/// Bits of results that are not negative, at most.
+const POSITIVE_BITS: i32 = 16;
+
 /// What is known of the results of a function.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Image {
     /// Calibrated range.
     pub to: Span,
     pub kind: Kind,
     /// Whether it jumps, so that its arguments must not be rounded without need.
     pub sharp: bool,
+    /// Cells that the function is applied to, in all of the model.
+    pub cells: usize,
+    /// Calibrated range of all arguments of the function, if it is about that of these.
+    pub shared: Span,
+}
+
+/// The integers that a function is tabulated on, and how many bits of the argument are dropped before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Domain {
+    pub bits: u32,
+    pub signed: bool,
+    pub shift: u32,
+}
+
+/// How one function is spread over a model: cells, range of the arguments and range of the results.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spread {
+    cells: usize,
+    from: Span,
+    to: Span,
+}
+
+/// The spread of the function of every tensor that one defines.
+pub(super) fn spreads(g: &RealGraph, live: &[bool], spans: &[Span]) -> Vec<Option<Spread>> {
+    let mut all: Vec<(usize, Spread)> = Vec::new();
+    let map = |i: usize| match &g.tensors[i].source {
+        Source::Op(RealOp::Map { x, f }) => Some((*x, f)),
+        _ => None,
+    };
+    let alike = |i: usize, j: usize| {
+        g.tensors[i].kind == g.tensors[j].kind && map(i).zip(map(j)).is_some_and(|(a, b)| a.1 == b.1)
+    };
+    let mut own = vec![None; g.tensors.len()];
+    for i in (0..own.len()).filter(|i| live[*i]) {
+        let Some((x, _)) = map(i) else { continue };
+        let one = Spread { cells: g.tensors[i].cells(), from: spans[x.0 as usize], to: spans[i] };
+        let at = all.iter().position(|(j, _)| alike(i, *j));
+        match at.map(|at| &mut all[at].1) {
+            Some(s) => *s = Spread { cells: s.cells + one.cells, from: s.from.join(one.from), to: s.to.join(one.to) },
+            None => all.push((i, one)),
+        }
+        own[i] = Some(at.unwrap_or(all.len() - 1));
+    }
+    own.into_iter().map(|at| at.map(|at: usize| all[at].1)).collect()
 }
 
 impl Quantiser<'_> {
+    /// The function of a tensor by a table, the same one wherever the function has about the same range.
+    pub(super) fn function(&mut self, id: TensorId, x: TensorId, sharp: bool, f: &dyn Fn(f64) -> f64) -> Result<Rep> {
+        let (rep, kind) = (self.rep(x)?, self.g.kind(id));
+        let (from, to) = (self.span(x), self.span(id));
+        let cells = self.g.get(id).cells();
+        let near = |all: Span, own: Span| exponent(all.reach()) - exponent(own.reach()) <= ALIKE;
+        let image = match self.spreads[id.0 as usize] {
+            // Results have bits to spare, arguments of tables of all of them have not.
+            Some(s) if kind == Kind::Float && near(s.from, from) && near(s.to, to) => {
+                Image { to: s.to, kind, sharp, cells: s.cells, shared: s.from }
+            }
+            _ => Image { to, kind, sharp, cells, shared: from },
+        };
+        self.table_of(rep, from, image, f)
+    }
+
     /// A look-up of `f` on values that reach `from`.
     pub(super) fn table_of(&mut self, x: Rep, from: Span, image: Image, f: &dyn Fn(f64) -> f64) -> Result<Rep> {
-        let Image { to, kind, sharp } = image;
+        let Image { to, kind, sharp, cells, shared } = image;
         if self.is_relu(from, kind, f) {
             let bits = self.set.activation_bits;
             let reach = self.room(x, from.hi.max(0.0), self.margin(from));
@@ -32,30 +102,61 @@ impl Quantiser<'_> {
             let name = self.name("");
             return Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step });
         }
+        if kind == Kind::Float && !sharp {
+            let domain = self.domain(x, shared, image, f)?;
+            let (raw, step, limit) = self.results(x, domain, to, kind, f);
+            let curve = Curve { f, domain, step, limit: limit.1 * step, cells, ends: false };
+            if let Some(rep) = self.interpolated(x, &curve)? {
+                let (least, most) = raw.iter().fold((f64::MAX, 0f64), |(l, m), v| (l.min(*v), m.max(*v)));
+                let bits = exponent(most / step + 1.0).clamp(1, POSITIVE_BITS) as u32;
+                // What follows may need to know that there is nothing below 0.
+                return if least >= 0.0 { self.positive(rep, step, bits) } else { Ok(rep) };
+            }
+        }
+        let domain = self.domain(x, from, image, f)?;
+        let (raw, step, limit) = self.results(x, domain, to, kind, f);
+        let lo = bit_range(domain.bits, domain.signed).lo;
+        let values = raw.iter().map(|v| (v / step).round().clamp(limit.0, limit.1) as i64).collect();
+        let table = self.b.table(&format!("table{}", self.b.graph().tables.len()), lo, values)?;
+        let name = self.name("");
+        Ok(Rep { id: self.b.lookup(&name, x.id, domain.shift, table, Self::scale_of(step))?, step })
+    }
+
+    /// Values of a function at all arguments of a domain, with their unit and limits.
+    fn results(
+        &self,
+        x: Rep,
+        domain: Domain,
+        to: Span,
+        kind: Kind,
+        f: &dyn Fn(f64) -> f64,
+    ) -> (Vec<f64>, f64, (f64, f64)) {
+        let unit = x.step * 2f64.powi(domain.shift as i32);
+        let range = bit_range(domain.bits, domain.signed);
+        let raw = finite((range.lo..=range.hi).map(|u| f(u as f64 * unit)).collect());
+        let (step, limit) = self.output_unit(to, kind, &raw);
+        (raw, step, limit)
+    }
+
+    /// The domain of a table of all arguments.
+    fn domain(&self, x: Rep, from: Span, image: Image, f: &dyn Fn(f64) -> f64) -> Result<Domain> {
         let margin = self.margin(from);
         let (bound, own) = (self.range(x.id), |v: f64| v * x.step);
         let lo = from.lo.min(from.lo * margin).max(own(bound.lo as f64).min(from.lo));
         let hi = from.hi.max(from.hi * margin).min(own(bound.hi as f64).max(from.hi));
         let wide = Span::new(lo, hi);
         // Between two probes a step function can do anything.
-        let domain = if sharp { wide } else { trim(wide, to, f) };
-        let most = if sharp { 16 } else { self.steepness(from, to, f) };
+        let domain = if image.sharp { wide } else { trim(wide, image.to, f) };
+        let seen = Span::new(domain.lo.max(from.lo.min(domain.hi)), domain.hi.min(from.hi.max(domain.lo)));
+        let most = if image.sharp { 16 } else { self.steepness(seen, image.to, f) };
         let signed = domain.lo < 0.0;
-        let declared = self.range(x.id);
-        let own = bits_of(declared) - u32::from(declared.lo >= 0);
+        let own = bits_of(bound) - u32::from(bound.lo >= 0);
         let needed = exponent(domain.reach() / x.step + 1.0).max(0) as u32 + u32::from(signed);
-        let whole_domain = own <= most.max(8) && (declared.lo >= 0) != signed;
-        let bits = if whole_domain { own } else { most.min(needed) }.max(1);
-        let signed = if whole_domain { declared.lo < 0 } else { signed };
-        let shift = if whole_domain { 0 } else { self.shift_for(x, domain.reach(), bits, signed)? };
-        let unit = x.step * 2f64.powi(shift as i32);
-        let range = bit_range(bits, signed);
-        let raw = finite((range.lo..=range.hi).map(|u| f(u as f64 * unit)).collect());
-        let (step, limit) = self.output_unit(to, kind, &raw);
-        let values = raw.iter().map(|v| (v / step).round().clamp(limit.0, limit.1) as i64).collect();
-        let table = self.b.table(&format!("table{}", self.b.graph().tables.len()), range.lo, values)?;
-        let name = self.name("");
-        Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step })
+        if own <= most.max(8) && (bound.lo >= 0) != signed {
+            return Ok(Domain { bits: own.max(1), signed: bound.lo < 0, shift: 0 });
+        }
+        let bits = most.min(needed).max(1);
+        Ok(Domain { bits, signed, shift: self.shift_for(x, domain.reach(), bits, signed)? })
     }
 
     /// Bits of the argument of a function: more than others have where it is so steep that one step of the argument
@@ -110,7 +211,7 @@ fn trim(domain: Span, to: Span, f: &dyn Fn(f64) -> f64) -> Span {
 }
 
 /// Replaces what a function leaves undefined by its nearest defined value.
-fn finite(mut values: Vec<f64>) -> Vec<f64> {
+pub(super) fn finite(mut values: Vec<f64>) -> Vec<f64> {
     let mut last = values.iter().rev().copied().find(|v| v.is_finite()).unwrap_or(0.0);
     for v in values.iter_mut().rev() {
         if v.is_nan() || *v == f64::NEG_INFINITY || *v == f64::INFINITY {

@@ -99,7 +99,7 @@ fn number(v: &Value) -> String {
     let digits = v.as_u64().unwrap_or_default().to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

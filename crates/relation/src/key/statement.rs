@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use proveil_protocol::sample::SAMPLED_BYTES;
+
 use super::{IoValue, Statement};
 
 /// Bytes that are gathered before they are appended.
@@ -15,7 +17,7 @@ pub fn encode(s: &Statement) -> Vec<u8> {
     let mut room = s.context.len() + 128;
     for v in s.inputs.iter().chain(&s.outputs) {
         // Most cells take four bytes or fewer; the vector grows where they take more.
-        room += if let IoValue::Public(cells) = v { 4 * cells.len() + GATHERED } else { 80 };
+        room += if let IoValue::Public(cells) = v { 4 * cells.len() + GATHERED } else { 1 + SAMPLED_BYTES };
     }
     let mut out = Vec::with_capacity(room);
     for list in [&s.inputs, &s.outputs] {
@@ -27,8 +29,7 @@ pub fn encode(s: &Statement) -> Vec<u8> {
         Some(e) => {
             out.push(1);
             number(u64::from(e.number), &mut out);
-            out.extend(e.root);
-            out.extend(e.nonce);
+            out.extend(e.model.to_bytes());
         }
     }
     number(s.context.len() as u64, &mut out);
@@ -44,10 +45,9 @@ fn value(v: &IoValue, out: &mut Vec<u8>) {
             integers(cells, out);
         }
         IoValue::Private => out.push(1),
-        IoValue::Committed(root, nonce) => {
+        IoValue::Committed(c) => {
             out.push(2);
-            out.extend(root);
-            out.extend(nonce);
+            out.extend(c.to_bytes());
         }
     }
 }
@@ -102,6 +102,9 @@ mod tests {
     use super::*;
     use crate::key::Epoch;
     use alloc::vec;
+    use proveil_algebra::{Challenge, E};
+    use proveil_protocol::merkle::Commitment;
+    use proveil_protocol::sample::Sampled;
 
     fn matches(s: &Statement) {
         let bytes = encode(s);
@@ -115,9 +118,10 @@ mod tests {
         cells.extend((0..63).flat_map(|k| [1i64 << k, -(1i64 << k), (1i64 << k) - 1, -(1i64 << k) - 1]));
         let long = (0..40_000u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64) >> (i % 64)).collect();
         let short = (0..10_000).map(|i| i * 37 % 20_001 - 10_000).collect();
-        let epoch = Epoch { number: 300, root: [7; 32], nonce: [200; 32] };
+        let sampled = |root, nonce, v| Sampled { commitment: Commitment { root, nonce }, value: E::from_int(v) };
+        let epoch = Epoch { number: 300, model: sampled([7; 32], [200; 32], -5) };
         let statement = Statement {
-            inputs: vec![IoValue::Public(cells), IoValue::Private, IoValue::Committed([1; 32], [255; 32])],
+            inputs: vec![IoValue::Public(cells), IoValue::Private, IoValue::Committed(sampled([1; 32], [255; 32], 9))],
             outputs: vec![IoValue::Public(long), IoValue::Public(vec![]), IoValue::Public(short)],
             epoch: Some(epoch),
             context: (0..=255).collect(),
