@@ -48,7 +48,8 @@ fn run(model: &Model, data: &[f64]) -> Vec<f64> {
 
 #[test]
 fn matches_reference_of_functions_by_pieces() {
-    let functions: [(&str, f64, fn(f64) -> f64); 7] = [
+    type Function = fn(f64) -> f64;
+    let functions: [(&str, f64, Function); 7] = [
         ("Sigmoid", 6.0, |x| 1.0 / (1.0 + (-x).exp())),
         ("Tanh", 4.0, f64::tanh),
         ("Softplus", 5.0, |x| x.exp().ln_1p()),
