@@ -195,14 +195,14 @@ impl Wish<'_> {
         all.into_iter().min_by(|a, b| self.score(&a.cost).total_cmp(&self.score(&b.cost)))
     }
 
-    /// The cheapest choice. Without a wish for the number of proofs, a commitment allows as many as fit into the same
-    /// columns or come at a twentieth of extra cost, and of extra time, over the least, which is [`LEAST_BUDGET`].
+    /// The cheapest choice. Without a wish for the number of proofs, a commitment allows as many as come at a twentieth of
+    /// extra cost over the least, which is [`LEAST_BUDGET`], and with columns of the same height.
     #[must_use]
     pub fn choose(&self, budget: Option<usize>) -> Option<Choice> {
         let mut chosen = self.best(budget)?;
         if budget.is_none() && self.visibility.model_hidden() {
-            let (limit, millis) = (self.score(&chosen.cost) * 1.05, chosen.cost.millis * 1.05);
-            let fits = |m: &Choice| self.score(&m.cost) <= limit && m.cost.millis <= millis;
+            let (limit, height) = (self.score(&chosen.cost) * 1.05, chosen.geometry.log_height);
+            let fits = |m: &Choice| self.score(&m.cost) <= limit && m.geometry.log_height == height;
             let mut proofs = LEAST_BUDGET.next_power_of_two();
             while let Some(more) = self.best(Some(proofs)).filter(|m| fits(m) && proofs <= MOST_BUDGET) {
                 let Geometry { io_top, inputs, outputs, .. } = chosen.geometry;
