@@ -10,8 +10,8 @@ pub mod merkle;
 pub mod opening;
 pub mod pads;
 pub mod params;
-#[cfg(feature = "std")]
 pub mod sample;
+#[cfg(feature = "std")]
 pub mod soundness;
 pub mod sumcheck;
 pub mod transcript;
