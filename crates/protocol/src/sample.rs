@@ -51,9 +51,15 @@ impl Sampled {
     /// Root, nonce, value.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = self.commitment.to_bytes().to_vec();
+        [&self.commitment.to_bytes()[..], &self.value_bytes()].concat()
+    }
+
+    /// The value's canonical encoding.
+    #[must_use]
+    pub fn value_bytes(&self) -> [u8; E::BYTES] {
+        let mut out = Vec::with_capacity(E::BYTES);
         self.value.write(&mut out);
-        out
+        out.try_into().unwrap_or([0; E::BYTES])
     }
 
     /// Reads [`Sampled::to_bytes`]; `None` for another length or a value that is not reduced.
@@ -67,9 +73,7 @@ impl Sampled {
     /// The value in a field that reads the same encoding, which is [`E`]; zero in any other.
     #[must_use]
     pub fn value_in<K: Challenge>(&self) -> K {
-        let mut bytes = Vec::with_capacity(E::BYTES);
-        self.value.write(&mut bytes);
-        K::read(&bytes).unwrap_or(K::ZERO)
+        K::read(&self.value_bytes()).unwrap_or(K::ZERO)
     }
 }
 

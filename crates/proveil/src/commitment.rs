@@ -36,11 +36,9 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// The same of another commitment.
-    fn of(self, c: &Sampled) -> Self {
-        let Commitment { root, nonce } = c.commitment;
-        let sample = c.to_bytes()[64..].try_into().unwrap_or([0; 24]);
-        Self { root, nonce, sample, ..self }
+    /// Whether it is of this commitment.
+    fn is_of(&self, c: &Sampled) -> bool {
+        (self.commitment(), self.sample) == (c.commitment, c.value_bytes())
     }
 
     /// Root and nonce.
@@ -159,7 +157,8 @@ impl CommitmentFile {
             let name = package.key.relation.inputs[k].tensor;
             let name = package.key.relation.tensors[name as usize].name.clone();
             let cells = cells.clone();
-            openings.push(Opening { input, name, seed, root: [0; 32], nonce: [0; 32], sample: [0; 24], cells }.of(&c));
+            let (Commitment { root, nonce }, sample) = (c.commitment, c.value_bytes());
+            openings.push(Opening { input, name, seed, root, nonce, sample, cells });
         }
         if openings.is_empty() {
             let hint = "compile with --visibility input=committed";
@@ -206,7 +205,7 @@ impl CommitmentFile {
                 return Err(mismatch("the input", "give the input that was committed to, or commit to this one"));
             }
             let (c, made) = commit(k, o.seed)?;
-            if o.clone().of(&c) != *o {
+            if !o.is_of(&c) {
                 return Err(mismatch("its own root", "restore the file, or commit again with this package"));
             }
             *slot = Some(made);

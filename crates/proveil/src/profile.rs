@@ -203,7 +203,7 @@ impl Wish<'_> {
         if budget.is_none() && self.visibility.model_hidden() {
             let (limit, height) = (self.score(&chosen.cost) * 1.05, chosen.geometry.log_height);
             let fits = |m: &Choice| self.score(&m.cost) <= limit && m.geometry.log_height == height;
-            let mut proofs = LEAST_BUDGET.next_power_of_two();
+            let mut proofs = 2 * LEAST_BUDGET;
             while let Some(more) = self.best(Some(proofs)).filter(|m| fits(m) && proofs <= MOST_BUDGET) {
                 let Geometry { io_top, inputs, outputs, .. } = chosen.geometry;
                 chosen = Choice { geometry: Geometry { io_top, inputs, outputs, ..more.geometry }, ..more };

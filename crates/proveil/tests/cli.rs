@@ -273,6 +273,7 @@ fn roundtrips_refreshes_and_rejects_them_out_of_order() {
         let refreshes = paths.iter().flat_map(|p| ["--refresh", p.as_str()]);
         b.verify(&refreshes.collect::<Vec<_>>())
     };
+    json(&["register", &package, "-o", &b.at("first.reg")]);
     for (number, chain) in [(1, vec!["r1"]), (2, vec!["r1", "r2"])] {
         let made = json(&["refresh", &package, "-o", &b.at(&format!("r{number}"))]);
         assert_eq!(made["epoch"], number);
@@ -288,11 +289,19 @@ fn roundtrips_refreshes_and_rejects_them_out_of_order() {
     let (code, message) = verify(&["r2"]);
     assert_eq!(code, 1);
     assert!(message.contains("comes epoch 1"), "{message}");
-    // The refreshed root is registered like the first one.
+    // A registration of the first commitment speaks of all later ones, a later one of the model too.
     json(&["register", &package, "-o", &b.at("m.reg")]);
-    let chain =
-        ["--refresh", &b.at("r1"), "--refresh", &b.at("r2"), "--registration", &b.at("m.reg")].map(String::from);
-    assert_eq!(b.verify(&chain.each_ref().map(String::as_str)).0, 0);
+    let chain = |reg: &str| {
+        let paths = [b.at("r1"), b.at("r2"), b.at(reg)];
+        let [first, second, reg] = paths.each_ref().map(String::as_str);
+        b.verify(&["--refresh", first, "--refresh", second, "--registration", reg])
+    };
+    assert_eq!(chain("first.reg").0, 0);
+    assert_eq!(chain("m.reg").0, 0);
+    let mut forged = std::fs::read(b.path("first.reg")).unwrap();
+    *forged.last_mut().unwrap() ^= 1;
+    std::fs::write(b.path("forged.reg"), forged).unwrap();
+    assert_eq!(chain("forged.reg").0, 1);
     for (file, kind) in [("r2", "refresh"), ("m.reg", "registration"), ("m.pkg", "package (secret)")] {
         assert_eq!(json(&["inspect", &b.at(file)])["kind"], kind);
     }

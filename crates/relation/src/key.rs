@@ -231,13 +231,10 @@ mod sampled {
     use proveil_protocol::merkle::Commitment;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-    type Wire = (Digest, Digest, [u8; 24]);
+    type Wire = (Digest, Digest, [u8; E::BYTES]);
 
     pub(super) fn serialize<S: Serializer>(s: &Sampled, to: S) -> Result<S::Ok, S::Error> {
-        let mut value = alloc::vec::Vec::with_capacity(E::BYTES);
-        s.value.write(&mut value);
-        let value: [u8; 24] = value.try_into().unwrap_or_default();
-        (s.commitment.root, s.commitment.nonce, value).serialize(to)
+        (s.commitment.root, s.commitment.nonce, s.value_bytes()).serialize(to)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Sampled, D::Error> {

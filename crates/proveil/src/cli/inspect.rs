@@ -236,7 +236,7 @@ fn describe_refresh(f: &RefreshFile) -> (String, Value) {
     );
     let value = json!({
         "kind": "refresh", "epoch": e.number, "root": hex(&e.model.commitment.root),
-        "nonce": hex(&e.model.commitment.nonce), "sample": hex(&e.model.to_bytes()[64..]), "proof_bytes": proof,
+        "nonce": hex(&e.model.commitment.nonce), "sample": hex(&e.model.value_bytes()), "proof_bytes": proof,
     });
     (text, value)
 }
