@@ -1,6 +1,6 @@
 //! `verify`: accepts or rejects a proof file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use proveil::io::read_limited;
@@ -50,7 +50,7 @@ pub fn load_proof(path: &Path) -> Result<ProofFile, Failure> {
 }
 
 /// The key with a refresh in force.
-fn refreshed(key: PreparedKey, path: &PathBuf) -> Result<PreparedKey, Failure> {
+fn refreshed(key: PreparedKey, path: &Path) -> Result<PreparedKey, Failure> {
     let read = read_limited(path, FILE_LIMIT)?;
     let step = |bytes: &[u8]| proveil::verify_refreshes(key, &[RefreshFile::from_bytes(bytes)?]);
     step(&read).map_err(|e| Failure::from(e).at(path))

@@ -7,8 +7,6 @@ use proveil_verifier::phases::LINEAR_CLAIMS;
 pub const BITS: u32 = 100;
 /// `log2(r)` of the scalars, less `log2(1.14)` for challenges that are hashes modulo `r`.
 const FIELD_BITS: f64 = 253.596_954 - 0.189_034;
-/// Claims that phase 3 batches.
-const CLAIMS: usize = LINEAR_CLAIMS;
 
 /// One step of a proof and its bits.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -39,7 +37,7 @@ pub fn security_rows(key: &ShortKey) -> Vec<SecurityRow> {
         row("look-ups: sumcheck round", 4.0, schwartz),
         row("lane and output weight", (1 + outputs) as f64, schwartz),
         row("products: sumcheck round", 2.0, schwartz),
-        row("claim weight", (CLAIMS - 1) as f64, schwartz),
+        row("claim weight", (LINEAR_CLAIMS - 1) as f64, schwartz),
         row("claims: sumcheck round", 2.0, schwartz),
         row(
             "evaluation argument",
