@@ -182,7 +182,9 @@ impl Wish<'_> {
         best.into_values().collect()
     }
 
-    fn score(&self, c: &Cost) -> f64 {
+    /// What is made as small as possible: milliseconds, and some for each KiB of the proof.
+    #[must_use]
+    pub fn score(&self, c: &Cost) -> f64 {
         let per_kib = match self.profile {
             Profile::Fast => 0.1,
             Profile::Small => 1.5,
