@@ -119,10 +119,11 @@ fn operand(
         &cells.values[from..from + valid]
     };
     let stride = walk.var.map_or(0, |v| strides[v]);
-    let unit = walk.low.iter().all(|w| *w == E::ONE);
+    let low = walk.low.clone().cells();
+    let unit = low.iter().all(|w| *w == E::ONE);
     let mut acc = Accumulator::new(1 << at);
     let planes: [Vec<i64>; 6] = if stride == 0 && !unit && cells.small {
-        let l: Vec<[i64; 6]> = walk.low.iter().map(limbs).collect();
+        let l: Vec<[i64; 6]> = low.iter().map(limbs).collect();
         std::array::from_fn(|k| l.iter().map(|x| x[k]).collect())
     } else {
         std::array::from_fn(|_| Vec::new())
@@ -137,13 +138,13 @@ fn operand(
             } else if cells.small {
                 dot_small(&planes, src)
             } else {
-                src.iter().zip(&walk.low).fold(E::ZERO, |a, (x, w)| a + *w * base_from_i64(*x))
+                src.iter().zip(&low).fold(E::ZERO, |a, (x, w)| a + *w * base_from_i64(*x))
             };
             acc.out[v.target] += v.weight * s;
         } else if unit && stride == 1 && cells.small && src.len() > 4 {
             acc.axpy(v.target, &v.weight, src);
         } else {
-            for (j, (x, w)) in src.iter().zip(&walk.low).enumerate() {
+            for (j, (x, w)) in src.iter().zip(&low).enumerate() {
                 let w = if unit { v.weight } else { v.weight * *w };
                 acc.out[v.target + j * stride] += w * base_from_i64(*x);
             }

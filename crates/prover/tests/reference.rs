@@ -15,7 +15,7 @@ use proveil_algebra::{E, F, Field, PrimeCharacteristicRing};
 use proveil_prover::reference::{eq, extension};
 use proveil_relation::Relation;
 use proveil_relation::key::IoVisibility::{self, Committed, Private, Public};
-use proveil_relation::weights::{eq_segment, eq_sum};
+use proveil_relation::weights::{eq_points_below, eq_segment, eq_sum};
 use support::{Rng, relations};
 
 /// All small relations with the smallest column height that suits them.
@@ -123,6 +123,12 @@ fn matches_reference_equality_segments() {
             assert_eq!(eq_segment(&pt, start, len), expected, "{bits} bits, {len} cells from {start}");
             let sum = expected.iter().fold(E::ZERO, |a, x| a + *x);
             assert_eq!(eq_sum(&pt, start + len) - eq_sum(&pt, start), sum, "{bits} bits, {len} cells from {start}");
+        }
+        let other: Vec<E> = (0..bits).map(|_| rng.element()).collect();
+        let mut sum = E::ZERO;
+        for len in 0..(1 << bits) + 2 {
+            assert_eq!(eq_points_below(&pt, &other, len), sum, "{bits} bits, {len} cells");
+            sum += eq(&pt, len) * eq(&other, len);
         }
         let values: Vec<E> = (0..1 << bits).map(|_| rng.element()).collect();
         assert_eq!(proveil_algebra::eval_mle(&values, &pt), extension(&values, &pt));

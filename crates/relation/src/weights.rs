@@ -6,12 +6,13 @@
 
 mod product;
 mod push;
+mod rewrite;
 
 use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
+use proveil_algebra::{Challenge, eq_points, eq_table, eq_table_scaled};
 
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
@@ -131,26 +132,80 @@ pub type Rows<'a, E> = (usize, Cow<'a, [E]>);
 /// Weights inside a row.
 #[derive(Clone, Debug)]
 pub enum Low<'a, E: Clone> {
-    /// `scale * eq(point, j)`.
+    /// `scale * eq(point, j)` for `j < valid`, zero behind.
     Eq {
         /// The point, as long as the granule.
-        point: &'a [E],
+        point: Cow<'a, [E]>,
         /// The scale.
         scale: E,
+        /// Cells that weigh something.
+        valid: usize,
     },
     /// Dense.
     Cells(Cow<'a, [E]>),
 }
 
-impl<E: Challenge> Low<'_, E> {
+impl<'a, E: Challenge> Low<'a, E> {
+    /// `eq(point, j)` on a whole row.
+    pub fn eq(point: impl Into<Cow<'a, [E]>>) -> Self {
+        let point = point.into();
+        Self::Eq { valid: 1 << point.len(), point, scale: E::ONE }
+    }
+
     /// All weights.
     #[must_use]
     pub fn cells(self) -> Vec<E> {
         match self {
-            Self::Eq { point, scale } => eq_table_scaled(point, scale),
+            Self::Eq { point, scale, valid } => {
+                let mut cells = eq_table_scaled(&point, scale);
+                cells.iter_mut().skip(valid).for_each(|x| *x = E::ZERO);
+                cells
+            }
             Self::Cells(cells) => cells.into_owned(),
         }
     }
+
+    /// The same weights times a factor.
+    #[must_use]
+    pub fn scaled(self, by: E) -> Self {
+        match self {
+            Self::Eq { point, scale, valid } => Self::Eq { point, scale: scale * by, valid },
+            Self::Cells(cells) => {
+                let mut cells = cells.into_owned();
+                proveil_algebra::scale(&mut cells, by);
+                Self::Cells(cells.into())
+            }
+        }
+    }
+
+    /// The same weights on the first cells, zero behind.
+    #[must_use]
+    pub fn cut(self, cells: usize) -> Self {
+        match self {
+            Self::Eq { point, scale, valid } => Self::Eq { point, scale, valid: valid.min(cells) },
+            Self::Cells(all) => {
+                let mut all = all.into_owned();
+                all.iter_mut().skip(cells).for_each(|x| *x = E::ZERO);
+                Self::Cells(all.into())
+            }
+        }
+    }
+}
+
+/// `sum of eq(a, x) eq(b, x)` over `x < len`, in O(a.len()) field operations. The points are of one length.
+pub fn eq_points_below<E: Challenge>(a: &[E], b: &[E], len: usize) -> E {
+    if len >> a.len() != 0 {
+        return eq_points(a, b);
+    }
+    // From the lowest bit on: the sum over the bits so far, and over those of them that are below the same bits of `len`.
+    let (mut all, mut below) = (E::ONE, E::ZERO);
+    for (i, (x, y)) in a.iter().zip(b).enumerate() {
+        let one = *x * *y;
+        let zero = E::ONE - *x - *y + one;
+        below = if len >> i & 1 == 1 { zero * all + one * below } else { zero * below };
+        all *= zero + one;
+    }
+    below
 }
 
 /// Where functionals go: into a list, or to what follows from them.
@@ -192,13 +247,13 @@ impl<E: Challenge> Sink<E> for Vec<Entry<E>> {
 
 /// How an access is walked: which variable is split into (chunk, low) and the low weights.
 #[derive(Clone, Debug)]
-pub struct Walk<E> {
+pub struct Walk<'f, E: Clone> {
     /// Granule of rows visited.
     pub granule: usize,
     /// The split variable, if any.
     pub var: Option<usize>,
     /// Low weights of a full row.
-    pub low: Vec<E>,
+    pub low: Low<'f, E>,
     /// Cells in the last, partial row of the split variable (0: none is partial).
     pub partial: usize,
 }
@@ -259,58 +314,89 @@ impl<E: Clone> Factor<'_, E> {
 }
 
 /// Chooses the split variable of an access and the granule, and prepares the low weights.
-pub fn plan_walk<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], access: &Access, dims: &Dims) -> Walk<E> {
-    let none = Walk { granule: 0, var: None, low: vec![E::ONE], partial: 0 };
-    let Some(Affine { terms, offset }) = access.axes.last() else { return none };
+pub fn plan_walk<'f, E: Challenge>(
+    extents: &[usize],
+    factors: &'f [Factor<'_, E>],
+    access: &Access,
+    dims: &Dims,
+) -> Walk<'f, E> {
+    match split(extents, factors, access, dims) {
+        Some((v, g)) => {
+            let n = extents.get(v).copied().unwrap_or(1);
+            Walk { granule: g, var: Some(v), low: low_weights(v, g, factors), partial: n & ((1 << g) - 1) }
+        }
+        None => Walk { granule: 0, var: None, low: Low::eq(vec![]), partial: 0 },
+    }
+}
+
+/// The split variable of an access and the granule; `None` where cells are walked one by one.
+fn split<E: Challenge>(
+    extents: &[usize],
+    factors: &[Factor<'_, E>],
+    access: &Access,
+    dims: &Dims,
+) -> Option<(usize, usize)> {
+    let Affine { terms, offset } = access.axes.last()?;
     let alone = |v: usize| {
         access.axes.iter().rev().skip(1).all(|a| !a.uses(v)) && access.guards.iter().all(|g| !g.form.uses(v))
     };
     let length = |v: u32| extents.get(v as usize).copied().unwrap_or(1) as i128;
-    let Some(v) = terms.iter().find(|t| t.1 == 1 && length(t.0) > 1).or(terms.first()).map(|t| t.0 as usize) else {
-        return none;
-    };
+    let v = terms.iter().find(|t| t.1 == 1 && length(t.0) > 1).or(terms.first()).map(|t| t.0 as usize)?;
     // Whatever else moves the row moves it by whole granules, and no setting leaves the axis.
-    let (mut lo, mut hi, mut units) = (i128::from(*offset), i128::from(*offset), *offset);
+    let mut units = *offset;
     for (w, c) in terms {
-        let top = i128::from(*c) * (length(*w) - 1);
-        (lo, hi) = (lo + top.min(0), hi + top.max(0));
         units |= if *w as usize == v || length(*w) == 1 { 0 } else { *c };
     }
-    if !alone(v) || lo < 0 || hi >= dims.last as i128 || terms.iter().any(|t| t.0 as usize == v && t.1 != 1) {
-        return none;
+    let inside = reach(access.axes.last()?, extents, dims).is_some();
+    if !alone(v) || !inside || terms.iter().any(|t| t.0 as usize == v && t.1 != 1) {
+        return None;
     }
     let mut g = dims.granule.min(if units == 0 { 63 } else { units.trailing_zeros() as usize });
     for f in factors {
         match f {
             Factor::Eq { var, pt } if *var == v => g = g.min(pt.len()),
-            Factor::Line { var, cells } if *var == v && cells.len() > 1 << g => return none,
+            Factor::Line { var, cells } if *var == v && cells.len() > 1 << g => return None,
             Factor::Space { vars, granule, .. } if vars.last() == Some(&v) => g = g.min(*granule),
-            Factor::Space { vars, .. } | Factor::Outer { vars, .. } if vars.contains(&v) => return none,
+            Factor::Space { vars, .. } | Factor::Outer { vars, .. } if vars.contains(&v) => return None,
             _ => {}
         }
     }
-    if g == 0 && terms.len() > 1 {
-        return none;
-    }
-    let n = extents.get(v).copied().unwrap_or(1);
-    let mut low = vec![E::ONE; 1 << g];
-    for f in factors {
-        let pt: &[E] = match f {
-            Factor::Line { var, cells } if *var == v => {
-                low.iter_mut().zip(cells).for_each(|(l, t)| *l *= *t);
-                continue;
-            }
-            Factor::Eq { var, pt } if *var == v => pt,
-            Factor::Space { vars, low, .. } if vars.last() == Some(&v) => low,
-            _ => continue,
-        };
-        let table = eq_table(pt.get(..g).unwrap_or(pt));
-        low.iter_mut().zip(&table).for_each(|(l, t)| *l *= *t);
-    }
-    Walk { granule: g, var: Some(v), low, partial: n & ((1 << g) - 1) }
+    if g == 0 && terms.len() > 1 { None } else { Some((v, g)) }
 }
 
-fn prepare<'f, E: Challenge>(factor: &'f Factor<'_, E>, extents: &[usize], walk: &Walk<E>) -> Table<'f, E> {
+/// Least and greatest value of the form of the last axis; `None` if any is outside the axis.
+fn reach(form: &Affine, extents: &[usize], dims: &Dims) -> Option<(usize, usize)> {
+    let (mut lo, mut hi) = (i128::from(form.offset), i128::from(form.offset));
+    for (w, c) in &form.terms {
+        let top = i128::from(*c) * (extents.get(*w as usize).copied().unwrap_or(1) as i128 - 1);
+        (lo, hi) = (lo + top.min(0), hi + top.max(0));
+    }
+    (hi < dims.last as i128).then_some((usize::try_from(lo).ok()?, usize::try_from(hi).ok()?))
+}
+
+/// The product of the factors of variable `v` inside a row of `2^g` cells.
+fn low_weights<'f, E: Challenge>(v: usize, g: usize, factors: &'f [Factor<'_, E>]) -> Low<'f, E> {
+    let (mut points, mut lines) = (Vec::new(), Vec::new());
+    for f in factors {
+        match f {
+            Factor::Line { var, cells } if *var == v => lines.push(cells),
+            Factor::Eq { var, pt } if *var == v => points.push(pt.get(..g).unwrap_or(pt)),
+            Factor::Space { vars, low, .. } if vars.last() == Some(&v) => points.push(low.get(..g).unwrap_or(low)),
+            _ => {}
+        }
+    }
+    if let ([point], []) = (&points[..], &lines[..]) {
+        return Low::eq(*point);
+    }
+    let mut low = vec![E::ONE; 1 << g];
+    let tables = points.into_iter().map(|p| Cow::Owned(eq_table(p)));
+    for table in tables.chain(lines.into_iter().map(|cells| Cow::Borrowed(&cells[..]))) {
+        low.iter_mut().zip(table.iter()).for_each(|(l, t)| *l *= *t);
+    }
+    Low::Cells(low.into())
+}
+
+fn prepare<'f, E: Challenge>(factor: &'f Factor<'_, E>, extents: &[usize], walk: &Walk<'_, E>) -> Table<'f, E> {
     let length = |v: usize| extents.get(v).copied().unwrap_or(1);
     let dense = |vars: &[usize], unit: usize| {
         let mut stride = unit;
@@ -373,7 +459,7 @@ pub fn walk_rows<E: Challenge>(
     scale: E,
     access: &Access,
     dims: &Dims,
-    walk: &Walk<E>,
+    walk: &Walk<'_, E>,
     strides: &[usize],
     range: Option<(usize, usize, usize)>,
     visit: &mut impl FnMut(Visit<E>),
@@ -390,7 +476,7 @@ impl<'f, E: Challenge> Walker<'f, E> {
         factors: &'f [Factor<'_, E>],
         access: &Access,
         dims: &Dims,
-        walk: &Walk<E>,
+        walk: &Walk<'_, E>,
         strides: &[usize],
         slots: &mut Vec<i64>,
     ) -> Self {

@@ -264,11 +264,11 @@ fn walk(r: &Relation, rng: &mut Rng, space: &[u32], extents: &[usize], access: &
 }
 
 /// The cells of one visited row.
-fn add(out: &mut HashMap<(usize, usize), E>, dims: &Dims, plan: &Walk<E>, strides: &[usize], v: Visit<E>) {
-    let stride = plan.var.map_or(0, |v| strides[v]);
-    for j in 0..v.valid {
+fn add(out: &mut HashMap<(usize, usize), E>, dims: &Dims, plan: &Walk<'_, E>, strides: &[usize], v: Visit<E>) {
+    let (stride, low) = (plan.var.map_or(0, |v| strides[v]), plan.low.clone().cells());
+    for (j, weight) in low.iter().enumerate().take(v.valid) {
         let at = (v.row << plan.granule) + j;
         let c = at / dims.padded_last() * dims.last + at % dims.padded_last();
-        *out.entry((c, v.target + j * stride)).or_default() += v.weight * plan.low[j];
+        *out.entry((c, v.target + j * stride)).or_default() += v.weight * *weight;
     }
 }

@@ -6,10 +6,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, Planes, dot, eq_points, eq_table};
+use proveil_algebra::{Challenge, Planes, dot, eq_table};
 
 use crate::layout::{Dims, Layout};
-use crate::weights::{Entry, Low, ProductRows, Rows, Sink, eq_segment_into};
+use crate::weights::{Entry, Low, ProductRows, Rows, Sink, eq_points_below, eq_segment_into};
 
 /// Takes claims one after the other: each begins, then its functionals follow.
 pub trait ClaimSink<E: Clone>: Sink<E> {
@@ -183,7 +183,7 @@ impl<'a, E: Challenge> AtPoint<'a, E> {
         let height = self.layout.heights.get(group).copied().unwrap_or(0).min(self.tau.len());
         let (inside, above) = self.tau.get(..height).unwrap_or_default().split_at(granule.min(height));
         let inner = match &low {
-            Low::Eq { point, scale } => eq_points(point, inside) * *scale,
+            Low::Eq { point, scale, valid } => eq_points_below(point, inside, *valid) * *scale,
             Low::Cells(cells) => dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), cells),
         };
         let inner = inner * self.weight;

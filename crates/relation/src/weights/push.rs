@@ -1,180 +1,18 @@
 //! Pushing weights through an access: the functional on a tensor that a product of factors on index variables induces.
-//! Variables that nothing reads are summed over first, lines of several variables are joined, and where every variable
-//! has an axis of its own the row weights are a tensor product; only what is left is walked row by row.
+//! Variables that nothing reads are summed over first, what can be read in longer rows is rewritten so, and where every
+//! variable has an axis of its own the row weights are a tensor product; only what is left is walked row by row.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, eq_table, eq_table_scaled};
+use proveil_algebra::{Challenge, eq_table};
 
-use super::{
-    Factor, Low, ProductRows, Sink, Table, Walk, eq_segment, eq_segment_into, outer_product, plan_walk, prepare,
-    walk_rows,
-};
+use super::rewrite::{fuse, merge, unroll};
+use super::{Factor, Low, ProductRows, Sink, Table, Walk, eq_segment, outer_product, plan_walk, prepare, walk_rows};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
-/// An access that stays inside one granule of the last axis reads whole granules of which most cells weigh nothing: without
-/// this, every row would be one cell, or as long as the range is aligned.
-fn confine<'f, E: Challenge>(
-    extents: &mut Vec<usize>,
-    factors: &mut Vec<Factor<'f, E>>,
-    access: &Access,
-    dims: &Dims,
-) -> Option<Access> {
-    let (last, outer) = access.axes.split_last()?;
-    let at = usize::try_from(last.offset).ok()?;
-    let (first, end) = (at >> dims.granule << dims.granule, ((at >> dims.granule) + 1) << dims.granule);
-    let var = match last.terms.as_slice() {
-        [] => None,
-        [(v, 1)] => Some(*v as usize),
-        _ => return None,
-    };
-    let n = var.map_or(Some(1), |v| extents.get(v).copied())?;
-    let aligned = at == first && (n == end - first || n == dims.last.saturating_sub(first));
-    let used = |v: usize| outer.iter().any(|a| a.uses(v)) || access.guards.iter().any(|g| g.form.uses(v));
-    if dims.granule == 0 || aligned || at + n > end.min(dims.last) || var.is_some_and(used) {
-        return None;
-    }
-    let own = |f: &Factor<'_, E>| var.is_some_and(|v| f.on(v));
-    let line = |f: &Factor<'f, E>| var.filter(|v| f.on(*v)).map(|v| f.line(v, n));
-    let parts: Vec<Vec<E>> = factors.iter().filter_map(line).collect::<Option<_>>()?;
-    let mut cells = vec![E::ZERO; end - first];
-    for (x, cell) in cells.iter_mut().skip(at - first).take(n).enumerate() {
-        *cell = parts.iter().fold(E::ONE, |w, part| w * part.get(x).copied().unwrap_or(E::ZERO));
-    }
-    factors.retain(|f| matches!(f, Factor::Space { vars, .. } if vars.len() > 1) || !own(f));
-    for f in factors.iter_mut().filter(|f| own(f)) {
-        if let Factor::Space { vars, rows, .. } = f {
-            let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
-            *f = Factor::Outer { vars, rows: rows.to_vec() };
-        }
-    }
-    let var = var.unwrap_or_else(|| {
-        extents.push(1);
-        extents.len() - 1
-    });
-    *extents.get_mut(var)? = end.min(dims.last) - first;
-    factors.push(Factor::Line { var, cells });
-    let mut access = access.clone();
-    *access.axes.last_mut()? = Affine { terms: vec![(var as u32, 1)], offset: first as i64 };
-    Some(access)
-}
-
-/// Joins variables that together count through consecutive cells of the last axis (a flattened tensor, the columns of a
-/// table) into one, where their weights factor and all lengths but the highest one's are powers of two. Rows can then
-/// be longer than the lowest variable.
-fn fuse<E: Challenge>(
-    extents: &mut [usize],
-    factors: &mut Vec<Factor<'_, E>>,
-    access: &Access,
-    dims: &Dims,
-) -> Option<Access> {
-    let outside =
-        |v: usize| access.axes.iter().rev().skip(1).any(|a| a.uses(v)) || access.guards.iter().any(|g| g.form.uses(v));
-    let terms = &access.axes.last()?.terms;
-    let (mut chain, mut parts, mut length) = (Vec::new(), Vec::new(), 1usize);
-    while length.is_power_of_two() {
-        let Some((v, _)) = terms.iter().find(|t| usize::try_from(t.1) == Ok(length)) else { break };
-        let v = *v as usize;
-        let n = extents.get(v).copied().unwrap_or(1);
-        let mut own = factors.iter().filter(|f| f.on(v));
-        let (Some(factor), None) = (own.next(), own.next()) else { break };
-        let Some(part) = factor.part(v, n).filter(|_| n > 1 && !chain.contains(&v) && !outside(v)) else { break };
-        let (dense, long) = (parts.iter().chain([&part]).any(Part::is_dense), length.saturating_mul(n));
-        if dense && (!long.is_power_of_two() || long > 1 << dims.granule) {
-            break;
-        }
-        chain.push(v);
-        parts.push(part);
-        length = long;
-    }
-    let (first, others) = chain.split_first().filter(|c| !c.1.is_empty())?;
-    factors.retain(|f| matches!(f, Factor::Space { .. }) || !chain.iter().any(|v| f.on(*v)));
-    for f in factors.iter_mut() {
-        // The weights inside a row go to the line; the row weights stay.
-        if let Factor::Space { vars, rows, .. } = f
-            && vars.last().is_some_and(|v| chain.contains(v))
-        {
-            let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
-            *f = Factor::Outer { vars, rows: rows.to_vec() };
-        }
-    }
-    factors.push(join(*first, parts));
-    others.iter().filter_map(|v| extents.get_mut(*v).map(|n| *n = 1)).for_each(drop);
-    if let Some(n) = extents.get_mut(*first) {
-        *n = length;
-    }
-    let mut access = access.clone();
-    if let Some(last) = access.axes.last_mut() {
-        last.terms.retain(|t| !others.contains(&(t.0 as usize)));
-    }
-    Some(access)
-}
-
-/// The weights of one variable of a line.
-enum Part<E> {
-    Point(Vec<E>),
-    Cells(Vec<E>),
-}
-
-impl<E> Part<E> {
-    fn is_dense(&self) -> bool {
-        matches!(self, Self::Cells(_))
-    }
-}
-
-/// The factor of several variables in one, the first counting fastest.
-fn join<'a, E: Challenge>(var: usize, parts: Vec<Part<E>>) -> Factor<'a, E> {
-    if !parts.iter().any(Part::is_dense) {
-        let points = parts.into_iter().map(|p| match p {
-            Part::Point(pt) | Part::Cells(pt) => pt,
-        });
-        return Factor::Eq { var, pt: points.flatten().collect() };
-    }
-    let mut cells = vec![E::ONE];
-    for part in parts {
-        let own = match part {
-            Part::Point(pt) => eq_table(&pt),
-            Part::Cells(cells) => cells,
-        };
-        cells = own.iter().flat_map(|x| cells.iter().map(|y| *x * *y)).collect();
-    }
-    Factor::Line { var, cells }
-}
-
 impl<E: Challenge> Factor<'_, E> {
-    /// The weights of variable `v` of length `n`, if they are a factor of their own.
-    fn part(&self, v: usize, n: usize) -> Option<Part<E>> {
-        match self {
-            Self::Eq { pt, .. } => (pt.len() == proveil_algebra::log2_ceil(n)).then(|| Part::Point(pt.clone())),
-            Self::Outer { vars, rows } if *vars == [v] => Some(Part::Cells(rows.clone())),
-            Self::Space { vars, granule, low, .. } if vars.last() == Some(&v) && n == 1 << granule => {
-                Some(Part::Point(low.get(..*granule)?.to_vec()))
-            }
-            _ => None,
-        }
-    }
-
-    /// The weights of variable `v` of length `n`, those of a space inside its only row; `None` where they are not a factor
-    /// of their own.
-    fn line(&self, v: usize, n: usize) -> Option<Vec<E>> {
-        match self {
-            Self::Eq { pt, .. } => Some(eq_segment(pt, 0, n)),
-            Self::Line { cells, .. } => Some(cells.clone()),
-            Self::Outer { vars, rows } => (vars.len() == 1).then(|| rows.clone()),
-            Self::Space { vars, granule, rows, low } => {
-                if vars.last() != Some(&v) || n > 1 << granule {
-                    return None;
-                }
-                let scale = if vars.len() == 1 { rows.first().copied()? } else { E::ONE };
-                let mut cells = Vec::with_capacity(n);
-                eq_segment_into(low, 0, n, scale, &mut cells);
-                Some(cells)
-            }
-        }
-    }
-
     /// The factor summed over variable `v`, which it depends on.
     fn marginal(&self, v: usize, extents: &[usize]) -> Self {
         let length = |w: &usize| extents.get(*w).copied().unwrap_or(1);
@@ -227,24 +65,23 @@ fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, d
     let granule = dims.granule;
     let point = low.get(..granule).unwrap_or(low);
     let tail = dims.last & ((1 << granule) - 1);
+    let low = Low::eq(point).scaled(scale);
     if tail == 0 {
-        return out.take(tensor, granule, (0, rows.into()), Low::Eq { point, scale });
+        return out.take(tensor, granule, (0, rows.into()), low);
     }
     // The last granule of every line is partial.
-    let low = eq_table_scaled(point, scale);
-    let mut cut = low.clone();
-    cut.iter_mut().skip(tail).for_each(|x| *x = E::ZERO);
+    let cut = low.clone().cut(tail);
     let chunks = dims.chunks().max(1);
     if chunks == 1 {
-        return out.take(tensor, granule, (0, rows.into()), Low::Cells(cut.into()));
+        return out.take(tensor, granule, (0, rows.into()), cut);
     }
     let mut full = out.spare();
     full.extend_from_slice(rows);
     let mut partial = vec![E::ZERO; full.len()];
     let ends = full.iter_mut().zip(&mut partial).skip(chunks - 1).step_by(chunks);
     ends.for_each(|(f, p)| core::mem::swap(f, p));
-    out.take(tensor, granule, (0, partial.into()), Low::Cells(cut.into()));
-    out.take(tensor, granule, (0, full.into()), Low::Cells(low.into()));
+    out.take(tensor, granule, (0, partial.into()), cut);
+    out.take(tensor, granule, (0, full.into()), low);
 }
 
 /// Sums the weights over every variable that the access does not read.
@@ -293,7 +130,7 @@ fn push_product<E: Challenge>(
     scale: E,
     access: &Access,
     dims: &Dims,
-    walk: &Walk<E>,
+    walk: &Walk<'_, E>,
     out: &mut impl Sink<E>,
 ) -> bool {
     let Some((start, mut axes)) = own_axes(extents, factors, access, dims, walk) else { return false };
@@ -304,11 +141,10 @@ fn push_product<E: Challenge>(
     let lone = factors.iter().filter(|f| !(0..extents.len()).any(|v| f.on(v) && access.uses(v)));
     let first = |f| prepare(f, extents, walk).cells.first().copied().unwrap_or(E::ZERO);
     let scale = lone.fold(scale, |s, f| s * first(f));
-    let mut low = walk.low.clone();
-    proveil_algebra::scale(&mut low, scale);
+    let low = walk.low.clone().scaled(scale);
     let tensor = access.tensor as usize;
-    let mut add = |last: Vec<E>, low: Vec<E>| {
-        let (first, low) = (start * step, Low::Cells(low.into()));
+    let mut add = |last: Vec<E>, low: Low<'_, E>| {
+        let first = start * step;
         let Some((slow, inner)) = axes.split_first() else {
             return out.take(tensor, walk.granule, (first, last.into()), low);
         };
@@ -328,8 +164,7 @@ fn push_product<E: Challenge>(
     let offset = access.axes.last().map_or(0, |a| a.offset as usize) >> walk.granule;
     let first = if axes.is_empty() { 0 } else { offset };
     let end = first + (n >> walk.granule);
-    let mut cut = low.clone();
-    cut.iter_mut().skip(walk.partial).for_each(|x| *x = E::ZERO);
+    let cut = low.clone().cut(walk.partial);
     let mut partial = vec![E::ZERO; last.len()];
     let mut full = last;
     if let (Some(p), Some(f)) = (partial.get_mut(end), full.get_mut(end)) {
@@ -349,7 +184,7 @@ fn own_axes<E: Challenge>(
     factors: &[Factor<'_, E>],
     access: &Access,
     dims: &Dims,
-    walk: &Walk<E>,
+    walk: &Walk<'_, E>,
 ) -> Option<(usize, Vec<Vec<E>>)> {
     let single = |f: &Factor<'_, E>| match f {
         Factor::Eq { .. } | Factor::Line { .. } => true,
@@ -421,10 +256,29 @@ pub fn push<E: Challenge>(
     let mut factors = marginalise(&mut extents, factors, access);
     let fused = fuse(&mut extents, &mut factors, access, dims);
     let access = fused.as_ref().unwrap_or(access);
-    let confined = confine(&mut extents, &mut factors, access, dims);
-    let access = confined.as_ref().unwrap_or(access);
-    let walk = plan_walk(&extents, &factors, access, dims);
-    if push_product(&extents, &factors, scale, access, dims, &walk, out) {
+    match unroll(&extents, &factors, access, dims) {
+        Some(pieces) => pieces.iter().for_each(|p| push_rows(&p.extents, &p.factors, scale, &p.access, dims, out)),
+        None => push_rows(&extents, &factors, scale, access, dims, out),
+    }
+}
+
+/// [`push`] of what is not rewritten any more but for its outer axes.
+fn push_rows<E: Challenge>(
+    extents: &[usize],
+    factors: &[Factor<'_, E>],
+    scale: E,
+    access: &Access,
+    dims: &Dims,
+    out: &mut impl Sink<E>,
+) {
+    if let Some((merged, dims)) = merge(extents, factors, access, dims) {
+        let walk = plan_walk(&merged.extents, &merged.factors, &merged.access, &dims);
+        if push_product(&merged.extents, &merged.factors, scale, &merged.access, &dims, &walk, out) {
+            return;
+        }
+    }
+    let walk = plan_walk(extents, factors, access, dims);
+    if push_product(extents, factors, scale, access, dims, &walk, out) {
         return;
     }
     let num_rows = dims.padded_cells() >> walk.granule;
@@ -432,7 +286,7 @@ pub fn push<E: Challenge>(
     full.resize(num_rows, E::ZERO);
     let mut partial = if walk.partial == 0 { Vec::new() } else { vec![E::ZERO; num_rows] };
     let (mut any_full, mut any_partial) = (false, false);
-    walk_rows(&extents, &factors, scale, access, dims, &walk, &[], None, &mut |v| {
+    walk_rows(extents, factors, scale, access, dims, &walk, &[], None, &mut |v| {
         let (rows, any) =
             if v.valid == 1 << walk.granule { (&mut full, &mut any_full) } else { (&mut partial, &mut any_partial) };
         *any = true;
@@ -442,11 +296,9 @@ pub fn push<E: Challenge>(
     });
     let tensor = access.tensor as usize;
     if any_partial {
-        let mut low = walk.low.clone();
-        low.iter_mut().skip(walk.partial).for_each(|x| *x = E::ZERO);
-        out.take(tensor, walk.granule, (0, partial.into()), Low::Cells(low.into()));
+        out.take(tensor, walk.granule, (0, partial.into()), walk.low.clone().cut(walk.partial));
     }
     if any_full {
-        out.take(tensor, walk.granule, (0, full.into()), Low::Cells(walk.low.into()));
+        out.take(tensor, walk.granule, (0, full.into()), walk.low);
     }
 }

@@ -30,9 +30,10 @@ fn operand(
         bits += b;
     }
     let stride = walk.var.map_or(0, |v| strides[v]);
+    let low = walk.low.clone().cells();
     let mut out = vec![Scalar::ZERO; 1 << bits];
     walk_rows(&extents, factors, scale, access, dims, &walk, &strides, None, &mut |v| {
-        for (j, (x, w)) in cells[dims.row_cells(v.row, walk.granule)][..v.valid].iter().zip(&walk.low).enumerate() {
+        for (j, (x, w)) in cells[dims.row_cells(v.row, walk.granule)][..v.valid].iter().zip(&low).enumerate() {
             out[v.target + j * stride] += v.weight * *w * scalar(*x);
         }
     });

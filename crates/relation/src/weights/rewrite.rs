@@ -1,0 +1,273 @@
+//! Other ways of writing a functional that let it be read in longer rows: variables that count through the last axis joined
+//! into one, the last axis with its weights spelled out, outer axes merged into one. Each gives the same functional.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proveil_algebra::{Challenge, eq_table};
+
+use super::{Factor, eq_segment, eq_segment_into, reach, refine, split};
+use crate::decl::{Access, Affine};
+use crate::layout::Dims;
+
+/// A functional written anew.
+pub struct Rewritten<'f, E: Clone> {
+    /// Lengths of the variables.
+    pub extents: Vec<usize>,
+    /// Weights.
+    pub factors: Vec<Factor<'f, E>>,
+    /// Where it reads.
+    pub access: Access,
+}
+
+/// Whether variable `v` occurs in an axis but the last, or in a guard.
+fn outside(access: &Access, v: usize) -> bool {
+    access.axes.iter().rev().skip(1).any(|a| a.uses(v)) || access.guards.iter().any(|g| g.form.uses(v))
+}
+
+/// Gives variable `v` another length.
+fn set(extents: &mut [usize], v: usize, length: usize) {
+    if let Some(n) = extents.get_mut(v) {
+        *n = length;
+    }
+}
+
+/// Joins variables that together count through consecutive cells of the last axis (a flattened tensor, the columns of a
+/// table) into one, where their weights factor and all lengths but the highest one's are powers of two. Rows can then
+/// be longer than the lowest variable.
+pub fn fuse<E: Challenge>(
+    extents: &mut [usize],
+    factors: &mut Vec<Factor<'_, E>>,
+    access: &Access,
+    dims: &Dims,
+) -> Option<Access> {
+    let terms = &access.axes.last()?.terms;
+    let (mut chain, mut parts, mut length) = (Vec::new(), Vec::new(), 1usize);
+    while length.is_power_of_two() {
+        let Some((v, _)) = terms.iter().find(|t| usize::try_from(t.1) == Ok(length)) else { break };
+        let v = *v as usize;
+        let n = extents.get(v).copied().unwrap_or(1);
+        let mut own = factors.iter().filter(|f| f.on(v));
+        let (Some(factor), None) = (own.next(), own.next()) else { break };
+        let Some(part) = factor.part(v, n).filter(|_| n > 1 && !chain.contains(&v) && !outside(access, v)) else { break };
+        let (dense, long) = (parts.iter().chain([&part]).any(Part::is_dense), length.saturating_mul(n));
+        if dense && (!long.is_power_of_two() || long > 1 << dims.granule) {
+            break;
+        }
+        chain.push(v);
+        parts.push(part);
+        length = long;
+    }
+    let (first, others) = chain.split_first().filter(|c| !c.1.is_empty())?;
+    factors.retain(|f| matches!(f, Factor::Space { .. }) || !chain.iter().any(|v| f.on(*v)));
+    for f in factors.iter_mut() {
+        // The weights inside a row go to the line; the row weights stay.
+        if let Factor::Space { vars, rows, .. } = f
+            && vars.last().is_some_and(|v| chain.contains(v))
+        {
+            let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
+            *f = Factor::Outer { vars, rows: rows.to_vec() };
+        }
+    }
+    factors.push(join(*first, parts));
+    others.iter().for_each(|v| set(extents, *v, 1));
+    set(extents, *first, length);
+    let mut access = access.clone();
+    if let Some(last) = access.axes.last_mut() {
+        last.terms.retain(|t| !others.contains(&(t.0 as usize)));
+    }
+    Some(access)
+}
+
+/// The weights of one variable of a line.
+enum Part<E> {
+    Point(Vec<E>),
+    Cells(Vec<E>),
+}
+
+impl<E> Part<E> {
+    fn is_dense(&self) -> bool {
+        matches!(self, Self::Cells(_))
+    }
+}
+
+/// The factor of several variables in one, the first counting fastest.
+fn join<'a, E: Challenge>(var: usize, parts: Vec<Part<E>>) -> Factor<'a, E> {
+    if !parts.iter().any(Part::is_dense) {
+        let points = parts.into_iter().map(|p| match p {
+            Part::Point(pt) | Part::Cells(pt) => pt,
+        });
+        return Factor::Eq { var, pt: points.flatten().collect() };
+    }
+    let mut cells = vec![E::ONE];
+    for part in parts {
+        let own = match part {
+            Part::Point(pt) => eq_table(&pt),
+            Part::Cells(cells) => cells,
+        };
+        cells = own.iter().flat_map(|x| cells.iter().map(|y| *x * *y)).collect();
+    }
+    Factor::Line { var, cells }
+}
+
+/// Spells out the weights along the last axis, of all variables that move on it, and reads them granule by granule: an access
+/// that begins inside a granule, or whose variables count in steps that are no granules, would be read in short rows
+/// otherwise. `None` where nothing is won.
+pub fn unroll<'f, E: Challenge>(
+    extents: &[usize],
+    factors: &[Factor<'f, E>],
+    access: &Access,
+    dims: &Dims,
+) -> Option<Vec<Rewritten<'f, E>>> {
+    let last = access.axes.last()?;
+    let length = |v: usize| extents.get(v).copied().unwrap_or(1);
+    let own: Vec<usize> = last.terms.iter().map(|t| t.0 as usize).collect();
+    let (lo, hi) = reach(last, extents, dims)?;
+    let (first, end) = (lo >> dims.granule, (hi >> dims.granule) + 1);
+    let granule = split(extents, factors, access, dims).map_or(0, |s| s.1);
+    let settings = own.iter().fold(1usize, |n, v| n.saturating_mul(length(*v)));
+    let shorter = 2 * (end - first) <= 1 << dims.granule.saturating_sub(granule);
+    let once = own.iter().enumerate().all(|(i, v)| !own.iter().skip(i + 1).any(|w| w == v));
+    if !shorter || !once || settings >> dims.granule > 4 * (end - first) || own.iter().any(|v| outside(access, *v)) {
+        return None;
+    }
+    // Weights of all settings, and where they read, from the first granule on.
+    let mut read = vec![(last.offset - ((first << dims.granule) as i64), E::ONE)];
+    for (v, step) in &last.terms {
+        let (v, n) = (*v as usize, length(*v as usize));
+        let lines: Vec<Vec<E>> =
+            factors.iter().filter(|f| f.on(v)).map(|f| f.line(v, n)).collect::<Option<_>>()?;
+        let weight = |x: usize| lines.iter().fold(E::ONE, |w, l| w * l.get(x).copied().unwrap_or(E::ZERO));
+        let line: Vec<E> = (0..n).map(weight).collect();
+        let cells = |(at, w): &(i64, E)| {
+            let (at, w) = (*at, *w);
+            line.iter().enumerate().map(move |(x, l)| (at + step * x as i64, w * *l)).collect::<Vec<_>>()
+        };
+        read = read.iter().flat_map(cells).collect();
+    }
+    let mut cells = vec![E::ZERO; (end - first) << dims.granule];
+    for (at, w) in read {
+        *cells.get_mut(usize::try_from(at).ok()?)? += w;
+    }
+    // A space keeps its row weights: a line is one row of it.
+    let rest = |f: &Factor<'f, E>| match f {
+        f if !own.iter().any(|v| f.on(*v)) => Some(f.clone()),
+        Factor::Space { vars, rows, .. } if vars.len() > 1 => {
+            let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
+            Some(Factor::Outer { vars, rows: rows.to_vec() })
+        }
+        _ => None,
+    };
+    let rest: Vec<Factor<'f, E>> = factors.iter().filter_map(rest).collect();
+    let piece = |(k, cells): (usize, &[E])| {
+        let at = (first + k) << dims.granule;
+        let (mut extents, mut factors, mut access) = (extents.to_vec(), rest.clone(), access.clone());
+        own.iter().for_each(|v| set(&mut extents, *v, 1));
+        let var = extents.len();
+        extents.push(cells.len().min(dims.last - at));
+        factors.push(Factor::Line { var, cells: cells.to_vec() });
+        if let Some(last) = access.axes.last_mut() {
+            *last = Affine { terms: vec![(var as u32, 1)], offset: at as i64 };
+        }
+        Rewritten { extents, factors, access }
+    };
+    Some(cells.chunks(1 << dims.granule).enumerate().map(piece).collect())
+}
+
+/// Merges the outermost axes into one where the access runs through all of them in order and they share a table of
+/// weights; the tensor with its axes merged comes with it.
+pub fn merge<'f, E: Challenge>(
+    extents: &[usize],
+    factors: &[Factor<'f, E>],
+    access: &Access,
+    dims: &Dims,
+) -> Option<(Rewritten<'f, E>, Dims)> {
+    let whole = |(a, n): (&Affine, &usize)| match a.terms.as_slice() {
+        [(v, 1)] if a.offset == 0 && extents.get(*v as usize) == Some(n) => Some(*v as usize),
+        _ => None,
+    };
+    let outer = access.axes.len().saturating_sub(1);
+    let lead: Vec<usize> = access.axes.iter().zip(&dims.shape).take(outer).map_while(whole).collect();
+    let dense = |f: &&Factor<'f, E>| match f {
+        Factor::Outer { vars, .. } | Factor::Space { vars, .. } => vars.len() > 1 && lead.starts_with(vars),
+        _ => false,
+    };
+    let table = factors.iter().find(dense)?;
+    let (vars, mut cells) = match table {
+        Factor::Outer { vars, rows } => (vars, rows.clone()),
+        Factor::Space { vars, granule, rows, low } => {
+            let n = vars.last().and_then(|v| extents.get(*v)).copied()?;
+            let fine = eq_table(low);
+            let line = |line: &[E]| refine(line, &fine, *granule, n);
+            (vars, rows.chunks(n.div_ceil(1 << granule).max(1)).flat_map(line).collect())
+        }
+        _ => return None,
+    };
+    let axes = |v: usize| access.axes.iter().filter(|a| a.uses(v)).count();
+    let on = |f: &Factor<'f, E>| vars.iter().any(|v| f.on(*v));
+    if vars.iter().any(|v| axes(*v) != 1) || !access.guards.is_empty() {
+        return None;
+    }
+    // What else weighs these axes is multiplied in.
+    for f in factors.iter().filter(|f| on(f) && !core::ptr::eq(*f, table)) {
+        let (i, v) = vars.iter().enumerate().find(|(_, v)| f.on(**v))?;
+        let n = extents.get(*v).copied()?;
+        let line = f.line(*v, n)?;
+        let alone = match f {
+            Factor::Space { vars, .. } | Factor::Outer { vars, .. } => vars.len() == 1,
+            _ => true,
+        };
+        let after: usize = vars.iter().skip(i + 1).filter_map(|w| extents.get(*w)).product();
+        if !alone {
+            return None;
+        }
+        for (k, part) in cells.chunks_mut(after.max(1)).enumerate() {
+            proveil_algebra::scale(part, line.get(k % n).copied().unwrap_or(E::ZERO));
+        }
+    }
+    let (first, others) = vars.split_first()?;
+    let mut written = Rewritten {
+        extents: extents.to_vec(),
+        factors: factors.iter().filter(|f| !on(f)).cloned().collect(),
+        access: access.clone(),
+    };
+    set(&mut written.extents, *first, cells.len());
+    others.iter().for_each(|v| set(&mut written.extents, *v, 1));
+    let shape = [cells.len()].into_iter().chain(dims.shape.iter().skip(vars.len()).copied()).collect();
+    written.access.axes.drain(1..vars.len());
+    written.factors.push(Factor::Outer { vars: vec![*first], rows: cells });
+    Some((written, Dims { shape, ..dims.clone() }))
+}
+
+impl<E: Challenge> Factor<'_, E> {
+    /// The weights of variable `v` of length `n`, if they are a factor of their own.
+    fn part(&self, v: usize, n: usize) -> Option<Part<E>> {
+        match self {
+            Self::Eq { pt, .. } => (pt.len() == proveil_algebra::log2_ceil(n)).then(|| Part::Point(pt.clone())),
+            Self::Outer { vars, rows } if *vars == [v] => Some(Part::Cells(rows.clone())),
+            Self::Space { vars, granule, low, .. } if vars.last() == Some(&v) && n == 1 << granule => {
+                Some(Part::Point(low.get(..*granule)?.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The weights of variable `v` of length `n`, those of a space inside its only row; `None` where they are not a factor
+    /// of their own.
+    fn line(&self, v: usize, n: usize) -> Option<Vec<E>> {
+        match self {
+            Self::Eq { pt, .. } => Some(eq_segment(pt, 0, n)),
+            Self::Line { cells, .. } => Some(cells.clone()),
+            Self::Outer { vars, rows } => (vars.len() == 1).then(|| rows.clone()),
+            Self::Space { vars, granule, rows, low } => {
+                if vars.last() != Some(&v) || n > 1 << granule {
+                    return None;
+                }
+                let scale = if vars.len() == 1 { rows.first().copied()? } else { E::ONE };
+                let mut cells = Vec::with_capacity(n);
+                eq_segment_into(low, 0, n, scale, &mut cells);
+                Some(cells)
+            }
+        }
+    }
+}
