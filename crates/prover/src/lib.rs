@@ -44,7 +44,7 @@ use proveil_relation::decl::Home;
 use proveil_relation::key::{IoValue, IoVisibility, Statement};
 use proveil_relation::layout::TreeKind;
 use proveil_verifier::phases::{self, label};
-use proveil_verifier::{PreparedKey, PublicValues, StatementError, begin, tree_coefficients};
+use proveil_verifier::{PreparedKey, PublicValues, StatementError, begin_on, tree_coefficients};
 use rayon::prelude::*;
 
 use coins::Coins;
@@ -242,7 +242,7 @@ fn bind_coins(coins: &Coins, key: &PreparedKey, witness: &Witness, statement: &S
             h.update(&bytes);
         }
     }
-    coins.derive("proof", &[&key.digest, h.finalize().as_bytes(), &statement.encode()])
+    coins.derive("proof", &[&key.digest, h.finalize().as_bytes(), &statement.digest(&Threads)])
 }
 
 /// The statement of a witness, with the commitments of committed inputs and outputs, by number.
@@ -323,7 +323,7 @@ impl<'a> Run<'a> {
         };
         let mut cells: Vec<Cow<'a, [i64]>> = relation.tensors.iter().enumerate().map(own).collect();
         cells.extend(counts.iter().cloned().map(Cow::Owned));
-        let start = deviation.transcript.cloned().unwrap_or_else(|| begin(&key.digest, statement));
+        let start = deviation.transcript.cloned().unwrap_or_else(|| begin_on(&Threads, &key.digest, statement));
         Ok(Self {
             key,
             public,

@@ -47,7 +47,7 @@ impl Script {
             Drawn::Element(bytes)
         };
         let mut t = Transcript::scripted(PROTOCOL, self.all.iter().map(drawn).collect());
-        bind(&mut t, &s.key.digest, statement);
+        bind(&InTurn, &mut t, &s.key.digest, statement);
         t
     }
 
@@ -287,7 +287,7 @@ fn rejects_other_trace_columns_only_by_the_tie() {
 fn inventory(s: &Setup, p: &Proof) -> Vec<String> {
     let mut t = Transcript::new(PROTOCOL);
     t.record();
-    bind(&mut t, &s.key.digest, &p.statement);
+    bind(&InTurn, &mut t, &s.key.digest, &p.statement);
     let t = steps::verify(&s.key, &p.statement, &p.bytes, t, Leave::Nothing).unwrap();
     let mut out: Vec<String> = Vec::new();
     for e in t.events() {

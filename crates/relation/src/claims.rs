@@ -287,40 +287,49 @@ pub fn phase2_public<E: Challenge>(
     layout: &Layout,
     p: &Point<E>,
     weights: &AddressWeights<E>,
+    tasks: &impl Tasks,
 ) -> E {
-    let mut acc = E::ZERO;
+    /// Terms of a share that takes longer than handing it over.
+    const LEAST: usize = 32;
     let constants = |table: usize, first: usize, tuple: &[Expr]| {
         let columns = tuple.iter().enumerate();
         columns.fold(table_id::<E>(table), |a, (c, e)| a + p.column(first + c) * coef::<E>(e.constant))
     };
-    let (looked, tables) = layout.blocks.split_at(relation.lookups.len().min(layout.blocks.len()));
-    for ((l, b), w) in relation.lookups.iter().zip(looked).zip(&weights.blocks) {
-        if w.is_some() {
-            let sum = block_total(layout, p, b, |s| p.weight(s.lane));
-            acc += sum * constants(l.table as usize, 0, &l.tuple);
-        }
-    }
-    for ((o, d), w) in relation.outputs.iter().zip(&layout.outputs).zip(&weights.outputs) {
-        if let Some(w) = w {
-            acc += total(d, w) * coef::<E>(o.expr.constant);
-        }
-    }
-    for (t, (table, b)) in relation.tables.iter().zip(tables).enumerate() {
+    let of_lookup = |i: usize| {
+        let (l, b) = (relation.lookups.get(i)?, layout.blocks.get(i)?);
+        weights.blocks.get(i)?.as_ref()?;
+        Some(block_total(layout, p, b, |s| p.weight(s.lane)) * constants(l.table as usize, 0, &l.tuple))
+    };
+    let of_output = |o: usize| {
+        let (output, d) = (relation.outputs.get(o)?, layout.outputs.get(o)?);
+        Some(total(d, weights.outputs.get(o)?.as_ref()?) * coef::<E>(output.expr.constant))
+    };
+    let of_table = |t: usize| {
+        let (table, at) = (relation.tables.get(t)?, relation.lookups.len() + t);
+        let b = layout.blocks.get(at)?;
         if let Some((_, columns)) = table.expressions() {
-            if let Some(Some(w)) = weights.blocks.get(looked.len() + t) {
-                acc += total(&b.dims, w) * constants(t, 1, columns) + numbers(&b.dims, w) * p.column(0);
-            }
-            continue;
+            let w = weights.blocks.get(at)?.as_ref()?;
+            return Some(total(&b.dims, w) * constants(t, 1, columns) + numbers(&b.dims, w) * p.column(0));
         }
         let powers: Vec<E> = (0..table.width()).map(|c| p.column(c)).collect();
-        let g = b.dims.granule;
-        for s in &b.segments {
+        let part = |s: &LaneSegment| {
             // A table block may be cut between lanes; rows are then evaluated as a sub-table.
-            let part = sub_table(table.parts(), s.row << g, ((s.row + s.rows) << g).min(b.dims.last));
-            acc += p.weight(s.lane) * part.evaluate(p.rho_nv(layout), s.start, table_id(t), &powers);
-        }
-    }
-    acc
+            let (from, to) = (s.row << b.dims.granule, ((s.row + s.rows) << b.dims.granule).min(b.dims.last));
+            let rows = sub_table(table.parts(), from, to);
+            p.weight(s.lane) * rows.evaluate(p.rho_nv(layout), s.start, table_id(t), &powers)
+        };
+        Some(b.segments.iter().fold(E::ZERO, |a, s| a + part(s)))
+    };
+    let (lookups, outputs) = (relation.lookups.len(), relation.outputs.len());
+    let term = |i: usize| match i {
+        i if i < lookups => of_lookup(i),
+        i if i < lookups + outputs => of_output(i - lookups),
+        i => of_table(i - lookups - outputs),
+    };
+    let all = lookups + outputs + relation.tables.len();
+    let shares = tasks.shares().min(all / LEAST).max(1);
+    let share = |k: usize| (k..all).step_by(shares).filter_map(term).fold(E::ZERO, |a, x| a + x);
+    tasks.map(shares, share).into_iter().fold(E::ZERO, |a, x| a + x)
 }
 
 fn sub_table(rows: &[Part], from: usize, to: usize) -> Table {

@@ -4,6 +4,7 @@ mod statement;
 
 use alloc::vec::Vec;
 
+use proveil_algebra::Tasks;
 use proveil_protocol::codec::{DecodeError, Reader};
 use proveil_protocol::params::{PARAMS_BYTES, Params};
 use proveil_protocol::sample::Sampled;
@@ -300,6 +301,12 @@ impl Statement {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         statement::encode(self)
+    }
+
+    /// Blake3 of [`Statement::encode`], the work lent to `tasks`.
+    #[must_use]
+    pub fn digest(&self, tasks: &impl Tasks) -> Digest {
+        statement::digest(self, tasks)
     }
 
     /// Reads canonical bytes.

@@ -60,7 +60,7 @@ fn both(key: &PreparedKey, c: &Challenges) -> [Vec<Scalar>; 2] {
     let claims = Claims { key: &key.inner, public: &public, point: &point, weights: Some(&weights), kappa: &kappa };
     let mut parts = PublicParts::new(layout, &constants);
     claims.give(&mut parts);
-    let mut expected = vec![claims::phase2_public(relation, layout, &point, &weights)];
+    let mut expected = vec![claims::phase2_public(relation, layout, &point, &weights, &InTurn)];
     expected.push(c.gamma.powers().zip(&parts.values).fold(Scalar::ZERO, |a, (g, v)| a + g * *v));
     let mut omega = AtPoint::new(layout, &tau, c.gamma);
     claims.give(&mut omega);

@@ -18,7 +18,7 @@ use proveil_protocol::channel::{Channel, ProofError, Shape};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
 use proveil_protocol::pads;
-use proveil_protocol::transcript::{Digest, Transcript, blake3};
+use proveil_protocol::transcript::{Digest, Transcript};
 use proveil_relation::key::{Epoch, PROTOCOL, Statement, VerifyingKey};
 use proveil_relation::layout::{Layout, TreeKind, TreePlan};
 
@@ -83,16 +83,22 @@ impl PreparedKey {
 /// Starts the transcript: protocol, key digest, statement.
 #[must_use]
 pub fn begin(digest: &Digest, statement: &Statement) -> Transcript {
+    begin_on(&InTurn, digest, statement)
+}
+
+/// [`begin`] with long work lent to `tasks`.
+#[must_use]
+pub fn begin_on(tasks: &impl Tasks, digest: &Digest, statement: &Statement) -> Transcript {
     let mut t = Transcript::new(PROTOCOL);
-    bind(&mut t, digest, statement);
+    bind(tasks, &mut t, digest, statement);
     t
 }
 
 /// Absorbs what is bound before the first message: the statement's digest between two times the key's. A public output may have a
 /// million cells, which the hash takes in parallel and the transcript one block after the other.
-pub fn bind(t: &mut Transcript, digest: &Digest, statement: &Statement) {
+pub fn bind(tasks: &impl Tasks, t: &mut Transcript, digest: &Digest, statement: &Statement) {
     t.absorb("verifying key", digest);
-    t.absorb("statement", &blake3(&statement.encode()));
+    t.absorb("statement", &statement.digest(tasks));
     t.absorb("verifying key", digest);
 }
 
@@ -114,7 +120,7 @@ pub fn verify_on(
     statement: &Statement,
     proof: &[u8],
 ) -> Result<(), VerifyError> {
-    check(tasks, key, statement, proof, begin(&key.digest, statement))
+    check(tasks, key, statement, proof, begin_on(tasks, &key.digest, statement))
 }
 
 /// [`verify`] on a transcript that is already bound to key and statement (tests pass scripted ones).

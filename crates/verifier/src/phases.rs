@@ -370,7 +370,7 @@ impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
         }
         let (layout, relation) = (&self.key.layout, &self.key.key.relation);
         let weights = AddressWeights::new(relation, layout, &self.key.key.visibility, point, self.tasks);
-        let mut out = -claims::phase2_public(relation, layout, point, &weights);
+        let mut out = -claims::phase2_public(relation, layout, point, &weights, self.tasks);
         for (o, w) in weights.outputs.iter().enumerate() {
             if let (Some(w), Some(values)) = (w, self.public.output(o)) {
                 out += output_at(layout, o, w, values, self.tasks);

@@ -260,7 +260,7 @@ pub fn products(t: &Trial) {
     let slow = r.linear(p);
     assert!(t.dense(&r, &entries) == slow, "{name}: linear weights differ");
     assert_eq!(linear, inner(&slow, &t.cells), "{name}");
-    assert_eq!(functionals::phase2_public(&t.relation, l, p, &weights), sum.public, "{name}");
+    assert_eq!(functionals::phase2_public(&t.relation, l, p, &weights, &InTurn), sum.public, "{name}");
     whole(t, &r, &weights, linear, &sum);
 
     fast[0][l.linear_at] = E::ONE;

@@ -3,7 +3,9 @@
 
 use alloc::vec::Vec;
 
+use proveil_algebra::Tasks;
 use proveil_protocol::sample::SAMPLED_BYTES;
+use proveil_protocol::transcript::{Digest, blake3_parts};
 
 use super::{IoValue, Statement};
 
@@ -12,43 +14,79 @@ const GATHERED: usize = 1 << 12;
 /// Bytes that one step writes, whatever it keeps of them.
 const STEP: usize = 8;
 
+/// Cells that are encoded as one piece.
+const PIECE: usize = 1 << 15;
+
+/// Some of a statement's bytes.
+enum Piece<'a> {
+    Bytes(Vec<u8>),
+    Cells(&'a [i64]),
+}
+
 /// Canonical bytes of a statement.
 pub fn encode(s: &Statement) -> Vec<u8> {
-    let mut room = s.context.len() + 128;
-    for v in s.inputs.iter().chain(&s.outputs) {
-        // Most cells take four bytes or fewer; the vector grows where they take more.
-        room += if let IoValue::Public(cells) = v { 4 * cells.len() + GATHERED } else { 1 + SAMPLED_BYTES };
-    }
-    let mut out = Vec::with_capacity(room);
-    for list in [&s.inputs, &s.outputs] {
-        number(list.len() as u64, &mut out);
-        list.iter().for_each(|v| value(v, &mut out));
-    }
-    match &s.epoch {
-        None => out.push(0),
-        Some(e) => {
-            out.push(1);
-            number(u64::from(e.number), &mut out);
-            out.extend(e.model.to_bytes());
-        }
-    }
-    number(s.context.len() as u64, &mut out);
-    out.extend(&s.context);
+    // Most cells take four bytes or fewer; the vector grows where they take more.
+    let room = |p: &Piece<'_>| match p {
+        Piece::Bytes(bytes) => bytes.len(),
+        Piece::Cells(cells) => 4 * cells.len(),
+    };
+    let pieces = pieces(s);
+    let mut out = Vec::with_capacity(pieces.iter().map(room).sum::<usize>() + GATHERED);
+    pieces.iter().for_each(|p| append(p, &mut out));
     out
 }
 
-fn value(v: &IoValue, out: &mut Vec<u8>) {
-    match v {
-        IoValue::Public(cells) => {
-            out.push(0);
-            number(cells.len() as u64, out);
-            integers(cells, out);
+/// The digest of a statement's canonical bytes, which `tasks` encode.
+pub fn digest(s: &Statement, tasks: &impl Tasks) -> Digest {
+    let pieces = pieces(s);
+    let encoded = |i: usize| {
+        let mut out = Vec::new();
+        if let Some(p) = pieces.get(i) {
+            append(p, &mut out);
         }
-        IoValue::Private => out.push(1),
-        IoValue::Committed(c) => {
-            out.push(2);
-            out.extend(c.to_bytes());
+        out
+    };
+    blake3_parts(&tasks.map(pieces.len(), encoded))
+}
+
+fn pieces(s: &Statement) -> Vec<Piece<'_>> {
+    let (mut out, mut bytes) = (Vec::new(), Vec::with_capacity(s.context.len() + 2 * SAMPLED_BYTES));
+    for list in [&s.inputs, &s.outputs] {
+        number(list.len() as u64, &mut bytes);
+        for v in list {
+            match v {
+                IoValue::Public(cells) => {
+                    bytes.push(0);
+                    number(cells.len() as u64, &mut bytes);
+                    out.push(Piece::Bytes(core::mem::take(&mut bytes)));
+                    out.extend(cells.chunks(PIECE).map(Piece::Cells));
+                }
+                IoValue::Private => bytes.push(1),
+                IoValue::Committed(c) => {
+                    bytes.push(2);
+                    bytes.extend(c.to_bytes());
+                }
+            }
         }
+    }
+    match &s.epoch {
+        None => bytes.push(0),
+        Some(e) => {
+            bytes.push(1);
+            number(u64::from(e.number), &mut bytes);
+            bytes.extend(e.model.to_bytes());
+        }
+    }
+    number(s.context.len() as u64, &mut bytes);
+    bytes.extend(&s.context);
+    out.push(Piece::Bytes(bytes));
+    out
+}
+
+fn append(p: &Piece<'_>, out: &mut Vec<u8>) {
+    match p {
+        Piece::Bytes(bytes) => out.extend_from_slice(bytes),
+        Piece::Cells(cells) => integers(cells, out),
     }
 }
 
@@ -105,14 +143,16 @@ mod tests {
     use super::*;
     use crate::key::Epoch;
     use alloc::vec;
-    use proveil_algebra::{Challenge, E};
+    use proveil_algebra::{Challenge, E, InTurn};
     use proveil_protocol::merkle::Commitment;
     use proveil_protocol::sample::Sampled;
+    use proveil_protocol::transcript::blake3;
 
     fn matches(s: &Statement) {
         let bytes = encode(s);
         assert_eq!(bytes, postcard::to_allocvec(s).unwrap());
         assert_eq!(&Statement::decode(&bytes).unwrap(), s);
+        assert_eq!(s.digest(&InTurn), blake3(&bytes));
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub fn fuse<E: Challenge>(
         let n = extents.get(v).copied().unwrap_or(1);
         let mut own = factors.iter().filter(|f| f.on(v));
         let (Some(factor), None) = (own.next(), own.next()) else { break };
-        let Some(part) = factor.part(v, n).filter(|_| n > 1 && !chain.contains(&v) && !outside(access, v)) else { break };
+        let Some(part) = factor.part(v, n).filter(|_| n > 1 && !chain.contains(&v) && !outside(access, v)) else {
+            break;
+        };
         let (dense, long) = (parts.iter().chain([&part]).any(Part::is_dense), length.saturating_mul(n));
         if dense && (!long.is_power_of_two() || long > 1 << dims.granule) {
             break;
@@ -135,8 +137,7 @@ pub fn unroll<'f, E: Challenge>(
     let mut read = vec![(last.offset - ((first << dims.granule) as i64), E::ONE)];
     for (v, step) in &last.terms {
         let (v, n) = (*v as usize, length(*v as usize));
-        let lines: Vec<Vec<E>> =
-            factors.iter().filter(|f| f.on(v)).map(|f| f.line(v, n)).collect::<Option<_>>()?;
+        let lines: Vec<Vec<E>> = factors.iter().filter(|f| f.on(v)).map(|f| f.line(v, n)).collect::<Option<_>>()?;
         let weight = |x: usize| lines.iter().fold(E::ONE, |w, l| w * l.get(x).copied().unwrap_or(E::ZERO));
         let line: Vec<E> = (0..n).map(weight).collect();
         let cells = |(at, w): &(i64, E)| {
