@@ -9,8 +9,8 @@ use proveil_protocol::transcript::{Digest, blake3_parts};
 
 use super::{IoValue, Statement};
 
-/// Bytes that are gathered before they are appended.
-const GATHERED: usize = 1 << 12;
+/// Cells that are gathered before they are appended.
+const BLOCK: usize = 64;
 /// Bytes that one step writes, whatever it keeps of them.
 const STEP: usize = 8;
 
@@ -31,7 +31,7 @@ pub fn encode(s: &Statement) -> Vec<u8> {
         Piece::Cells(cells) => 4 * cells.len(),
     };
     let pieces = pieces(s);
-    let mut out = Vec::with_capacity(pieces.iter().map(room).sum::<usize>() + GATHERED);
+    let mut out = Vec::with_capacity(pieces.iter().map(room).sum());
     pieces.iter().for_each(|p| append(p, &mut out));
     out
 }
@@ -101,41 +101,49 @@ fn number(mut x: u64, out: &mut Vec<u8>) {
 
 /// Integers with their signs in the lowest bits.
 fn integers(cells: &[i64], out: &mut Vec<u8>) {
-    let mut gathered = [0; GATHERED];
-    let mut at = 0;
-    let flush = |gathered: &[u8; GATHERED], at: &mut usize, out: &mut Vec<u8>| {
-        out.extend_from_slice(gathered.get(..*at).unwrap_or_default());
-        *at = 0;
-    };
-    for v in cells {
-        let x = (v << 1 ^ v >> 63) as u64;
-        if at + STEP > GATHERED {
-            flush(&gathered, &mut at, out);
+    let (mut words, mut lengths) = ([0; BLOCK], [0; BLOCK]);
+    let mut gathered = [0; (BLOCK + 1) * STEP];
+    out.reserve(4 * cells.len());
+    for block in cells.chunks(BLOCK) {
+        // Without a branch, so that several cells are spread at once.
+        let mut wide = 0;
+        for ((word, length), v) in words.iter_mut().zip(&mut lengths).zip(block) {
+            let x = zigzag(*v);
+            wide |= x >> (7 * STEP);
+            (*word, *length) = spread(x);
         }
-        match (x >> (7 * STEP), gathered.get_mut(at..at + STEP)) {
-            (0, Some(slot)) => {
-                let (word, bytes) = spread(x);
-                slot.copy_from_slice(&word.to_le_bytes());
-                at += bytes;
-            }
-            _ => {
-                flush(&gathered, &mut at, out);
-                number(x, out);
-            }
+        if wide != 0 {
+            block.iter().for_each(|v| number(zigzag(*v), out));
+            continue;
         }
+        let mut at = 0;
+        for (word, length) in words.iter().zip(&lengths).take(block.len()) {
+            if let Some(slot) = gathered.get_mut(at..at + STEP) {
+                slot.copy_from_slice(&u64::to_le_bytes(*word));
+            }
+            at += *length as usize;
+        }
+        out.extend_from_slice(gathered.get(..at).unwrap_or_default());
     }
-    flush(&gathered, &mut at, out);
+}
+
+fn zigzag(v: i64) -> u64 {
+    (v << 1 ^ v >> 63) as u64
 }
 
 /// [`number`] of less than 56 bits in one word, and how many bytes of it count.
-fn spread(x: u64) -> (u64, usize) {
-    let bytes = (64 - (x | 1).leading_zeros() as usize).div_ceil(7);
+fn spread(x: u64) -> (u64, u64) {
     // Halves of 28 bits to 32, quarters of 14 to 16, eighths of 7 to 8.
     let word = x & 0x0fff_ffff | (x & 0xff_ffff_f000_0000) << 4;
     let word = word & 0x3fff_0000_3fff | (word & 0x0fff_c000_0fff_c000) << 2;
     let word = word & 0x007f_007f_007f_007f | (word & 0x3f80_3f80_3f80_3f80) << 1;
-    let more = 0x8080_8080_8080_8080 & ((1 << (8 * (bytes - 1))) - 1);
-    (word | more, bytes)
+    // In each byte, whether a higher one is not zero.
+    let above = word >> 8;
+    let above = above | above >> 8;
+    let above = above | above >> 16;
+    let above = above | above >> 32;
+    let more = (above + 0x7f7f_7f7f_7f7f_7f7f) & 0x8080_8080_8080_8080;
+    (word | more, ((more >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56) + 1)
 }
 
 #[cfg(test)]
