@@ -167,7 +167,7 @@ fn numerator<E: Challenge>(
     out.begin(name, &|| lookups.clone().fold(E::ZERO, |a, b| a + block_total(layout, p, b, pick)));
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
         let multiplicity = layout.multiplicity(relation, t);
-        if out.wants(multiplicity) && out.turn(cells(&b.dims.shape)) {
+        if out.wants(multiplicity) && out.turn(cost(&b.dims.shape, &b.dims)) {
             let w = weights(b);
             let vars = (0..b.dims.shape.len()).collect();
             let f = [Factor::Space { vars, granule: b.dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
@@ -176,9 +176,11 @@ fn numerator<E: Challenge>(
     }
 }
 
-/// Settings of so many variables.
-fn cells(extents: &[usize]) -> usize {
-    extents.iter().fold(1, |n: usize, x| n.saturating_mul(*x))
+/// What pushing weights of variables of these lengths through an access costs: about as much as so many rows.
+fn cost(extents: &[usize], tensor: &Dims) -> usize {
+    /// Rows that take as long as what every access costs.
+    const ACCESS: usize = 128;
+    ACCESS + (extents.iter().fold(1, |n: usize, x| n.saturating_mul(*x)) >> tensor.granule)
 }
 
 /// Reads cell after cell of a tensor with so many axes.
@@ -191,12 +193,12 @@ pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, 
     let h = layout.helper(relation);
     if let Some(t) = layout.tensors.get(h) {
         out.begin("look-up helper", &|| E::ZERO);
-        if out.turn(t.dims.last) {
+        if out.turn(cost(&[t.dims.last], &t.dims)) {
             let f = [Factor::Eq { var: 0, pt: p.rho_nv(layout).to_vec() }];
             push(&[t.dims.last], &f, E::ONE, &identity(h, 1), &t.dims, out);
         }
         out.begin("look-up sum", &|| E::ZERO);
-        if out.turn(t.dims.last) {
+        if out.turn(cost(&[t.dims.last], &t.dims)) {
             push(&[t.dims.last], &[], E::ONE, &identity(h, 1), &t.dims, out);
         }
     }
@@ -395,7 +397,8 @@ pub fn product_side<E: Challenge>(
         // An operand that carries no weights of the space may stand for others though nothing is claimed of its own.
         let space = weights.term(layout, p, g);
         let unit = g.joint.get(side.index()).copied().flatten().filter(|_| space.is_some()).unwrap_or(i);
-        if !*turns.entry(unit).or_insert_with(|| out.turn(cells(&g.side_extents(side)))) {
+        let Some(t) = layout.tensors.get(tensor) else { continue };
+        if !*turns.entry(unit).or_insert_with(|| out.turn(cost(&g.side_extents(side), &t.dims))) {
             continue;
         }
         let mut factors = space.map_or_else(Vec::new, |(w, dims, _)| g.side_factors(side, dims, &w.rows, &w.low));
@@ -472,8 +475,8 @@ pub fn linear_side<E: Challenge>(
     out: &mut impl Sink<E>,
 ) {
     for term in layout.linears.iter().filter(|t| out.wants(t.linear.access.tensor as usize)).collect::<Vec<_>>() {
-        let sources = term.sources.len();
-        if !out.turn(cells(&term.dims.shape).saturating_mul(sources)) {
+        let Some(t) = layout.tensors.get(term.linear.access.tensor as usize) else { continue };
+        if !out.turn(cost(&term.dims.shape, &t.dims).saturating_mul(term.sources.len())) {
             continue;
         }
         if term.step == 0 {
@@ -491,12 +494,12 @@ pub fn linear_side<E: Challenge>(
     }
     for (t, decl) in relation.tensors.iter().enumerate() {
         let Home::Output(o) = decl.home else { continue };
-        if visibility.output(o) != IoVisibility::Committed || !out.turn(decl.cells()) {
-            continue;
-        }
         let (Some(Some(w)), Some(dims)) = (weights.outputs.get(o as usize), layout.outputs.get(o as usize)) else {
             continue;
         };
+        if visibility.output(o) != IoVisibility::Committed || !out.turn(cost(&dims.shape, dims)) {
+            continue;
+        }
         let vars: Vec<usize> = (0..dims.shape.len()).collect();
         let axes = vars.iter().map(|v| Affine::var(*v as u32)).collect();
         let f = [Factor::Space { vars, granule: dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
