@@ -13,9 +13,9 @@ use checks::{Trial, claims, columns, fractions, products, reduction, shares, tab
 use proptest::prelude::*;
 use proveil_algebra::{E, F, Field, PrimeCharacteristicRing};
 use proveil_prover::reference::{eq, extension};
-use proveil_relation::Relation;
 use proveil_relation::key::IoVisibility::{self, Committed, Private, Public};
 use proveil_relation::weights::{eq_points_below, eq_segment, eq_sum};
+use proveil_relation::{Access, Affine, Home, Relation, TensorDecl};
 use support::{Rng, relations};
 
 /// All small relations with the smallest column height that suits them.
@@ -132,6 +132,32 @@ fn matches_reference_equality_segments() {
         }
         let values: Vec<E> = (0..1 << bits).map(|_| rng.element()).collect();
         assert_eq!(proveil_algebra::eval_mle(&values, &pt), extension(&values, &pt));
+    }
+}
+
+/// Accesses that are read in other rows than they are written: columns of a table, slices, whole outer axes.
+#[test]
+fn matches_reference_rewritten_accesses() {
+    let var = Affine::var;
+    let form = |terms: &[(u32, i64)], offset| Affine { terms: terms.to_vec(), offset };
+    let cases: [(&[u32], &[u32], &[usize], Vec<Affine>); 9] = [
+        (&[5, 12], &[5, 3], &[4], vec![var(0), form(&[(1, 1), (2, 3)], 0)]),
+        (&[5, 40], &[5, 6], &[5], vec![var(0), form(&[(1, 1), (2, 6)], 7)]),
+        (&[4, 33], &[4, 9], &[3], vec![var(0), form(&[(1, 3), (2, 1)], 4)]),
+        (&[4, 20], &[4, 13], &[], vec![var(0), form(&[(1, 1)], 5)]),
+        (&[4, 64], &[4, 33], &[], vec![var(0), form(&[(1, -1)], 40)]),
+        (&[4, 20], &[4, 2], &[], vec![var(0), form(&[], 17)]),
+        (&[4, 3, 8], &[4, 3], &[8], vec![var(0), var(1), var(2)]),
+        (&[4, 3, 2, 8], &[4, 3, 2], &[5], vec![var(0), var(1), var(2), form(&[(3, 1)], 3)]),
+        (&[4, 3, 8], &[4, 3, 8], &[2], vec![var(0), var(1), var(2)]),
+    ];
+    let mut rng = Rng(77);
+    for (shape, space, sum, axes) in cases {
+        let mut r = Relation::default();
+        r.tensors.push(TensorDecl { name: "t".into(), shape: shape.to_vec(), home: Home::Trace });
+        let extents: Vec<usize> = space.iter().map(|n| *n as usize).chain(sum.iter().copied()).collect();
+        let access = Access { tensor: 0, axes, guards: vec![] };
+        (0..200).for_each(|_| random::walk(&r, &mut rng, space, &extents, &access));
     }
 }
 

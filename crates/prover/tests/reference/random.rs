@@ -214,7 +214,8 @@ fn weight(f: &Factor<'_, E>, extents: &[usize], idx: &[usize]) -> E {
     }
 }
 
-fn walk(r: &Relation, rng: &mut Rng, space: &[u32], extents: &[usize], access: &Access) {
+/// Walks one access with random factors: whole, in parts, and pushed to a functional.
+pub fn walk(r: &Relation, rng: &mut Rng, space: &[u32], extents: &[usize], access: &Access) {
     let shape = &r.tensors[access.tensor as usize].shape;
     let dims = Dims::new(shape, rng.below(6));
     let own = Dims::new(space, rng.below(6));
