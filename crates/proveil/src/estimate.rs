@@ -19,7 +19,7 @@ use proveil_relation::groups::Side;
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::{Dims, Layout};
 use proveil_relation::table::Table;
-use proveil_relation::weights::plan_walk;
+use proveil_relation::weights::{plan_walk, spelled_out};
 use proveil_relation::{Expr, Home};
 use proveil_verifier::PreparedKey;
 use serde::{Deserialize, Serialize};
@@ -132,13 +132,20 @@ fn linear_reads(layout: &Layout, (space, granule): (&[u32], usize), exprs: &[Exp
     for l in exprs.iter().flat_map(|e| &e.linear) {
         let extents: Vec<usize> = space.iter().chain(&l.sum).map(|n| *n as usize).collect();
         let cells = extents.iter().product::<usize>() as f64;
-        let walk = plan_walk::<E>(&extents, &[], &l.access, &layout.tensors[l.access.tensor as usize].dims);
+        let dims = &layout.tensors[l.access.tensor as usize].dims;
+        let walk = plan_walk::<E>(&extents, &[], &l.access, dims);
         let run = match walk.var {
             Some(v) if v + 1 == space.len() => Some((v, walk.granule.min(granule))),
             Some(v) if v >= space.len() => Some((v, walk.granule)),
             _ => None,
         };
-        let length = run.map_or(1.0, |(v, g)| extents[v] as f64 / extents[v].div_ceil(1 << g) as f64);
+        let length = match spelled_out(&extents, &l.access, dims, run.map_or(0, |r| r.1)) {
+            Some(granules) => {
+                let own = l.access.axes.last().map_or(&[][..], |a| &a.terms[..]);
+                own.iter().map(|t| extents[t.0 as usize] as f64).product::<f64>() / granules.len() as f64
+            }
+            None => run.map_or(1.0, |(v, g)| extents[v] as f64 / extents[v].div_ceil(1 << g) as f64),
+        };
         reads = [reads[0] + cells, reads[1] + cells / length];
     }
     reads

@@ -19,6 +19,7 @@ use crate::layout::Dims;
 
 pub use product::ProductRows;
 pub use push::push;
+pub use rewrite::spelled_out;
 
 use product::outer_product;
 

@@ -3,6 +3,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use proveil_algebra::{Challenge, eq_table};
 
@@ -112,6 +113,19 @@ fn join<'a, E: Challenge>(var: usize, parts: Vec<Part<E>>) -> Factor<'a, E> {
     Factor::Line { var, cells }
 }
 
+/// The granules of the last axis that an access read in rows of `2^granule` cells is better read in, if there are any.
+pub fn spelled_out(extents: &[usize], access: &Access, dims: &Dims, granule: usize) -> Option<Range<usize>> {
+    let last = access.axes.last()?;
+    let (lo, hi) = reach(last, extents, dims)?;
+    let granules = lo >> dims.granule..(hi >> dims.granule) + 1;
+    let own = || last.terms.iter().map(|t| t.0 as usize);
+    let settings = own().filter_map(|v| extents.get(v)).fold(1usize, |n, x| n.saturating_mul(*x));
+    let shorter = 2 * granules.len() <= 1 << dims.granule.saturating_sub(granule);
+    let once = own().enumerate().all(|(i, v)| !own().skip(i + 1).any(|w| w == v));
+    let dense = settings >> dims.granule <= 4 * granules.len();
+    (shorter && once && dense && !own().any(|v| outside(access, v))).then_some(granules)
+}
+
 /// Spells out the weights along the last axis, of all variables that move on it, and reads them granule by granule: an access
 /// that begins inside a granule, or whose variables count in steps that are no granules, would be read in short rows
 /// otherwise. `None` where nothing is won.
@@ -124,15 +138,8 @@ pub fn unroll<'f, E: Challenge>(
     let last = access.axes.last()?;
     let length = |v: usize| extents.get(v).copied().unwrap_or(1);
     let own: Vec<usize> = last.terms.iter().map(|t| t.0 as usize).collect();
-    let (lo, hi) = reach(last, extents, dims)?;
-    let (first, end) = (lo >> dims.granule, (hi >> dims.granule) + 1);
     let granule = split(extents, factors, access, dims).map_or(0, |s| s.1);
-    let settings = own.iter().fold(1usize, |n, v| n.saturating_mul(length(*v)));
-    let shorter = 2 * (end - first) <= 1 << dims.granule.saturating_sub(granule);
-    let once = own.iter().enumerate().all(|(i, v)| !own.iter().skip(i + 1).any(|w| w == v));
-    if !shorter || !once || settings >> dims.granule > 4 * (end - first) || own.iter().any(|v| outside(access, *v)) {
-        return None;
-    }
+    let Range { start: first, end } = spelled_out(extents, access, dims, granule)?;
     // Weights of all settings, and where they read, from the first granule on.
     let mut read = vec![(last.offset - ((first << dims.granule) as i64), E::ONE)];
     for (v, step) in &last.terms {
