@@ -77,20 +77,23 @@ for (const contracts of Object.values(output.contracts)) {
   }
 }
 
-// Folders that `export solidity` writes hold the verifier's sources only: its bytes do not depend on the others.
-if (process.argv.includes('--check')) {
+// Folders that `export solidity` writes hold the verifiers' sources only: their bytes do not depend on the others.
+const alone = (name) => {
   const own = {};
-  const open = ['ProveilVerifier.sol'];
+  const open = [`${name}.sol`];
   while (open.length > 0) {
     const path = `src/${open.pop()}`;
     if (own[path]) continue;
     own[path] = sources[path];
-    for (const [, name] of own[path].content.matchAll(/ from "\.\/(.*)";/g)) open.push(name);
+    for (const [, file] of own[path].content.matchAll(/ from "\.\/(.*)";/g)) open.push(file);
   }
-  const alone = JSON.parse(solc.compile(JSON.stringify({ language: 'Solidity', sources: own, settings })));
-  const code = (o) => o.contracts['src/ProveilVerifier.sol'].ProveilVerifier.evm.bytecode.object;
-  if (code(alone) !== code(output)) {
-    process.stderr.write('the verifier compiles to other bytes without the sources that it does not need\n');
+  return JSON.parse(solc.compile(JSON.stringify({ language: 'Solidity', sources: own, settings })));
+};
+if (process.argv.includes('--check')) {
+  const code = (o, name) => o.contracts[`src/${name}.sol`][name].evm.bytecode.object;
+  const wrong = ['BatchVerifier', 'ProveilVerifier'].filter((name) => code(alone(name), name) !== code(output, name));
+  if (wrong.length > 0) {
+    process.stderr.write(`compiled to other bytes without the sources that are not needed: ${wrong.join(', ')}\n`);
     process.exit(1);
   }
 }

@@ -14,6 +14,9 @@ library Curve {
     uint256 internal constant G2_X0 = 0x1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed;
     uint256 internal constant G2_Y1 = 0x090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b;
     uint256 internal constant G2_Y0 = 0x12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa;
+    /// The base of blinds.
+    uint256 internal constant H_X = 0x0b1f440e0c7f7afb30750b2cabb1cc6d3f8b0554148d34ac34888ad543ee861f;
+    uint256 internal constant H_Y = 0x2a2bcd39fbff785158a6613373f5e4e3987f2d686958a0b22aa238d1dc151182;
     /// Modulus of coordinates.
     uint256 internal constant P = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
 
@@ -90,9 +93,8 @@ library Curve {
         if (!ok) revert InvalidPoint();
     }
 
-    /// Reverts unless `e(left, generator) = e(right, tau)`: a running sum, two words of calldata; `tau` is four words of memory.
-    function check(uint256 left, uint256 right, uint256 tau) internal view {
-        bool ok;
+    /// Whether `e(left, generator) = e(right, tau)`: sums of points, two words of memory each; `tau` is four words of memory.
+    function equal(uint256 left, uint256 right, uint256 tau) internal view returns (bool ok) {
         assembly ("memory-safe") {
             let m := mload(0x40)
             mcopy(m, left, 0x40)
@@ -100,14 +102,21 @@ library Curve {
             mstore(add(m, 0x60), G2_X0)
             mstore(add(m, 0x80), G2_Y1)
             mstore(add(m, 0xa0), G2_Y0)
-            mstore(add(m, 0xc0), calldataload(right))
-            // The negative of a point, and infinity for infinity. The point has been in a sum: its coordinates are reduced.
-            mstore(add(m, 0xe0), mod(sub(P, calldataload(add(right, 0x20))), P))
+            mstore(add(m, 0xc0), mload(right))
+            // The negative of a point, and infinity for infinity. Coordinates of sums are reduced.
+            mstore(add(m, 0xe0), mod(sub(P, mload(add(right, 0x20))), P))
             mcopy(add(m, 0x100), tau, 0x80)
             ok := staticcall(gas(), 0x08, m, 0x180, m, 0x20)
             ok := and(ok, eq(returndatasize(), 0x20))
             ok := and(ok, eq(mload(m), 1))
         }
-        if (!ok) revert OpeningRejected();
+    }
+
+    /// Reverts unless the pairing equation holds, `right` being two words of calldata that have been in a sum.
+    function check(uint256 left, uint256 right, uint256 tau) internal view {
+        assembly ("memory-safe") {
+            calldatacopy(add(left, 0x40), right, 0x40)
+        }
+        if (!equal(left, left + 0x40, tau)) revert OpeningRejected();
     }
 }

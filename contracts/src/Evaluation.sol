@@ -233,13 +233,13 @@ library Evaluation {
         }
     }
 
-    /// Adds the stacks' commitments to the opening; returns the factor of the next one, `xi^4`.
+    /// Adds the stacks' commitments to the opening, all but the key's second one, whose factor is `xi`; returns the factor of the
+    /// next one, `xi^4`.
     function open(Claim memory v, Key.Parsed memory k, uint256 sum) internal view returns (uint256 weight) {
         uint256 order = Field.modulus();
         unchecked {
             uint256 xi = v.xi;
             Curve.addMemory(sum, k.list);
-            Curve.addMemory(sum, k.list + 64, xi);
             weight = mulmod(xi, xi, order);
             Curve.addCalldata(sum, v.reads, weight);
             weight = mulmod(weight, xi, order);

@@ -56,7 +56,7 @@ library Mercury {
         uint256 xy;
         uint256 xa;
         uint256 ya;
-        /// The generator's factor, negated.
+        /// What is taken off the left side: so many times the generator.
         uint256 constants;
         /// A side of the pairing equation, a running sum; the other one is `W'`.
         uint256 left;
@@ -90,23 +90,24 @@ library Mercury {
         }
     }
 
-    /// Sums up all terms of the pairing equation but those of the claims' own commitments. The caller adds these to
-    /// `left`, blinds taken off: that of evaluation `k` with the factor `gamma^k`, that of inner product `i` with `inner0
-    /// eta^i`. Then comes {finish}.
+    /// Sums up all terms of the pairing equation but the generator's and those of the claims' own commitments. The caller adds
+    /// these to `left`, blinds taken off: that of evaluation `k` with the factor `gamma^k`, that of inner product `i` with
+    /// `inner0 eta^i`. Then comes {finish}.
     function sum(Run memory r, uint256 inverse, Evaluation[] memory claims, Inner[] memory inner) internal view {
         unchecked {
-            uint256 order = Field.modulus();
             _inverses(r, inverse);
             r.left = Curve.begin();
             _batch(r, claims.length, inner.length, _products(r, claims, inner));
-            // The generator takes all constants; its factor is what was summed up, negated.
-            Curve.add(r.left, 1, 2, order - r.constants);
         }
     }
 
-    /// Reverts unless the pairing equation holds; `tau` is four words of memory: tau in the second group.
-    function finish(Run memory r, uint256 tau) internal view {
-        Curve.check(r.left, r.last + 64, tau);
+    /// Reverts unless the pairing equation holds: `left` is the sum without the generator, which takes all `constants`, `right`
+    /// where `W'` is, `tau` four words of memory: tau in the second group.
+    function finish(uint256 left, uint256 constants, uint256 right, uint256 tau) internal view {
+        unchecked {
+            Curve.add(left, 1, 2, Field.modulus() - constants);
+        }
+        Curve.check(left, right, tau);
     }
 
     function _word(uint256 offset) private pure returns (uint256 x) {

@@ -21,9 +21,6 @@ library Proof {
 
     /// What a transcript absorbs first: keccak256 of the label `protocol`, behind its length, and `proveil/succinct/2`.
     bytes32 internal constant PROTOCOL = 0x17b353ff66dc4ba5fba9adb6f70db372a2e9c3ece2d5d3ab19344c1f605afdb5;
-    /// The base of blinds.
-    uint256 private constant H_X = 0x0b1f440e0c7f7afb30750b2cabb1cc6d3f8b0554148d34ac34888ad543ee861f;
-    uint256 private constant H_Y = 0x2a2bcd39fbff785158a6613373f5e4e3987f2d686958a0b22aa238d1dc151182;
 
     /// There are bytes missing, or too many.
     error ProofLength();
@@ -33,6 +30,20 @@ library Proof {
         bytes32 model;
         bytes32 digest;
         PublicData.Place place;
+    }
+
+    /// The pairing equation that everything came down to, and what is still to be added to its left side.
+    struct Opening {
+        /// The left side, a running sum; calldata offset of the right one.
+        uint256 left;
+        uint256 right;
+        /// The transcript behind the last challenge: state, then the last message.
+        uint256 t;
+        /// Factors: of the generator and of the blinding base, to be taken off; of the key's second point, of the model's.
+        uint256 constants;
+        uint256 blind;
+        uint256 list;
+        uint256 model;
     }
 
     /// Bytes of messages of every proof under a key.
@@ -45,8 +56,8 @@ library Proof {
         }
     }
 
-    /// Reverts unless the messages prove the statement.
-    function check(Key.Parsed memory k, Statement memory s, bytes calldata messages) internal view {
+    /// Reverts unless the messages prove the statement, given that the equation holds that is left in `o`: see {finish}.
+    function check(Opening memory o, Key.Parsed memory k, Statement memory s, bytes calldata messages) internal view {
         if (messages.length != size(k)) revert ProofLength();
         Phases.Run memory r;
         uint256 pos;
@@ -59,12 +70,13 @@ library Proof {
         Phases.claims(r, k);
         Evaluation.Claim memory e = Evaluation.read(r, k);
         InnerClaim.Claim memory v = InnerClaim.read(r, e.combined);
-        _open(r, k, s, v, e);
+        _open(o, r, k, s, v, e);
     }
 
     /// All challenges are known: one inversion for everything, then the argument's check, the inner claim, and the opening of
     /// all columns at the argument's point and of the masked pads.
     function _open(
+        Opening memory o,
         Phases.Run memory r,
         Key.Parsed memory k,
         Statement memory s,
@@ -72,7 +84,8 @@ library Proof {
         Evaluation.Claim memory e
     ) private view {
         unchecked {
-            (Mercury.Run memory m,) = Mercury.read(r.pos, r.t, r.pending, (k.d + 3) / 2, 1, 1);
+            (Mercury.Run memory m, uint256 t) = Mercury.read(r.pos, r.t, r.pending, (k.d + 3) / 2, 1, 1);
+            o.t = t;
             uint256 inverse = _invert(r, k, m, e);
             InnerClaim.make(v, r, k, s.place);
             Mercury.Evaluation[] memory claims = new Mercury.Evaluation[](1);
@@ -81,12 +94,44 @@ library Proof {
             inner[0] = Mercury.Inner(v.c, InnerClaim.pads(k), v.value);
             Mercury.sum(m, inverse, claims, inner);
             uint256 order = Field.modulus();
-            uint256 blind = _columns(r, k, s, e, m.left, Evaluation.open(e, k, m.left));
+            o.left = m.left;
+            o.right = m.last + 64;
+            o.constants = m.constants;
+            o.list = e.xi;
+            uint256 blind = _columns(o, r, k, s, e, Evaluation.open(e, k, m.left));
             Curve.addCalldata(m.left, r.first, m.inner0);
             Curve.addCalldata(m.left, r.first + 64 * (2 + k.masks), mulmod(m.inner0, v.epsilon, order));
-            blind = addmod(blind, mulmod(m.inner0, Phases.word(v.blind), order), order);
-            Curve.add(m.left, H_X, H_Y, order - blind);
-            Mercury.finish(m, k.tau);
+            o.blind = addmod(blind, mulmod(m.inner0, Phases.word(v.blind), order), order);
+        }
+    }
+
+    /// Reverts unless the equation holds.
+    function finish(Opening memory o, Key.Parsed memory k) internal view {
+        uint256 left = o.left;
+        Curve.addMemory(left, k.list + 64, o.list);
+        if (o.model != 0) Curve.addMemory(left, k.model, o.model);
+        unchecked {
+            Curve.add(left, Curve.H_X, Curve.H_Y, Field.modulus() - o.blind);
+        }
+        Mercury.finish(left, o.constants, o.right, k.tau);
+    }
+
+    /// Ends the call and returns the equation, an {IProveilVerifier-Equation}, for others to check.
+    function give(Opening memory o, Key.Parsed memory k) internal pure {
+        uint256 list = k.list + 64;
+        uint256 model = k.model;
+        uint256 tau = k.tau;
+        assembly ("memory-safe") {
+            let to := mload(0x40)
+            // As in {Transcript.draw}, behind the last message.
+            mstore(to, keccak256(sub(mload(add(o, 0x40)), 0x20), 0x60))
+            mcopy(add(to, 0x20), mload(o), 0x40)
+            calldatacopy(add(to, 0x60), mload(add(o, 0x20)), 0x40)
+            mcopy(add(to, 0xa0), add(o, 0x60), 0x80)
+            mcopy(add(to, 0x120), list, 0x40)
+            mcopy(add(to, 0x160), model, 0x40)
+            mcopy(add(to, 0x1a0), tau, 0x80)
+            return(to, 0x220)
         }
     }
 
@@ -111,17 +156,18 @@ library Proof {
         }
     }
 
-    /// Adds every column's commitment, those of the first geometry with the factor `w`; returns the multiple of the
-    /// blinding base that is to be taken off.
+    /// Adds every column's commitment but the model's, those of the first geometry with the factor `w`; returns the multiple of
+    /// the blinding base that is to be taken off.
     function _columns(
+        Opening memory o,
         Phases.Run memory r,
         Key.Parsed memory k,
         Statement memory s,
         Evaluation.Claim memory e,
-        uint256 sum,
         uint256 w
     ) private view returns (uint256 blind) {
         unchecked {
+            uint256 sum = o.left;
             uint256 order = Field.modulus();
             uint256 weights = Phases.words(k.geometries);
             for (uint256 g = 0; g < k.geometries; ++g) {
@@ -142,7 +188,7 @@ library Proof {
                 w = mulmod(w, Phases.load(column), order);
                 column += 32;
                 if (Key.kind(t) == Key.MODEL) {
-                    Curve.addMemory(sum, k.model, w);
+                    o.model = w;
                 } else {
                     uint256 pos = r.helper;
                     if (Key.kind(t) == Key.TRACE) pos = r.first + 64 * (1 + k.masks);

@@ -17,7 +17,7 @@ abstract contract ProofConsumer {
 
     /// Where the public data begin in a proof, behind selector and account of the key; they begin with the context's hash.
     uint256 private constant CONTEXT = 24;
-    uint256 private constant DATA = 56;
+    uint256 internal constant DATA = 56;
     /// Bytes of the commitment to an input or output.
     uint256 internal constant POINT = 64;
 
@@ -48,11 +48,22 @@ abstract contract ProofConsumer {
         internal
         returns (bytes calldata data)
     {
+        bytes32 digest;
+        (data, digest) = _use(proof, nonce, size);
+        VERIFIER.verify(proof, model, digest);
+    }
+
+    /// The part of {_accept} in front of the verifier: uses up the number, and returns the public data with their hash. They are
+    /// worth nothing before a verifier has accepted the proof with this hash.
+    function _use(bytes calldata proof, uint256 nonce, uint256 size)
+        internal
+        returns (bytes calldata data, bytes32 digest)
+    {
         if (used(msg.sender, nonce)) revert NonceUsed(msg.sender, nonce);
         _used[msg.sender][nonce >> 8] |= 1 << (nonce & 0xff);
         if (proof.length < DATA || size > proof.length - DATA) revert NoPublicData();
         if (bytes32(proof[CONTEXT:DATA]) != keccak256(contextOf(msg.sender, nonce))) revert WrongContext();
         data = proof[DATA:DATA + size];
-        VERIFIER.verify(proof, model, keccak256(proof[CONTEXT:DATA + size]));
+        digest = keccak256(proof[CONTEXT:DATA + size]);
     }
 }

@@ -23,12 +23,28 @@ contract ProveilVerifier is IProveilVerifier {
 
     /// @inheritdoc IProveilVerifier
     function verify(bytes calldata proof, bytes32 modelId, bytes32 publicDigest) external view {
+        _run(proof, modelId, publicDigest, true);
+    }
+
+    /// @inheritdoc IProveilVerifier
+    function reduce(bytes calldata proof, bytes32 modelId, bytes32 publicDigest)
+        external
+        view
+        returns (Equation memory e)
+    {
+        _run(proof, modelId, publicDigest, false);
+        // Not reached: the equation is on its way.
+        return e;
+    }
+
+    /// Checks everything; or all but the pairing equation, which it returns from the call.
+    function _run(bytes calldata proof, bytes32 modelId, bytes32 publicDigest, bool whole) private view {
         unchecked {
             if (proof.length < 24 || bytes4(proof[:4]) != SELECTOR) revert WrongSelector();
             Field.begin();
             Key.Parsed memory k = Key.load(address(bytes20(proof[4:24])), modelId);
             if (k.insecure && !_acceptsInsecure()) revert InsecureSetUp();
-        Proof.Statement memory s;
+            Proof.Statement memory s;
             s.model = modelId;
             s.digest = publicDigest;
             uint256 from;
@@ -38,7 +54,10 @@ contract ProveilVerifier is IProveilVerifier {
             s.place = PublicData.place(k, from);
             if (proof.length < 24 + s.place.size) revert Proof.ProofLength();
             if (keccak256(proof[24:24 + s.place.size]) != publicDigest) revert WrongPublicData();
-            Proof.check(k, s, proof[24 + s.place.size:]);
+            Proof.Opening memory o;
+            Proof.check(o, k, s, proof[24 + s.place.size:]);
+            if (!whole) Proof.give(o, k);
+            Proof.finish(o, k);
         }
     }
 

@@ -15,18 +15,6 @@ library PublicData {
     /// A public value is not in its declared range.
     error ValueOutOfRange();
 
-    /// An input or output, as the key describes it.
-    struct Form {
-        uint256 visibility;
-        uint256 width;
-        uint256 lines;
-        uint256 cells;
-        uint256 padded;
-        /// The least value as a scalar, and the range's length.
-        uint256 low;
-        uint256 span;
-    }
-
     /// Where public data are, in calldata.
     struct Place {
         /// Points of committed inputs and outputs.
@@ -37,22 +25,33 @@ library PublicData {
         uint256 size;
     }
 
-    /// The form of input or output `i`, outputs behind inputs.
-    function form(Key.Parsed memory k, uint256 i) internal pure returns (Form memory f) {
+    /// What the key says of input or output `i`, outputs behind inputs: see {Form}.
+    function _form(Key.Parsed memory k, uint256 i) private pure returns (uint256 form) {
         unchecked {
-            uint256 word;
             uint256 pos = k.io + 32 * i;
             assembly ("memory-safe") {
-                word := mload(pos)
+                form := mload(pos)
             }
-            f.visibility = word >> 248;
-            f.width = (word >> 240) & 0xff;
-            f.lines = (word >> 192) & 0xffffffff;
-            f.cells = (word >> 160) & 0xffffffff;
-            f.padded = (word >> 128) & 0xffffffff;
-            uint256 low = (word >> 64) & 0xffffffffffffffff;
-            f.low = low >> 63 == 0 ? low : R - ((1 << 64) - low);
-            f.span = word & 0xffffffffffffffff;
+        }
+    }
+
+    function _visibility(uint256 form) private pure returns (uint256) {
+        return form >> 248;
+    }
+
+    function _lines(uint256 form) private pure returns (uint256) {
+        return (form >> 192) & 0xffffffff;
+    }
+
+    function _padded(uint256 form) private pure returns (uint256) {
+        return (form >> 128) & 0xffffffff;
+    }
+
+    /// Bytes of all values, none if they are not public.
+    function _size(uint256 form) private pure returns (uint256) {
+        unchecked {
+            if (_visibility(form) != Key.PUBLIC) return 0;
+            return ((form >> 240) & 0xff) * _lines(form) * ((form >> 160) & 0xffffffff);
         }
     }
 
@@ -63,12 +62,9 @@ library PublicData {
             uint256 values = 0;
             uint256 count = k.inputs + k.outputs;
             for (uint256 i = 0; i < count; ++i) {
-                Form memory f = form(k, i);
-                if (f.visibility == Key.COMMITTED) {
-                    points += 64;
-                } else if (f.visibility == Key.PUBLIC) {
-                    values += f.width * f.lines * f.cells;
-                }
+                uint256 form = _form(k, i);
+                if (_visibility(form) == Key.COMMITTED) points += 64;
+                values += _size(form);
             }
             p.points = pos + 32;
             p.values = p.points + points;
@@ -81,7 +77,7 @@ library PublicData {
         unchecked {
             pos = p.points;
             for (uint256 j = 0; j < i; ++j) {
-                if (form(k, j).visibility == Key.COMMITTED) pos += 64;
+                if (_visibility(_form(k, j)) == Key.COMMITTED) pos += 64;
             }
         }
     }
@@ -92,7 +88,7 @@ library PublicData {
         pure
         returns (uint256)
     {
-        return _atPoint(form(k, i), _valuesOf(k, p, i), point_, count);
+        return _atPoint(_form(k, i), _valuesOf(k, p, i), point_, count);
     }
 
     /// Where the values of input `i` start, outputs behind inputs.
@@ -100,8 +96,7 @@ library PublicData {
         unchecked {
             pos = p.values;
             for (uint256 j = 0; j < i; ++j) {
-                Form memory f = form(k, j);
-                if (f.visibility == Key.PUBLIC) pos += f.width * f.lines * f.cells;
+                pos += _size(_form(k, j));
             }
         }
     }
@@ -117,10 +112,10 @@ library PublicData {
             uint256 weight = 1;
             uint256 pos = _valuesOf(k, p, k.inputs);
             for (uint256 o = 0; o < k.outputs; ++o) {
-                Form memory f = form(k, k.inputs + o);
-                if (f.visibility == Key.PUBLIC) {
-                    sum = addmod(sum, mulmod(weight, _atPoint(f, pos, rho, k.nRho), order), order);
-                    pos += f.width * f.lines * f.cells;
+                uint256 form = _form(k, k.inputs + o);
+                if (_visibility(form) == Key.PUBLIC) {
+                    sum = addmod(sum, mulmod(weight, _atPoint(form, pos, rho, k.nRho), order), order);
+                    pos += _size(form);
                 }
                 weight = mulmod(weight, delta, order);
             }
@@ -128,12 +123,12 @@ library PublicData {
     }
 
     /// `sum_x eq(rho, x) out[x]`: values are put at their addresses, then one variable after the other is bound.
-    function _atPoint(Form memory f, uint256 pos, uint256 rho, uint256 count) private pure returns (uint256 value) {
+    function _atPoint(uint256 form, uint256 pos, uint256 rho, uint256 count) private pure returns (uint256 value) {
         unchecked {
             uint256 order = Field.modulus();
             uint256 variables = 0;
-            while (1 << variables < f.lines * f.padded) ++variables;
-            uint256 table = _values(f, pos, 1 << variables);
+            while (1 << variables < _lines(form) * _padded(form)) ++variables;
+            uint256 table = _values(form, pos, 1 << variables);
             bool known = variables <= count;
             assembly ("memory-safe") {
                 let end := add(rho, shl(5, count))
@@ -159,15 +154,17 @@ library PublicData {
     }
 
     /// Values at their addresses in memory, zeros elsewhere.
-    function _values(Form memory f, uint256 pos, uint256 room) private pure returns (uint256 table) {
-        uint256 lines = f.lines;
-        uint256 cells = f.cells;
-        uint256 padded = f.padded;
-        uint256 width = f.width;
-        uint256 low = f.low;
-        uint256 span = f.span;
+    function _values(uint256 form, uint256 pos, uint256 room) private pure returns (uint256 table) {
+        uint256 lines = _lines(form);
+        uint256 padded = _padded(form);
         bool ok = true;
         assembly ("memory-safe") {
+            let width := byte(1, form)
+            let cells := and(shr(160, form), 0xffffffff)
+            // The least value, of which the highest bit is the sign, as a scalar; the range's length.
+            let low := signextend(7, shr(64, form))
+            low := add(low, mul(R, shr(255, low)))
+            let span := and(form, 0xffffffffffffffff)
             table := mload(0x40)
             let size := shl(5, room)
             mstore(0x40, add(table, size))

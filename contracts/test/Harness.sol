@@ -70,7 +70,7 @@ contract Harness {
             Curve.add(r.left, inner[i].x, inner[i].y, k);
             k = mulmod(k, r.eta, Field.R);
         }
-        Mercury.finish(r, key);
+        Mercury.finish(r.left, r.constants, r.last + 64, key);
         assembly ("memory-safe") {
             end := mload(sub(end, 32))
         }

@@ -24,6 +24,17 @@ pub fn verifier_file(insecure: bool) -> &'static str {
     }
 }
 
+/// The compiled contract that checks several proofs in one call; its constructor takes the address of a verifier.
+///
+/// # Errors
+/// As [`verifier`].
+pub fn batch_verifier() -> Result<Artifact, ArtifactError> {
+    Artifact::parse(BATCH_VERIFIER)
+}
+
+/// The file that [`batch_verifier`] is read from.
+pub const BATCH_VERIFIER: &str = include_str!("../../../contracts/out/BatchVerifier.json");
+
 /// Code that deploys an account whose code is one zero byte, so that nothing in it runs, and the key.
 ///
 /// # Shapes
@@ -57,6 +68,18 @@ pub fn verify_call(proof: &[u8], model_id: [u8; 32], public_digest: [u8; 32]) ->
     [&[a, b, c, d][..], &encode(&arguments)].concat()
 }
 
+/// What `verifyBatch(bytes[],bytes32[],bytes32[])` is called with, from the function's name on: proofs with their model ids and
+/// hashes of public data.
+#[must_use]
+pub fn verify_batch_call(items: &[(&[u8], [u8; 32], [u8; 32])]) -> Vec<u8> {
+    let [a, b, c, d, ..] = keccak256(&[b"verifyBatch(bytes[],bytes32[],bytes32[])"]);
+    let proofs = items.iter().map(|i| Abi::Bytes(i.0.to_vec())).collect();
+    let ids = items.iter().map(|i| Abi::Word(i.1)).collect();
+    let digests = items.iter().map(|i| Abi::Word(i.2)).collect();
+    let arguments = [Abi::List(proofs), Abi::List(ids), Abi::List(digests)];
+    [&[a, b, c, d][..], &encode(&arguments)].concat()
+}
+
 /// The context that `ProofConsumer` binds a proof to: chain, contract, sender and a number of the sender's.
 #[must_use]
 pub fn context(chain: u64, contract: [u8; 20], sender: [u8; 20], nonce: [u8; 32]) -> Vec<u8> {
@@ -78,6 +101,19 @@ mod tests {
         assert_eq!(call.len(), 4 + 4 * 32 + 64);
         assert_eq!((&call[4 + 32..4 + 64], &call[4 + 64..4 + 96]), (&[1; 32][..], &[2; 32][..]));
         assert_eq!((call[35], call[4 + 96 + 31], call[4 + 128 + 32], call[4 + 128 + 33]), (96, 33, 7, 0));
+    }
+
+    #[test]
+    fn matches_reference_of_a_batch_call() {
+        let call = verify_batch_call(&[(&[7; 33], [1; 32], [2; 32]), (&[8; 1], [3; 32], [4; 32])]);
+        let word = |i: usize| &call[4 + 32 * i..4 + 32 * (i + 1)];
+        // Three places of lists; two byte strings behind their places; ids; digests.
+        let low: Vec<u8> = [0, 1, 2, 3, 4, 5, 6, 9, 11, 14].map(|i| word(i)[31]).into();
+        assert_eq!(low, [96, 11 * 32, 14 * 32, 2, 64, 160, 33, 1, 2, 2].map(|n: i32| n as u8));
+        assert_eq!((word(12), word(13), word(15), word(16)), (&[1; 32][..], &[3; 32][..], &[2; 32][..], &[4; 32][..]));
+        assert_eq!(call.len(), 4 + 17 * 32);
+        let artifact = batch_verifier().unwrap();
+        assert_eq!(call[..4], artifact.function("verifyBatch").unwrap());
     }
 
     #[test]

@@ -8,6 +8,8 @@ macro_rules! sources {
 
 /// Files of `contracts/src` by name, but for those that need parts of others.
 pub const SOURCES: &[(&str, &str)] = sources![
+    "BatchConsumer.sol",
+    "BatchVerifier.sol",
     "BooleanVerifier.sol",
     "Curve.sol",
     "Evaluation.sol",

@@ -251,6 +251,15 @@ impl Batch {
     }
 }
 
+/// What an opening comes down to: all claims hold if [`SrsKey::check`] says so of these points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Equation {
+    /// What goes with the generator of the second group.
+    pub left: Point,
+    /// What goes with `tau`.
+    pub right: Point,
+}
+
 /// Verifies an opening.
 ///
 /// # Transcript
@@ -259,6 +268,17 @@ impl Batch {
 /// # Errors
 /// `Decode`, `Empty`, `Degenerate`, `Pairing`.
 pub fn verify(t: &mut Transcript, r: &mut Reader<'_>, key: &SrsKey, claims: &Claims) -> Result<(), OpeningError> {
+    let e = reduce(t, r, claims)?;
+    if key.check(&e.left, &e.right) { Ok(()) } else { Err(OpeningError::Pairing) }
+}
+
+/// [`verify`] but for the equation that is left, for who checks several at once.
+///
+/// # Transcript
+/// As [`verify`]; behind it the last message is absorbed.
+/// # Errors
+/// `Decode`, `Empty`, `Degenerate`.
+pub fn reduce(t: &mut Transcript, r: &mut Reader<'_>, claims: &Claims) -> Result<Equation, OpeningError> {
     let num = claims.evaluations.len();
     if num == 0 {
         return Err(OpeningError::Empty);
@@ -296,7 +316,7 @@ pub fn verify(t: &mut Transcript, r: &mut Reader<'_>, key: &SrsKey, claims: &Cla
     opened.add(&mut left, &batch, eta, &values, &inner, at_s, fixed.degree(&values));
     left.add(w, -batch.vanishing());
     left.add(w_check, batch.z);
-    if key.check(&left.total(), &w_check) { Ok(()) } else { Err(OpeningError::Pairing) }
+    Ok(Equation { left: left.total(), right: w_check })
 }
 
 /// A linear combination of points, the generator apart.

@@ -90,6 +90,9 @@ pub enum Error {
     /// A proof for contracts is not accepted.
     #[error("not accepted: {0}")]
     VerifyShort(#[from] proveil_succinct::VerifyError),
+    /// Several proofs for contracts are not accepted.
+    #[error("not accepted: {0}")]
+    VerifyBatch(#[from] proveil_succinct::BatchError),
     /// A contract has no room for a scale.
     #[error("{name}: contracts have room for scales from -128 to 127, not for {scale}")]
     Scale {

@@ -14,9 +14,9 @@ mod security;
 mod set_up;
 
 pub use engine::{Engine, Proved, add_keys, add_keys_from};
-pub use export::Call;
+pub use export::{Call, batch_calldata};
 pub use full::{FULL_KEY_MAGIC, FullKey};
-pub use key::{KeyFile, SHORT_KEY_MAGIC};
+pub use key::{KeyFile, SHORT_KEY_MAGIC, verify_batch};
 pub use security::{BITS, SecurityRow, security_rows};
 pub use set_up::SetUp;
 

@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 
 /// Whether a figure depends on how many bytes of a key or of calldata happen to be zero.
 fn counts_zeros(field: &str) -> bool {
-    let prices = ["verify_gas", "calldata_", "key_deploy_gas", "model_id"];
+    let prices = ["verify_gas", "batch_gas", "calldata_", "key_deploy_gas", "model_id"];
     prices.iter().any(|p| field.starts_with(p))
         && field != "calldata_bytes"
         && !field.starts_with("calldata_floor_draft")
@@ -77,6 +77,7 @@ fn matches_the_report_of_gas_and_sizes() {
             let n = |key: &str| r[format!("{key}{rules}")].as_u64().expect("a number");
             let stages = r[format!("gas_by_stage{rules}")].as_object().expect("stages");
             assert_eq!(stages.values().filter_map(Value::as_u64).sum::<u64>(), n("verify_gas"), "{r}");
+            assert!(n("batch_gas_8") < 8 * n("verify_gas") && n("batch_gas_2") < 2 * n("verify_gas"), "{r}");
             assert!(n("verify_gas") > n("calldata_floor") && n("calldata_floor") > n("calldata_gas"), "{r}");
         }
     }

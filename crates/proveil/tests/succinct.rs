@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use proveil::succinct::{ContractKeys, Engine, SetUp};
+use proveil::succinct::{ContractKeys, Engine, KeyFile, SetUp};
 use proveil::{Error, Package};
+use proveil_evm::machine::Machine;
+use proveil_evm::{Abi, export};
 use proveil_kzg::srs::Srs;
 use serde_json::Value;
 
@@ -349,6 +351,69 @@ fn rejects_proofs_without_zero_knowledge_for_contracts() {
     assert!(code == 1 && message.contains("--plain"), "{code} {message}");
 }
 
+/// Three proofs of two models: verified at once, and in one call of the contracts that the folder of `export solidity` has.
+#[test]
+fn accepts_and_rejects_several_proofs_at_once() {
+    let (f, g) = (Folder::new(&[]), Folder::new(&["--visibility", "input=public,model=private"]));
+    for (from, context, name) in [(&f, "01", "a.proof"), (&f, "02", "b.proof"), (&g, "03", "x.proof")] {
+        assert_eq!(from.prove(&["--srs", "dev", "--context", context]), (0, String::new()));
+        f.write(name, &from.read("m.proof"));
+    }
+    f.write("other.key", &g.read("m.key"));
+    let [a, b, x, key, other] = ["a.proof", "b.proof", "x.proof", "m.key", "other.key"].map(|n| f.at(n));
+    let verify = ["verify", "--key", &key, &other, "--insecure-set-up", "--proof", &a, &x, &b];
+    let said = json(&verify);
+    let ids: Vec<_> = said["proofs"].as_array().unwrap().iter().map(|p| &p["model_id"]).collect();
+    assert_eq!(
+        (said["accepted"].as_bool(), ids.len(), ids[0] == ids[2], ids[0] == ids[1]),
+        (Some(true), 3, true, false)
+    );
+    assert!(said["proofs"][1]["outputs"]["logits"][0].is_number());
+    // Every proof looks for the key of its own model; options about one proof are refused.
+    let (code, message) = refused(&["verify", "--key", &key, "--insecure-set-up", "--proof", &a, &x]);
+    assert!(code == 1 && message.contains("x.proof") && message.contains("--key"), "{code} {message}");
+    assert_eq!(refused(&[&verify[..], &["--context", "01"]].concat()).0, 2);
+    assert_eq!(refused(&["verify", "--key", &key, "--proof", &a, &b]).0, 1);
+    assert_eq!(refused(&["verify", "--key", &f.at("m.vk"), "--insecure-set-up", "--proof", &a, &b]).0, 3);
+    // One call of the contracts.
+    let mut machine = Machine::new();
+    let verifier = machine.deploy(&export::verifier(true).unwrap()).0;
+    let batch = machine.deploy_with(&export::batch_verifier().unwrap(), &[Abi::Word(verifier.into_word().0)]);
+    let mut account = |key: &[u8]| {
+        let code = KeyFile::from_bytes(key).unwrap().account_code();
+        format!("{:?}", machine.deploy_code(&code).0)
+    };
+    let (mine, theirs) = (account(&f.read("m.key")), account(&f.read("other.key")));
+    let export = ["export", "calldata", "--key", &key, &other, "--account", &mine, &theirs, "--proof", &a, &x, &b];
+    let call = json(&export);
+    assert_eq!(
+        (&call["function"], call["proofs"].as_array().map(Vec::len)),
+        (&"verifyBatch(bytes[],bytes32[],bytes32[])".into(), Some(3))
+    );
+    let bytes = |v: &Value| -> Vec<u8> {
+        let text = v.as_str().unwrap().strip_prefix("0x").unwrap();
+        (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+    };
+    assert_eq!(machine.call(batch, bytes(&call["calldata"])).result, Ok(vec![]));
+    let alone = json(&["export", "calldata", "--key", &other, "--account", &theirs, "--proof", &x]);
+    assert_eq!(
+        (&alone["proof"], &alone["function"]),
+        (&call["proofs"][1]["proof"], &"verify(bytes,bytes32,bytes32)".into())
+    );
+    assert_eq!(machine.call(verifier, bytes(&alone["calldata"])).result, Ok(vec![]));
+    let one = json(&["export", "calldata", "--batch", "--key", &other, "--account", &theirs, "--proof", &x]);
+    assert_eq!(machine.call(batch, bytes(&one["calldata"])).result, Ok(vec![]));
+    assert_eq!(refused(&["export", "calldata", "--key", &key, &other, "--account", &mine, "--proof", &a, &x]).0, 2);
+    // A proof that is not accepted is named, by file.
+    let mut bad = f.read("b.proof");
+    *bad.last_mut().unwrap() ^= 1;
+    f.write("b.proof", &bad);
+    for command in [&verify[..], &export] {
+        let (code, message) = refused(command);
+        assert!(code == 1 && message.contains("b.proof"), "{code} {message}");
+    }
+}
+
 #[test]
 fn accepts_a_folder_to_deploy_from() {
     let f = Folder::new(&["--visibility", "input=committed,output=public"]);
@@ -376,6 +441,11 @@ fn accepts_a_folder_to_deploy_from() {
     assert!(model.contains(&id) && model.contains("OUTPUT_LOGITS") && model.contains("_pointInputInput"));
     assert!(text("README.md").contains("Anybody can forge") && text("verifier.hex").starts_with("0x6"));
     assert!(text("src/InsecureDevelopmentVerifier.sol").contains("contract"));
+    // Several proofs in one call.
+    assert!(text("batch.hex").starts_with("0x6") && text("src/BatchConsumer.sol").contains("BatchVerifier"));
+    let batch: Value = serde_json::from_str(&text("batch.json")).unwrap();
+    assert_eq!(batch["sources"]["src/BatchVerifier.sol"]["content"], text("src/BatchVerifier.sol"));
+    assert_eq!(deployment["batch"]["contract"], "BatchVerifier");
     // What makes the verifier's bytes again: the same settings for Foundry and for the compiler itself.
     let input: Value = serde_json::from_str(&text("verifier.json")).unwrap();
     let steps = input["settings"]["optimizer"]["details"]["yulDetails"]["optimizerSteps"].as_str().unwrap();

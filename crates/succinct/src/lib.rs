@@ -13,6 +13,7 @@
 extern crate alloc;
 
 pub mod argument;
+mod batch;
 mod functionals;
 mod key;
 #[cfg(feature = "std")]
@@ -27,10 +28,11 @@ mod short;
 pub mod tables;
 mod verify;
 
+pub use batch::{BATCH_PROTOCOL, BatchError, Item, verify_batch};
 pub use key::{Key, PROTOCOL, key_digest};
 #[cfg(feature = "std")]
 pub use prepared::{PrepareError, PreparedKey};
 pub use short::{Io, LIST_STACKS, ShortKey};
 #[cfg(feature = "std")]
 pub use verify::verify;
-pub use verify::{VerifyError, begin, verify_short, verify_short_with};
+pub use verify::{Reduced, VerifyError, begin, reduce_short, verify_short, verify_short_with};

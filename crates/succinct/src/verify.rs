@@ -4,10 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use proveil_algebra::{PrimeCharacteristicRing, Scalar};
-use proveil_kzg::mercury::{self, Claims, Evaluation, Inner, OpeningError};
+use proveil_kzg::mercury::{self, Claims, Equation, Evaluation, Inner, OpeningError};
 use proveil_kzg::{Point, PointError, blinding_base};
 use proveil_protocol::channel::{Channel, ProofError};
-use proveil_protocol::codec::DecodeError;
+use proveil_protocol::codec::{DecodeError, Reader};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::transcript::{Digest, Hash, Transcript, keccak256};
 use proveil_relation::key::{IoValue, Statement};
@@ -130,7 +130,7 @@ pub fn verify(key: &crate::PreparedKey, statement: &Statement, proof: &[u8]) -> 
     let public = proveil_verifier::PublicValues::new(&key.inner, statement)?;
     let reference = Computed::new(&key.inner, &public);
     let transcript = begin(&key.short.id(), &key.short.public_data(statement)?);
-    run(&key.short, statement, proof, Some(reference), transcript)
+    run(&key.short, statement, proof, Some(reference), transcript)?.check(&key.short)
 }
 
 /// Accepts exactly the proofs of `statement` under the key: what a contract does.
@@ -138,6 +138,30 @@ pub fn verify(key: &crate::PreparedKey, statement: &Statement, proof: &[u8]) -> 
 /// # Errors
 /// [`VerifyError`] with the failed check.
 pub fn verify_short(key: &ShortKey, statement: &Statement, proof: &[u8]) -> Result<(), VerifyError> {
+    reduce_short(key, statement, proof)?.check(key)
+}
+
+/// What is left of a proof once everything else is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Reduced {
+    /// The equation of the opening.
+    pub equation: Equation,
+    /// State of the transcript behind the last message: the hash of everything that the equation is made from.
+    pub transcript: Digest,
+}
+
+impl Reduced {
+    fn check(&self, key: &ShortKey) -> Result<(), VerifyError> {
+        let Equation { left, right } = &self.equation;
+        if key.srs.check(left, right) { Ok(()) } else { Err(VerifyError::Opening(OpeningError::Pairing)) }
+    }
+}
+
+/// All of [`verify_short`] but the pairing, which is left to [`crate::verify_batch`].
+///
+/// # Errors
+/// As [`verify_short`].
+pub fn reduce_short(key: &ShortKey, statement: &Statement, proof: &[u8]) -> Result<Reduced, VerifyError> {
     let transcript = begin(&key.id(), &key.public_data(statement)?);
     run(key, statement, proof, None, transcript)
 }
@@ -153,7 +177,7 @@ pub fn verify_short_with(
     transcript: Transcript,
 ) -> Result<(), VerifyError> {
     key.public_data(statement)?;
-    run(key, statement, proof, None, transcript)
+    run(key, statement, proof, None, transcript)?.check(key)
 }
 
 fn run(
@@ -162,7 +186,7 @@ fn run(
     proof: &[u8],
     reference: Option<Computed<'_, Scalar>>,
     transcript: Transcript,
-) -> Result<(), VerifyError> {
+) -> Result<Reduced, VerifyError> {
     let mut ch = Channel::<Scalar>::new(transcript, proof, key.hiding);
     let mask = if key.hiding { Some(ch.commitment(label::PADS_MASK)?) } else { None };
     let mut sent = Sent::new(key, Some(statement), reference);
@@ -183,14 +207,16 @@ fn run(
     if let (Some(mask), Some(pads)) = (mask, ch.pads()) {
         claims.inner.push(inner_claim(&mut ch, &mask, &pads)?);
     }
-    if let (t, Some(r)) = ch.parts() {
-        mercury::verify(t, r, &key.srs, &claims).map_err(|e| match e {
-            OpeningError::Decode(e) => e.into(),
-            e => VerifyError::Opening(e),
-        })?;
-    }
+    let (t, r) = ch.parts();
+    let mut nothing = Reader::new(&[]);
+    // Only a dry run has no bytes, which this never is.
+    let equation = mercury::reduce(t, r.unwrap_or(&mut nothing), &claims).map_err(|e| match e {
+        OpeningError::Decode(e) => e.into(),
+        e => VerifyError::Opening(e),
+    })?;
+    let transcript = t.state();
     ch.finish()?;
-    Ok(())
+    Ok(Reduced { equation, transcript })
 }
 
 /// The claim about the masked pads that all equations come down to.

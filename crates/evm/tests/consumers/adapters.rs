@@ -4,7 +4,8 @@ use proveil_evm::abi::Abi;
 use proveil_protocol::transcript::keccak256;
 use proveil_relation::key::IoVisibility;
 
-use crate::world::{DATA, World, bytes, word};
+use crate::machine::account;
+use crate::world::{DATA, World, bytes, number, word};
 
 #[test]
 fn matches_reference_truth_values_and_batches() {
@@ -43,6 +44,53 @@ fn matches_reference_truth_values_and_batches() {
         assert!(e == error || e == "InvalidPoint" || e == "OpeningRejected", "{e}");
     }
     assert_eq!(w.refuses(0x11, &adapter, "verifyAll", &batch(&[&a], 2)), "LengthMismatch");
+}
+
+/// The example of `docs/contracts.md`: many cases in one call, or none of them.
+#[test]
+fn accepts_and_rejects_several_verdicts_in_one_call() {
+    let mut w = World::new();
+    let m = w.model("app_price_stats", IoVisibility::Private);
+    let batch = {
+        let v = word(w.verifier);
+        w.deploy(0x11, 0, artifact!("BatchVerifier"), &[v])
+    };
+    let (form, size) = (m.output(0), (0..m.meta.outputs.len()).map(|k| m.output(k).size()).sum::<usize>());
+    let arguments = [word(batch.at), m.id(), form.abi(), Abi::uint(size as u64)];
+    let c = w.deploy(0x11, 0, artifact!("Verdicts"), &arguments);
+    let proofs: Vec<_> = (0..3).map(|case| m.prove(&m.cases[case], None, &c.context(0x22, case as u64))).collect();
+    let all = |proofs: &[&[u8]], cases: &[u64]| {
+        let proofs = proofs.iter().map(|p| bytes(p)).collect();
+        [Abi::List(proofs), Abi::List(cases.iter().map(|n| Abi::uint(*n)).collect())]
+    };
+    let [p, q, r] = [0, 1, 2].map(|i| &proofs[i][..]);
+    let mut bad = q.to_vec();
+    *bad.last_mut().unwrap() ^= 1;
+    type Row<'a> = (&'a [&'a [u8]], &'a [u64], &'a str);
+    let refusals: [Row<'_>; 6] = [
+        (&[p, &bad], &[0, 1], "ProofRejected"),
+        (&[p, q], &[0], "NonceMissing"),
+        (&[p, p], &[0, 0], "NonceUsed"),
+        (&[p, q], &[1, 0], "WrongContext"),
+        (&[p, &q[..60]], &[0, 1], "NoPublicData"),
+        (&[], &[], "EmptyBatch"),
+    ];
+    for (proofs, cases, error) in refusals {
+        let e = w.send(0x22, &c, "settleAll", &all(proofs, cases)).result.expect_err(error);
+        assert_eq!(c.artifact.error(&e).or_else(|| batch.artifact.error(&e)), Some(error));
+    }
+    assert_eq!(w.refuses(0x33, &c, "settleAll", &all(&[p], &[0])), "WrongContext");
+    let alone = w.send(0x22, &c, "settle", &[bytes(r), Abi::uint(2)]);
+    let both = w.send(0x22, &c, "settleAll", &all(&[p, q], &[0, 1]));
+    println!("one verdict: {} gas, two: {}", alone.gas, both.gas);
+    assert!(alone.result.is_ok() && both.result.is_ok() && both.gas < 2 * alone.gas);
+    for case in 0..3 {
+        let arguments = [word(account(0x22)), Abi::uint(case as u64)];
+        let verdict = w.accepts(0x11, &c, "verdicts", &arguments);
+        let value = number(&verdict, 0) as f64 / 64f64.exp2();
+        assert!((value - m.real(case, 0)[0]).abs() < 1e-9, "case {case}: {value}");
+    }
+    assert_eq!(w.refuses(0x22, &c, "settleAll", &all(&[p, q], &[0, 1])), "NonceUsed");
 }
 
 /// Whoever sees a proof can change neither what it says nor whom it is for, and not even its bytes.

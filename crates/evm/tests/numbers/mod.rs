@@ -1,4 +1,5 @@
 //! Moduli as words, and sums of words.
+#![allow(dead_code)]
 
 /// Number of points: modulus of scalars.
 pub const SCALARS: [u8; 32] = [

@@ -6,11 +6,12 @@ use std::time::Instant;
 use proveil::io::{Cases, encode, input_specs};
 use proveil::onnx::describe;
 use proveil::proof::hex;
-use proveil::succinct::{self, BITS, SetUp, add_keys_from};
+use proveil::succinct::{self, BITS, SetUp, add_keys_from, batch_calldata};
 use proveil::{Error, IoMeta, Meta, compile_graph};
-use proveil_evm::machine::{Machine, Rules};
+use proveil_evm::abi::{Abi, encode as encode_arguments};
+use proveil_evm::machine::{Address, Machine, Rules};
 use proveil_evm::stages::Stage;
-use proveil_evm::{export, groth16};
+use proveil_evm::{ArtifactError, export, groth16};
 use proveil_frontend::Model;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +25,9 @@ use crate::cli::ui::size;
 
 /// Coins of all keys and proofs that are measured, so that figures come out the same.
 const SEED: [u8; 32] = *b"coins of measurements, known to ";
+
+/// Numbers of proofs in one call.
+pub const BATCHES: [usize; 4] = [1, 2, 4, 8];
 
 /// Rules with what is put behind the names of their figures.
 pub const RULES: [(Rules, &str); 2] = [(Rules::Today, ""), (Rules::Draft, "_draft")];
@@ -162,6 +166,15 @@ fn on_chain(engine: &succinct::Engine, proved: &succinct::Proved, out: &mut Map<
         put("calldata_gas", json!(priced.gas));
         put("calldata_floor", json!(priced.floor));
         put("gas_by_stage", stages.iter().map(named).collect());
+        let (batch, _) = deploy_batch(&mut machine, verifier).map_err(|e| internal(&e))?;
+        let one = key.call(&proved.file, account.into_array())?;
+        for n in BATCHES {
+            let outcome = machine.call(batch, batch_calldata(&vec![one.clone(); n]));
+            if outcome.result.is_err() {
+                return Err(Failure::new(NOT_ACCEPTED, format!("the contract refuses {n} proofs in one call")));
+            }
+            put(&format!("batch_gas_{n}"), json!(outcome.gas));
+        }
         out.insert("calldata_bytes".into(), json!(priced.bytes));
         out.insert("calldata_zeros".into(), json!(priced.zeros));
     }
@@ -173,6 +186,12 @@ fn on_chain(engine: &succinct::Engine, proved: &succinct::Proved, out: &mut Map<
     out.insert("rounds".into(), json!(rounds));
     out.insert("commitments".into(), json!(points));
     Ok(())
+}
+
+/// Deploys the contract for several proofs with the verifier behind it; returns its address and the gas.
+pub fn deploy_batch(machine: &mut Machine, verifier: Address) -> Result<(Address, u64), ArtifactError> {
+    let arguments = encode_arguments(&[Abi::Word(verifier.into_word().0)]);
+    Ok(machine.deploy_code(&[export::batch_verifier()?.bytecode, arguments].concat()))
 }
 
 /// Proofs for contracts; with the gas of their stages if asked for.
@@ -196,7 +215,18 @@ impl Table for OnChain {
         if r["insecure_set_up"] == true {
             out += &format!("set-up: {INSECURE}\n");
         }
-        let heads = ["params", "gas", "x Groth16", "draft gas", "key gas", "calldata", "proof B", "rounds", "points"];
+        let heads = [
+            "params",
+            "gas",
+            "x Groth16",
+            "draft gas",
+            "key gas",
+            "calldata",
+            "proof B",
+            "rounds",
+            "points",
+            "gas of 8",
+        ];
         out += &format!("{:<30}", "model");
         heads.iter().for_each(|h| out += &format!(" {h:>9}"));
         out + &format!(" {:>9} {:>9} {:>9}\n", "prove ms", "verify ms", "error %")
@@ -214,6 +244,7 @@ impl Table for OnChain {
             n("proof_bytes", 1.0, 0),
             n("rounds", 1.0, 0),
             n("commitments", 1.0, 0),
+            n("batch_gas_8", 0.125, 0),
             n("prove_s", 1e3, 1),
             n("verify_s", 1e3, 2),
             n("rel_error", 100.0, 3),

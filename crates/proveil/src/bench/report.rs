@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use proveil::io::write_atomic;
-use proveil_evm::export;
 use proveil_evm::machine::Machine;
+use proveil_evm::{ArtifactError, export};
 use serde_json::{Map, Value, json};
 
-use super::evm::RULES;
+use super::evm::{BATCHES, RULES, deploy_batch};
 use crate::cli::args::BenchArgs;
 use crate::cli::failure::{Failure, INTERNAL};
 
@@ -29,7 +29,16 @@ const SIZES: [&str; 14] = [
     "calldata_zeros",
 ];
 /// Figures of each rules.
-const PRICES: [&str; 4] = ["verify_gas", "calldata_gas", "calldata_floor", "key_deploy_gas"];
+const PRICES: [&str; 8] = [
+    "verify_gas",
+    "calldata_gas",
+    "calldata_floor",
+    "key_deploy_gas",
+    "batch_gas_1",
+    "batch_gas_2",
+    "batch_gas_4",
+    "batch_gas_8",
+];
 
 /// Records by what they are of.
 #[derive(Default)]
@@ -59,17 +68,28 @@ impl Report {
     }
 }
 
-/// Code and price of both verifiers.
+/// Code and price of the verifiers.
 fn contracts() -> Result<Vec<Value>, Failure> {
+    let internal = |e: ArtifactError| Failure::new(INTERNAL, e.to_string());
     let one = |insecure: bool| {
-        let artifact = export::verifier(insecure).map_err(|e| Failure::new(INTERNAL, e.to_string()))?;
+        let artifact = export::verifier(insecure).map_err(internal)?;
         let [today, draft] = RULES.map(|(rules, _)| Machine::with_rules(rules).deploy(&artifact).1);
         Ok(json!({
             "name": artifact.contract, "code_bytes": artifact.runtime.len(), "deploy_gas": today,
             "deploy_gas_draft": draft,
         }))
     };
-    [false, true].into_iter().map(one).collect()
+    let mut all = [false, true].into_iter().map(one).collect::<Result<Vec<_>, Failure>>()?;
+    let (artifact, verifier) =
+        (export::batch_verifier().map_err(internal)?, export::verifier(false).map_err(internal)?);
+    let mut record = json!({ "name": artifact.contract, "code_bytes": artifact.runtime.len() });
+    for (rules, suffix) in RULES {
+        let mut machine = Machine::with_rules(rules);
+        let at = machine.deploy(&verifier).0;
+        record[format!("deploy_gas{suffix}")] = json!(deploy_batch(&mut machine, at).map_err(internal)?.1);
+    }
+    all.push(record);
+    Ok(all)
 }
 
 /// What the file says of a record.
@@ -147,7 +167,7 @@ fn tables(all: &Value) -> String {
          Written by `.ci/gas`, as `contracts/gas.json`; a test compares both with what the code does. Protocol `{}`. Whole\n\
          transactions of `verify` in a real machine, under today's rules (Osaka, with EIP-7623) and the next fork's draft (Amsterdam,\n\
          with EIP-7976). Zero knowledge, input and model private, output public, fixed coins.\n\n\
-         ## The verifier\n\nOne for all models.\n\n",
+         ## The verifiers\n\nOne for all models, and a small one for several proofs in one call.\n\n",
         text(all, "protocol")
     );
     let deploy = [("code_bytes", "bytes of code"), ("deploy_gas", "gas to deploy"), ("deploy_gas_draft", "draft")];
@@ -182,6 +202,7 @@ fn tables(all: &Value) -> String {
         ("calldata_floor_draft", "floor, draft"),
     ];
     table(&mut out, ("name", "model"), &calldata, models);
+    batches(&mut out, models);
     out += "## Gas by stage, today\n\n\
             Every instruction counts for the source file that it is from, calls of precompiles apart.\n\n";
     stages(&mut out, "gas_by_stage", models);
@@ -189,6 +210,28 @@ fn tables(all: &Value) -> String {
     stages(&mut out, "gas_by_stage_draft", models);
     by_depth(&mut out, list(&all["depth"]));
     out
+}
+
+/// The part about several proofs in one call.
+fn batches(out: &mut String, models: &[Value]) {
+    *out += "## Several proofs in one call\n\n\
+            Gas a proof of a transaction of `BatchVerifier.verifyBatch` with so many proofs of one model, today and under the draft; in\n\
+            front of them what `verify` takes. A further proof has neither a transaction nor a pairing of its own, and shares four\n\
+            multiples of points with the others.\n\n";
+    let mut columns = Vec::new();
+    for (_, suffix) in RULES {
+        let title = if suffix.is_empty() { "today: `verify`" } else { "draft: `verify`" };
+        columns.push((format!("verify_gas{suffix}"), title.to_owned(), 1));
+        columns.extend(BATCHES.map(|n| (format!("batch_gas_{n}{suffix}"), n.to_string(), n as u64)));
+    }
+    let a_proof = |r: &Value| {
+        let mut row = json!({ "name": r["name"] });
+        columns.iter().for_each(|(key, _, n)| row[key] = json!(r[key].as_u64().unwrap_or_default() / n));
+        row
+    };
+    let rows: Vec<Value> = models.iter().map(a_proof).collect();
+    let columns: Vec<(&str, &str)> = columns.iter().map(|(key, title, _)| (key.as_str(), title.as_str())).collect();
+    table(out, ("name", "model"), &columns, &rows);
 }
 
 /// The part about depth, if it was measured.

@@ -364,18 +364,18 @@ pub struct ProveArgs {
 /// Options of `verify`.
 #[derive(clap::Args)]
 pub struct VerifyArgs {
-    /// The verifying key; or a short key; or a full key, which needs --srs.
-    #[arg(long, visible_alias = "key")]
-    pub vk: PathBuf,
+    /// The verifying key; or a short key; or a full key, which needs --srs. For several proofs the short keys of their models.
+    #[arg(long, visible_alias = "key", required = true, num_args = 1..)]
+    pub vk: Vec<PathBuf>,
     /// Set-up that a full key was made with: a file, or the word dev.
     #[arg(long, value_name = "FILE|dev")]
     pub srs: Option<PathBuf>,
     /// Accept keys of development set-ups, under which anybody can forge proofs.
     #[arg(long)]
     pub insecure_set_up: bool,
-    /// The proof.
-    #[arg(long)]
-    pub proof: PathBuf,
+    /// The proof; or several proofs for contracts, which are verified at once.
+    #[arg(long, required = true, num_args = 1..)]
+    pub proof: Vec<PathBuf>,
     /// Context that the proof must be bound to, in hexadecimal.
     #[arg(long)]
     pub context: Option<String>,

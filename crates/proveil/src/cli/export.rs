@@ -4,16 +4,16 @@ use std::path::Path;
 
 use proveil::io::{IoError, read_limited, write_atomic};
 use proveil::proof::hex;
-use proveil::succinct::KeyFile;
+use proveil::succinct::{Call, KeyFile, batch_calldata};
 use serde_json::{Value, json};
 
 use super::FILE_LIMIT;
 use super::args::{CalldataArgs, ExportArgs, ExportWhat, SolidityArgs};
 use super::contract::{INSECURE, name_set_up, require_secure};
-use super::failure::{BAD_FILE, Failure};
+use super::failure::{BAD_FILE, Failure, NOT_ACCEPTED};
 use super::prove::fixed;
 use super::ui::Ui;
-use super::verify::load_proof;
+use super::verify::{ShortKeys, load_proof};
 
 /// Runs the command.
 pub fn run(a: &ExportArgs, ui: &Ui) -> Result<(), Failure> {
@@ -80,27 +80,40 @@ fn prefixed(bytes: &[u8]) -> String {
 
 /// Runs `export calldata`.
 fn calldata(a: &CalldataArgs, ui: &Ui) -> Result<(), Failure> {
-    let key = read_short(&a.key)?;
-    let account = fixed(&a.account)?;
-    let file = load_proof(&a.proof)?;
+    let keys = ShortKeys::read(&a.key)?;
+    if a.account.len() != keys.0.len() {
+        let message =
+            format!("{} keys and {} accounts: give one --account for each --key", keys.0.len(), a.account.len());
+        return Err(Failure::usage(message));
+    }
+    let accounts = a.account.iter().map(|text| fixed(text)).collect::<Result<Vec<_>, _>>()?;
     ui.stage("verify");
-    let call = key.call(&file, account).map_err(|e| Failure::from(e).at(&a.proof))?;
-    let whole = call.calldata();
-    let mut value = json!({
-        "calldata": prefixed(&whole), "calldata_bytes": whole.len(), "function": "verify(bytes,bytes32,bytes32)",
-        "selector": prefixed(&whole[..4]), "insecure_set_up": key.short.srs.insecure,
-    });
-    let pieces: [(&str, &[u8]); 7] = [
-        ("proof", &call.proof),
-        ("model_id", &call.model_id),
-        ("public_digest", &call.public_digest),
-        ("public_data", &call.public_data),
-        ("points", &call.points),
-        ("values", &call.values),
-        ("context", &call.context),
-    ];
-    pieces.iter().for_each(|(name, bytes)| value[*name] = Value::from(prefixed(bytes)));
-    if key.short.srs.insecure {
+    let (mut calls, mut insecure) = (Vec::new(), false);
+    for path in &a.proof {
+        let file = load_proof(path)?;
+        let which = keys.of(&file).map_err(|f| f.at(path))?;
+        let (Some(key), Some(account)) = (keys.0.get(which), accounts.get(which)) else { continue };
+        calls.push(key.call(&file, *account).map_err(|e| Failure::from(e).at(path))?);
+        insecure |= key.short.srs.insecure;
+    }
+    let (whole, mut value) = match &calls[..] {
+        [call] if !a.batch => {
+            let mut value = pieces(call);
+            value["function"] = json!("verify(bytes,bytes32,bytes32)");
+            (call.calldata(), value)
+        }
+        calls => {
+            require_one_set_up(&keys)?;
+            let list: Vec<Value> = calls.iter().map(pieces).collect();
+            let value = json!({ "proofs": list, "function": "verifyBatch(bytes[],bytes32[],bytes32[])" });
+            (batch_calldata(calls), value)
+        }
+    };
+    value["calldata"] = json!(prefixed(&whole));
+    value["calldata_bytes"] = json!(whole.len());
+    value["selector"] = json!(prefixed(&whole[..4]));
+    value["insecure_set_up"] = json!(insecure);
+    if insecure {
         ui.note(INSECURE);
     }
     let text = prefixed(&whole);
@@ -110,4 +123,30 @@ fn calldata(a: &CalldataArgs, ui: &Ui) -> Result<(), Failure> {
     }
     ui.result(&text, &value);
     Ok(())
+}
+
+/// Keys of one batch are of one set-up, or the contract refuses it.
+fn require_one_set_up(keys: &ShortKeys) -> Result<(), Failure> {
+    let mut points = keys.0.iter().map(|key| key.short.srs.tau);
+    let first = points.next();
+    if points.all(|p| Some(p) == first) {
+        return Ok(());
+    }
+    let message = "the keys are of different set-ups: a contract checks their proofs in different batches";
+    Err(Failure::new(NOT_ACCEPTED, message))
+}
+
+/// What a contract is given for a proof, piece by piece.
+fn pieces(call: &Call) -> Value {
+    let all: [(&str, &[u8]); 7] = [
+        ("proof", &call.proof),
+        ("model_id", &call.model_id),
+        ("public_digest", &call.public_digest),
+        ("public_data", &call.public_data),
+        ("points", &call.points),
+        ("values", &call.values),
+        ("context", &call.context),
+    ];
+    let named = all.iter().map(|(name, bytes)| ((*name).to_string(), Value::from(prefixed(bytes))));
+    Value::Object(named.collect())
 }

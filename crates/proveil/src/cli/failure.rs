@@ -53,6 +53,7 @@ impl From<Error> for Failure {
                 NOT_ACCEPTED
             }
             Error::SetUp(_) | Error::Prove(proveil_prover::ProveError::Stored(_)) => BAD_FILE,
+            Error::VerifyBatch(_) => NOT_ACCEPTED,
             Error::Verify(_) | Error::Registration(_) | Error::Refresh(_) | Error::Mismatch { .. } => NOT_ACCEPTED,
             Error::Budget(BudgetError::Exhausted { .. }) => NOT_ACCEPTED,
             Error::Renew(RenewError::Budget(BudgetError::Exhausted { .. }) | RenewError::Key(_)) => NOT_ACCEPTED,

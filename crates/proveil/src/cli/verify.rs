@@ -1,15 +1,15 @@
 //! `verify`: accepts or rejects a proof file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use proveil::io::read_limited;
 use proveil::proof::{hex, read_key};
-use proveil::succinct::{BITS, FULL_KEY_MAGIC, FullKey, KeyFile, SHORT_KEY_MAGIC};
+use proveil::succinct::{BITS, FULL_KEY_MAGIC, FullKey, KeyFile, SHORT_KEY_MAGIC, verify_batch};
 use proveil::{Error, ProofFile, RefreshFile, RegistrationFile, Results};
 use proveil_protocol::merkle::Commitment;
 use proveil_relation::key::IoValue;
-use proveil_succinct::ShortKey;
+use proveil_succinct::{BatchError, ShortKey};
 use proveil_verifier::PreparedKey;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use super::FILE_LIMIT;
 use super::args::VerifyArgs;
 use super::commit::read_public;
 use super::contract::{label, name_set_up, require_secure, set_up};
-use super::failure::{Failure, NOT_ACCEPTED};
+use super::failure::{BAD_FILE, Failure, NOT_ACCEPTED};
 use super::prove::unhex;
 use super::ui::{Ui, seconds, values};
 
@@ -75,36 +75,45 @@ struct Verdict {
     security: String,
 }
 
+/// One key and one proof, with the other options.
+struct Given<'a> {
+    a: &'a VerifyArgs,
+    vk: &'a Path,
+    proof: &'a Path,
+}
+
 /// Runs the command.
 pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
+    let ([vk], [proof]) = (&a.vk[..], &a.proof[..]) else { return several(a, ui) };
     let context = a.context.as_deref().map(unhex).transpose()?;
-    let key = read_key_file(&a.vk)?;
-    let file = load_proof(&a.proof)?;
+    let key = read_key_file(vk)?;
+    let file = load_proof(proof)?;
+    let given = Given { a, vk, proof };
     ui.stage("verify");
     let (verdict, short) = match key {
-        AnyKey::Transparent(key) => (transparent(a, *key, &file)?, None),
-        AnyKey::Short(key) => (succinct(a, &key, &file)?, Some(key.short)),
+        AnyKey::Transparent(key) => (transparent(&given, *key, &file)?, None),
+        AnyKey::Short(key) => (succinct(&given, &key, &file)?, Some(key.short)),
         AnyKey::Full(key) => {
             let set_up = set_up(a.srs.as_deref())?;
-            let prepared = key.prepare(&set_up).map_err(|e| Failure::from(e).at(&a.vk))?;
+            let prepared = key.prepare(&set_up).map_err(|e| Failure::from(e).at(vk))?;
             let key = FullKey::short_file(&prepared);
-            let verdict = succinct(a, &key, &file)?;
+            let verdict = succinct(&given, &key, &file)?;
             // What the short key's list says of the relation is computed from the relation too.
             let whole = proveil_succinct::verify(&prepared, &file.statement, &file.proof).map_err(Error::from);
-            whole.map_err(|e| Failure::from(e).at(&a.proof))?;
+            whole.map_err(|e| Failure::from(e).at(proof))?;
             (verdict, Some(key.short))
         }
     };
     if context.is_some_and(|c| c != file.statement.context) {
         let got = hex(&file.statement.context);
-        return Err(Failure::new(NOT_ACCEPTED, format!("the proof is bound to the context '{got}'")).at(&a.proof));
+        return Err(Failure::new(NOT_ACCEPTED, format!("the proof is bound to the context '{got}'")).at(proof));
     }
     if let Some(path) = &a.commitment {
         for c in read_public(path)? {
             let (input, name) = c.input();
             if !file.statement.inputs.get(input as usize).is_some_and(|v| c.is(v)) {
                 let message = format!("the proof is not about the commitment to input '{name}'");
-                return Err(Failure::new(NOT_ACCEPTED, message).at(&a.proof));
+                return Err(Failure::new(NOT_ACCEPTED, message).at(proof));
             }
         }
     }
@@ -113,8 +122,86 @@ pub fn run(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Several proofs for contracts at once, each under the key of its model.
+fn several(a: &VerifyArgs, ui: &Ui) -> Result<(), Failure> {
+    let single = [a.context.is_some(), a.commitment.is_some(), a.registration.is_some(), a.srs.is_some()];
+    if single.contains(&true) || !a.refresh.is_empty() {
+        let message =
+            "--context, --commitment, --registration, --refresh and --srs are about one proof: verify it by itself";
+        return Err(Failure::usage(message));
+    }
+    let keys = ShortKeys::read(&a.vk)?;
+    for (key, path) in keys.0.iter().zip(&a.vk) {
+        require_secure(key.short.srs.insecure, a.insecure_set_up).map_err(|f| f.at(path))?;
+        require_bits(a, path, BITS)?;
+    }
+    let mut files = Vec::new();
+    for path in &a.proof {
+        let file = load_proof(path)?;
+        let which = keys.of(&file).map_err(|f| f.at(path))?;
+        files.push((which, file));
+    }
+    let pairs: Vec<_> = files.iter().filter_map(|(which, file)| Some((keys.0.get(*which)?, file))).collect();
+    ui.stage("verify");
+    let start = Instant::now();
+    let all = verify_batch(&pairs).map_err(|e| match numbered(&e).and_then(|i| a.proof.get(i)) {
+        Some(path) => Failure::from(e).at(path),
+        None => Failure::from(e),
+    })?;
+    let took = start.elapsed().as_secs_f64();
+    let (mut text, mut list) = (String::new(), Vec::new());
+    for ((results, (key, file)), path) in all.into_iter().zip(pairs).zip(&a.proof) {
+        let (one, mut value) =
+            report(&Verdict { results, took, bits: BITS, security: label() }, file, Some(&key.short));
+        text += &format!("{}\n{one}", path.display());
+        value["proof"] = json!(path);
+        list.push(value);
+    }
+    text += &format!("{} proofs accepted at once\n", list.len());
+    ui.result(&text, &json!({ "accepted": true, "verify_s": took, "proofs": list }));
+    Ok(())
+}
+
+/// The number of the proof that an error names.
+fn numbered(e: &Error) -> Option<usize> {
+    match e {
+        Error::VerifyBatch(BatchError::Proof { index, .. } | BatchError::SetUp { index }) => Some(*index),
+        _ => None,
+    }
+}
+
+/// Short keys, of which each proof picks the one of its model.
+pub struct ShortKeys(pub Vec<KeyFile>);
+
+impl ShortKeys {
+    /// Reads files of short keys.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let one = |path: &PathBuf| match read_key_file(path)? {
+            AnyKey::Short(key) => Ok(*key),
+            _ => {
+                Err(Failure::new(BAD_FILE, "is no short key, which this needs: see `proveil compile --short-key`")
+                    .at(path))
+            }
+        };
+        paths.iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The number of the key of a proof's model.
+    pub fn of(&self, file: &ProofFile) -> Result<usize, Failure> {
+        let own = self.0.iter().position(|key| key.short.id() == file.model_id);
+        own.ok_or_else(|| {
+            let id = hex(&file.model_id);
+            Failure::new(
+                NOT_ACCEPTED,
+                format!("the proof is of the model {id}, whose short key is not given: add it to --key"),
+            )
+        })
+    }
+}
+
 /// The verifier of the transparent backend, with registration and refreshes.
-fn transparent(a: &VerifyArgs, key: PreparedKey, file: &ProofFile) -> Result<Verdict, Failure> {
+fn transparent(given: &Given<'_>, key: PreparedKey, file: &ProofFile) -> Result<Verdict, Failure> {
+    let a = given.a;
     let (mut key, mut before) = (key, Vec::new());
     for path in &a.refresh {
         if a.registration.is_some() {
@@ -123,9 +210,9 @@ fn transparent(a: &VerifyArgs, key: PreparedKey, file: &ProofFile) -> Result<Ver
         key = refreshed(key, path)?;
     }
     let bits = proveil::security::proven_bits(&key).map_err(Error::from)?;
-    require_bits(a, bits)?;
+    require_bits(a, given.vk, bits)?;
     let start = Instant::now();
-    let results = proveil::verify(&key, file).map_err(|e| Failure::from(e).at(&a.proof))?;
+    let results = proveil::verify(&key, file).map_err(|e| Failure::from(e).at(given.proof))?;
     let took = start.elapsed().as_secs_f64();
     if let Some(path) = &a.registration {
         registered_by_then(&key, &before, path)?;
@@ -134,14 +221,15 @@ fn transparent(a: &VerifyArgs, key: PreparedKey, file: &ProofFile) -> Result<Ver
 }
 
 /// What a contract does.
-fn succinct(a: &VerifyArgs, key: &KeyFile, file: &ProofFile) -> Result<Verdict, Failure> {
+fn succinct(given: &Given<'_>, key: &KeyFile, file: &ProofFile) -> Result<Verdict, Failure> {
+    let a = given.a;
     if !a.refresh.is_empty() {
         return Err(Failure::usage("--refresh belongs to the transparent backend: commitments on the curve need none"));
     }
-    require_secure(key.short.srs.insecure, a.insecure_set_up).map_err(|f| f.at(&a.vk))?;
-    require_bits(a, BITS)?;
+    require_secure(key.short.srs.insecure, a.insecure_set_up).map_err(|f| f.at(given.vk))?;
+    require_bits(a, given.vk, BITS)?;
     let start = Instant::now();
-    let results = key.verify(file).map_err(|e| Failure::from(e).at(&a.proof))?;
+    let results = key.verify(file).map_err(|e| Failure::from(e).at(given.proof))?;
     let took = start.elapsed().as_secs_f64();
     if let Some(path) = &a.registration {
         registered(key, &read_limited(path, FILE_LIMIT)?).map_err(|e| Failure::from(e).at(path))?;
@@ -155,14 +243,14 @@ fn registered(key: &KeyFile, bytes: &[u8]) -> Result<(), Error> {
     key.verify_registration(&KeyFile::from_bytes(&file.key)?, &ProofFile::from_bytes(&file.proof)?)
 }
 
-fn require_bits(a: &VerifyArgs, bits: u32) -> Result<(), Failure> {
+fn require_bits(a: &VerifyArgs, vk: &Path, bits: u32) -> Result<(), Failure> {
     if bits >= a.min_security {
         return Ok(());
     }
     let asked = a.min_security;
     let message =
         format!("proofs under this key have {bits} bits of proven security, {asked} are asked for; see --min-security");
-    Err(Failure::new(NOT_ACCEPTED, message).at(&a.vk))
+    Err(Failure::new(NOT_ACCEPTED, message).at(vk))
 }
 
 fn report(verdict: &Verdict, file: &ProofFile, short: Option<&ShortKey>) -> (String, Value) {

@@ -35,6 +35,13 @@ impl Call {
     }
 }
 
+/// The whole call of `verifyBatch` of the contract `BatchVerifier`, from the function's name on.
+#[must_use]
+pub fn batch_calldata(calls: &[Call]) -> Vec<u8> {
+    let items: Vec<_> = calls.iter().map(|c| (&c.proof[..], c.model_id, c.public_digest)).collect();
+    export::verify_batch_call(&items)
+}
+
 impl KeyFile {
     /// Refuses keys whose proofs show what is private: contracts take none of them.
     ///

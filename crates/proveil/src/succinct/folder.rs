@@ -42,28 +42,32 @@ impl KeyFile {
         let artifact = export::verifier(interface.insecure)?;
         let (model, start) = (wrapper(&interface), example(&interface));
         let prefixed = |bytes: &[u8]| format!("0x{}\n", hex(bytes)).into_bytes();
+        let batch = export::batch_verifier()?;
         let root = format!("{}.sol", artifact.contract);
         let mut files = vec![
             ("README.md".to_string(), readme(&interface, &artifact, &start.contract).into_bytes()),
             (
                 "deployment.json".into(),
-                self.deployment(&interface, &artifact, &model.contract).to_string().into_bytes(),
+                self.deployment(&interface, &artifact, &batch, &model.contract).to_string().into_bytes(),
             ),
             ("foundry.toml".into(), rebuild::foundry(&artifact)?.into()),
             ("key.hex".into(), prefixed(&self.account_code())),
             ("verifier.hex".into(), prefixed(&artifact.bytecode)),
             ("verifier.json".into(), rebuild::standard_json(&artifact)?.into()),
+            ("batch.hex".into(), prefixed(&batch.bytecode)),
+            ("batch.json".into(), rebuild::standard_json(&batch)?.into()),
+            ("artifacts/BatchVerifier.json".into(), export::BATCH_VERIFIER.into()),
             (format!("artifacts/{}.json", artifact.contract), export::verifier_file(interface.insecure).into()),
             (format!("model/{}.sol", model.contract), model.text.into()),
             (format!("model/{}.sol", start.contract), start.text.into()),
         ];
-        let needed = sources::needed(&[&root, "ProofConsumer.sol", "Form.sol", "Real.sol"]);
+        let needed = sources::needed(&[&root, "BatchConsumer.sol", "ProofConsumer.sol", "Form.sol", "Real.sol"]);
         files.extend(needed.into_iter().map(|(name, text)| (format!("src/{name}"), text.into())));
         Ok(files)
     }
 
     /// What `deployment.json` says.
-    fn deployment(&self, interface: &Interface, artifact: &Artifact, contract: &str) -> Value {
+    fn deployment(&self, interface: &Interface, artifact: &Artifact, batch: &Artifact, contract: &str) -> Value {
         let key = self.short.to_bytes();
         let ios = interface.ios.iter().map(|io| {
             json!({
@@ -79,6 +83,7 @@ impl KeyFile {
                 "contract": artifact.contract, "code_bytes": artifact.runtime.len(),
                 "creation_bytes": artifact.bytecode.len(), "sources": artifact.sources,
             },
+            "batch": { "contract": batch.contract, "code_bytes": batch.runtime.len() },
             "key": { "bytes": key.len(), "account_bytes": key.len() + 1 },
             "ios": ios.collect::<Vec<_>>(),
         })
@@ -100,11 +105,12 @@ fn readme(interface: &Interface, artifact: &Artifact, start: &str) -> String {
         "# Contracts for the model `{name}`\n\n{warning}\
          | file | what it is |\n| --- | --- |\n\
          | `verifier.hex` | creation code of `{verifier}`: one for all models, no owner, no storage |\n\
+         | `batch.hex` | creation code of `BatchVerifier`, which checks several proofs in one call for less; its argument is the verifier's address |\n\
          | `key.hex` | creation code of the account that holds the model's key; its hash is the model id |\n\
          | `model/` | the model's inputs and outputs by name, in real units; a contract to start from |\n\
          | `src/` | sources that these need, and those of the verifier |\n\
-         | `artifacts/` | the verifier as the pinned compiler made it, with its interface |\n\
-         | `verifier.json` | input for `solc --standard-json` that makes the verifier again |\n\
+         | `artifacts/` | both verifiers as the pinned compiler made them, with their interfaces |\n\
+         | `verifier.json`, `batch.json` | inputs for `solc --standard-json` that make both again |\n\
          | `deployment.json` | model id, sizes, forms |\n\n\
          ## Next steps\n\n\
          With Foundry; `ETH_RPC_URL`, `PRIVATE_KEY` and `SENDER` (its address) are yours, `MODEL.pkg` and `MODEL.key` what `proveil compile` \
@@ -121,6 +127,11 @@ fn readme(interface: &Interface, artifact: &Artifact, start: &str) -> String {
          ```\n\n\
          A proof is bound to the chain, the contract, the sender and a number of the sender's (`--bind`), and counts once. A refusal is a\n\
          custom error that names the check.\n\n\
+         ## Several proofs in one call\n\n\
+         ```sh\n\
+         BATCH=$(create $(cat batch.hex)$(cast abi-encode 'f(address)' $VERIFIER | cut -c3-))\n\
+         cast call $BATCH $(proveil export calldata --key MODEL.key --account $KEY --proof a.proof b.proof) && echo accepted\n\
+         ```\n\n\
          ## The same bytes again\n\n\
          `verifier.hex` need not be believed. Either of these makes it from the sources and says nothing where the bytes are the same:\n\n\
          ```sh\n\

@@ -4,7 +4,7 @@
 use proveil_protocol::codec::{DecodeError, Reader};
 use proveil_protocol::transcript::Digest;
 use proveil_relation::key::IoValue;
-use proveil_succinct::{Io, ShortKey, key_digest, verify_short};
+use proveil_succinct::{Io, Item, ShortKey, key_digest, verify_short};
 
 use super::BITS;
 use crate::error::Error;
@@ -85,21 +85,46 @@ impl KeyFile {
     /// # Errors
     /// `Mismatch` for a proof of the other backend or of another model; `VerifyShort` with the failed check.
     pub fn verify(&self, file: &ProofFile) -> Result<Results, Error> {
-        file.require(Backend::Succinct)?;
-        let id = self.short.id();
-        if file.model_id != id {
-            let hint = "verify with the short key of the model it was made for";
-            return Err(Error::Mismatch { what: "the proof", with: "the short key", hint });
-        }
+        self.require_own(file)?;
         tracing::info_span!("verify").in_scope(|| verify_short(&self.short, &file.statement, &file.proof))?;
+        self.results(file)
+    }
+
+    /// Refuses proofs of the other backend or of another model.
+    fn require_own(&self, file: &ProofFile) -> Result<(), Error> {
+        file.require(Backend::Succinct)?;
+        if file.model_id == self.short.id() {
+            return Ok(());
+        }
+        let hint = "verify with the short key of the model it was made for";
+        Err(Error::Mismatch { what: "the proof", with: "the short key", hint })
+    }
+
+    /// What an accepted proof shows.
+    fn results(&self, file: &ProofFile) -> Result<Results, Error> {
         let meta = self.meta()?;
         let real = |(v, m): (&IoValue, &IoMeta)| match v {
             IoValue::Public(v) => (m.name.clone(), Some(m.real(v))),
             _ => (m.name.clone(), None),
         };
         let outputs = file.statement.outputs.iter().zip(&meta.outputs).map(real).collect();
-        Ok(Results { model_id: hex(&id), outputs, security_bits: BITS })
+        Ok(Results { model_id: hex(&file.model_id), outputs, security_bits: BITS })
     }
+}
+
+/// Checks several proofs at once as the contract `BatchVerifier` does, each under its key, and returns what they show. Faster
+/// than one by one by a pairing for each proof but one.
+///
+/// # Errors
+/// Those of [`KeyFile::verify`], but `VerifyBatch` with the proof's number, if one is found out, in place of `VerifyShort`.
+pub fn verify_batch(proofs: &[(&KeyFile, &ProofFile)]) -> Result<Vec<Results>, Error> {
+    proofs.iter().try_for_each(|(key, file)| key.require_own(file))?;
+    let items: Vec<_> = proofs
+        .iter()
+        .map(|(key, file)| Item { key: &key.short, statement: &file.statement, proof: &file.proof })
+        .collect();
+    tracing::info_span!("verify").in_scope(|| proveil_succinct::verify_batch(&items))?;
+    proofs.iter().map(|(key, file)| key.results(file)).collect()
 }
 
 /// Whether a description speaks of as many inputs, outputs and cells as a key.

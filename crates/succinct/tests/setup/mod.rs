@@ -19,6 +19,7 @@ pub fn srs() -> &'static Srs {
 
 /// A relation with a witness, committed.
 pub struct Setup {
+    pub srs: &'static Srs,
     pub key: PreparedKey,
     pub case: Case,
     pub model: Option<Committed>,
@@ -28,6 +29,11 @@ pub struct Setup {
 
 /// As `mode` says who sees what.
 pub fn setup(case: &Case, mode: &Mode) -> Setup {
+    setup_on(srs(), case, mode)
+}
+
+/// [`setup`] with other powers.
+pub fn setup_on(srs: &'static Srs, case: &Case, mode: &Mode) -> Setup {
     let relation = case.relation.clone();
     let visibility = Visibility {
         zero_knowledge: mode.zero_knowledge,
@@ -38,11 +44,11 @@ pub fn setup(case: &Case, mode: &Mode) -> Setup {
     let (inputs, outputs) = (relation.inputs.len() as u32, relation.outputs.len() as u32);
     let coins = Coins::from_seed([7; 32], &[]);
     let tensors = case.witness().tensors;
-    let (key, model) = key_for(relation, visibility, srs(), &tensors, &coins).unwrap();
-    let io = |k: TreeKind| commit_io(&key, srs(), k, &tensors, &coins).ok();
+    let (key, model) = key_for(relation, visibility, srs, &tensors, &coins).unwrap();
+    let io = |k: TreeKind| commit_io(&key, srs, k, &tensors, &coins).ok();
     let inputs = (0..inputs).map(|k| io(TreeKind::Input(k))).collect();
     let outputs = (0..outputs).map(|k| io(TreeKind::Output(k))).collect();
-    Setup { key, case: case.clone(), model, inputs, outputs }
+    Setup { srs, key, case: case.clone(), model, inputs, outputs }
 }
 
 impl Setup {
@@ -55,7 +61,7 @@ impl Setup {
             context: context.to_vec(),
         };
         let coins = Coins::from_seed([9; 32], &[]);
-        prove_with(&self.key, srs(), &self.case.witness(), &inputs, &coins, deviation)
+        prove_with(&self.key, self.srs, &self.case.witness(), &inputs, &coins, deviation)
     }
 
     pub fn prove(&self, deviation: Deviation<'_>) -> Result<Proof, ProveError> {

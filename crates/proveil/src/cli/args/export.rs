@@ -24,15 +24,18 @@ pub enum ExportWhat {
 /// Options of `export calldata`.
 #[derive(clap::Args)]
 pub struct CalldataArgs {
-    /// The short key.
+    /// The short key; for several proofs those of their models.
+    #[arg(long, required = true, num_args = 1..)]
+    pub key: Vec<PathBuf>,
+    /// The proof, which is verified first; or several, for one call of a `BatchVerifier`.
+    #[arg(long, required = true, num_args = 1..)]
+    pub proof: Vec<PathBuf>,
+    /// Address of the account that holds the model's key; of several keys one each, in their order.
+    #[arg(long, value_name = "ADDRESS", required = true, num_args = 1..)]
+    pub account: Vec<String>,
+    /// Make the call of a `BatchVerifier` for one proof too.
     #[arg(long)]
-    pub key: PathBuf,
-    /// The proof; it is verified first.
-    #[arg(long)]
-    pub proof: PathBuf,
-    /// Address of the account that holds the model's key.
-    #[arg(long, value_name = "ADDRESS")]
-    pub account: String,
+    pub batch: bool,
     /// Where the result goes too: hexadecimal, or with --json the pieces.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
