@@ -5,7 +5,7 @@
 //! long a machine takes for a small and for a larger amount of that ([`Machine::measure`]), other programs' turns on the
 //! processor taken off.
 //!
-//! The weights were fitted to what `bench --stages --json` says (`work` beside the least `seconds` of each stage) of ninety models;
+//! The weights were fitted to what `bench --stages --json` says (`work` beside the least `seconds` of each stage) of 128 models;
 //! when kernels change much, fit them again.
 
 use proveil_algebra::E;
@@ -19,8 +19,9 @@ use proveil_relation::groups::Side;
 use proveil_relation::key::IoVisibility;
 use proveil_relation::layout::{Dims, Layout};
 use proveil_relation::table::Table;
+use proveil_relation::terms::LinearTerm;
 use proveil_relation::weights::{plan_walk, spelled_out};
-use proveil_relation::{Expr, Home};
+use proveil_relation::{Access, Affine, Home};
 use proveil_verifier::PreparedKey;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -61,8 +62,7 @@ pub struct Work {
     pub table_rows: f64,
     /// Cells that linear terms read in look-ups, tables of expressions and outputs.
     pub linear_cells: f64,
-    /// Runs of cells in which linear terms read: the whole rows of a tensor where it is read in order, single cells
-    /// where it is not.
+    /// Rows or single cells that linear terms read one by one, because they do not run through a tensor in order.
     pub linear_runs: f64,
     /// Cells of tables of expressions.
     pub table_cells: f64,
@@ -126,29 +126,49 @@ fn public_bytes(key: &PreparedKey) -> f64 {
         + outputs.map(|(_, o)| cells(&o.space) * bytes(o.lo, o.hi)).sum::<f64>()
 }
 
-/// Cells that the linear terms of some expressions read, and runs of cells, over a space whose rows have a granule.
-fn linear_reads(layout: &Layout, (space, granule): (&[u32], usize), exprs: &[Expr]) -> [f64; 2] {
-    let mut reads = [0.0; 2];
-    for l in exprs.iter().flat_map(|e| &e.linear) {
-        let extents: Vec<usize> = space.iter().chain(&l.sum).map(|n| *n as usize).collect();
-        let cells = extents.iter().product::<usize>() as f64;
-        let dims = &layout.tensors[l.access.tensor as usize].dims;
-        let walk = plan_walk::<E>(&extents, &[], &l.access, dims);
-        let run = match walk.var {
-            Some(v) if v + 1 == space.len() => Some((v, walk.granule.min(granule))),
-            Some(v) if v >= space.len() => Some((v, walk.granule)),
-            _ => None,
-        };
-        let length = match spelled_out(&extents, &l.access, dims, run.map_or(0, |r| r.1)) {
-            Some(granules) => {
-                let own = l.access.axes.last().map_or(&[][..], |a| &a.terms[..]);
-                own.iter().map(|t| extents[t.0 as usize] as f64).product::<f64>() / granules.len() as f64
-            }
-            None => run.map_or(1.0, |(v, g)| extents[v] as f64 / extents[v].div_ceil(1 << g) as f64),
-        };
-        reads = [reads[0] + cells, reads[1] + cells / length];
+/// Cells that a linear term reads, and the rows in which weights are pushed through it, one by one where its variables do not
+/// run through the tensor in order.
+fn linear_reads(layout: &Layout, term: &LinearTerm) -> [f64; 2] {
+    let (dims, l) = (&layout.tensors[term.linear.access.tensor as usize].dims, &term.linear);
+    let space = term.dims.shape.len();
+    let mut extents: Vec<usize> = term.dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
+    let (mut access, mut times) = (l.access.clone(), 1.0);
+    match access.axes.last_mut() {
+        // A series along the last axis is pushed as a whole.
+        Some(last) if term.step != 0 => {
+            last.terms.push((extents.len() as u32, term.step));
+            extents.push(term.sources.len());
+        }
+        _ => times = term.sources.len() as f64,
     }
-    reads
+    let cells = extents.iter().product::<usize>() as f64;
+    let walk = plan_walk::<E>(&extents, &[], &access, dims);
+    let run = match walk.var {
+        Some(v) if v + 1 == space => Some((v, walk.granule.min(term.dims.granule))),
+        Some(v) if v >= space => Some((v, walk.granule)),
+        _ => None,
+    };
+    let length = match spelled_out(&extents, &access, dims, run.map_or(0, |r| r.1)) {
+        Some(granules) => {
+            let own = access.axes.last().map_or(&[][..], |a| &a.terms[..]);
+            own.iter().map(|t| extents[t.0 as usize] as f64).product::<f64>() / granules.len() as f64
+        }
+        None => run.map_or(1.0, |(v, g)| extents[v] as f64 / extents[v].div_ceil(1 << g) as f64),
+    };
+    let one_by_one = if in_order(&extents, &access, dims) { 0.0 } else { cells / length };
+    [cells * times, one_by_one]
+}
+
+/// Whether an access runs through all of a tensor's outer axes, each with a variable of its own, in order.
+fn in_order(extents: &[usize], access: &Access, dims: &Dims) -> bool {
+    let outer = access.axes.len().saturating_sub(1);
+    let whole = |(a, n): (&Affine, &usize)| match a.terms.as_slice() {
+        [(v, 1)] if a.offset == 0 && extents[*v as usize] == *n => Some(*v),
+        _ => None,
+    };
+    let lead: Option<Vec<u32>> = access.axes.iter().zip(&dims.shape).take(outer).map(whole).collect();
+    let last = |lead: &[u32]| access.axes.last().is_none_or(|a| a.terms.iter().all(|t| !lead.contains(&t.0)));
+    access.guards.is_empty() && lead.is_some_and(|vars| vars.is_sorted() && last(&vars))
 }
 
 impl Work {
@@ -166,13 +186,7 @@ impl Work {
         };
         let shape = key.shape();
         let tables = || relation.tables.iter().filter_map(Table::expressions);
-        let looked = relation.lookups.iter().map(|l| (&l.space[..], &l.tuple[..]));
-        let listed = relation.outputs.iter().map(|o| (&o.space[..], std::slice::from_ref(&o.expr)));
-        let granules = blocks.iter().map(|b| b.dims.granule);
-        let of_lookups = looked.zip(granules).map(|((s, e), g)| linear_reads(layout, (s, g), e));
-        let of_tables = tables().map(|(s, e)| linear_reads(layout, (s, 0), e));
-        let of_outputs = listed.zip(&layout.outputs).map(|((s, e), d)| linear_reads(layout, (s, d.granule), e));
-        let reads: Vec<[f64; 2]> = of_lookups.chain(of_tables).chain(of_outputs).collect();
+        let reads: Vec<[f64; 2]> = layout.linears.iter().map(|t| linear_reads(layout, t)).collect();
         let of_home = |model: bool| {
             let tensors = relation.tensors.iter().filter(|t| !matches!(t.home, Home::Public(_)));
             tensors.filter(|t| (t.home == Home::Model) == model).map(|t| t.cells() as f64).sum::<f64>()
@@ -237,30 +251,33 @@ impl Work {
     pub fn nanoseconds(&self) -> [(&'static str, f64); 9] {
         let w = self;
         [
-            ("inference", 6.2e4 + 0.077 * w.macs + 26.0 * w.values),
-            ("check", 1.25e4 + 4.2 * w.trace_cells),
-            ("witness", 6.5e3 + 6.6 * w.lookup_cells + 0.67 * w.table_rows + 181.0 * w.kinds),
-            ("commit", 2.5e5 + 0.66 * w.commit_ns + 1.17 * w.pads_ns),
-            ("look-ups", 2.26e5 + 57.0 * w.addresses + 0.72 * w.helper_ns + 2.4e3 * w.kinds),
+            ("inference", 3e3 + 0.118 * w.macs + 5.4 * w.values + 1.4e3 * w.kinds),
+            ("check", 3e3 + 3.6 * w.trace_cells + 240.0 * w.kinds),
+            ("witness", 4.1e3 + 4.7 * w.lookup_cells + 0.47 * w.table_rows + 82.0 * w.kinds),
+            ("commit", 0.87 * w.commit_ns + 1.09 * w.pads_ns),
+            ("look-ups", 7e4 + 62.5 * w.addresses + 0.73 * w.helper_ns + 890.0 * w.kinds),
             (
                 "products",
-                3.5e4
-                    + 167.0 * w.space_granules
-                    + 0.75 * w.operand_cells
-                    + 130.0 * w.products
-                    + 9.0e3 * w.contractions
-                    + 38.0 * w.linear_runs,
+                1.2e4
+                    + 210.0 * w.space_granules
+                    + 0.72 * w.operand_cells
+                    + 113.0 * w.products
+                    + 4.6e3 * w.contractions
+                    + 17.0 * w.linear_runs,
             ),
-            ("claims", 1.17e5 + 0.26 * w.claims_ns + 238.0 * w.granules + 7.2e3 * w.kinds + 72.0 * w.linear_runs),
-            ("opening", 2.37e5 + 1.34 * w.opening_ns + 0.51 * w.column_cells),
-            ("pads", 2.9e3 * w.pads + 189.0 * w.space_granules + 0.9 * w.pads_ns + 22.0 * w.linear_runs),
+            ("claims", 7.5e4 + 0.2 * w.claims_ns + 242.0 * w.granules + 6.1e3 * w.kinds + 38.0 * w.linear_runs),
+            ("opening", 1.02e5 + 1.14 * w.opening_ns + 0.46 * w.column_cells),
+            (
+                "pads",
+                2e3 * w.pads + 68.0 * w.space_granules + 0.17 * w.pads_ns + 46.0 * w.linear_runs + 2.5e3 * w.kinds,
+            ),
         ]
     }
 
-    /// Largest resident size of the prover, in bytes: the process, trees, fractions, weights.
+    /// Largest resident size of the prover, in bytes: the process, trees, fractions.
     #[must_use]
     pub fn peak_bytes(&self) -> f64 {
-        71e6 + 1.7 * self.tree_bytes + 70.0 * self.addresses + 14.0 * self.model_cells
+        70e6 + 1.85 * self.tree_bytes + 150.0 * self.addresses
     }
 
     /// Bytes of a proof; siblings that two openings share are counted once only by chance.

@@ -94,10 +94,22 @@ fn fill(out: &mut [E], whole: usize, v: &impl Pairs, r: E, r_pack: Pack) {
     }
 }
 
+/// Zeros to be written over, in the memory of `spare` if that is enough. Fresh memory is touched by all threads: the system
+/// clears it page by page, which for tables of many millions of cells takes longer than filling them.
+#[must_use]
+pub fn zeros(len: usize, mut spare: Vec<E>) -> Vec<E> {
+    if spare.capacity() >= len {
+        spare.resize(len, E::ZERO);
+        return spare;
+    }
+    drop(spare);
+    rayon::iter::repeat_n(E::ZERO, len).with_min_len(TASK << 4).collect()
+}
+
 /// Binds the lowest variable to `r`; a missing upper cell counts as `pad`.
 #[must_use]
 pub fn fold(v: &[E], r: E, pad: E) -> Vec<E> {
-    let mut out = vec![E::ZERO; v.len().div_ceil(2)];
+    let mut out = zeros(v.len().div_ceil(2), Vec::new());
     let r_pack = Pack::from(r);
     out.par_chunks_mut(TASK)
         .zip(v.par_chunks(2 * TASK))

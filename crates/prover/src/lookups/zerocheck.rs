@@ -60,10 +60,13 @@ pub fn zerocheck(
     let mut r = send(first_message(&helper, f, &Eq::new(rest)));
     let mut next = rest.get(1..).map(Eq::new);
     let (mut tables, mut message) = first_fold(helper, f, r, next.as_ref());
+    let mut spare = Tables::default();
     for i in 1..rho0.len() {
         r = send(message);
         next = rho0.get(i + 2..).map(Eq::new);
-        (tables, message) = fold(&tables, f.alpha, r, next.as_ref());
+        let folded;
+        (folded, message) = fold(&tables, spare, f.alpha, r, next.as_ref());
+        spare = std::mem::replace(&mut tables, folded);
     }
     (point, ends(&tables))
 }
@@ -106,7 +109,7 @@ fn first_message(helper: &[E], f: &Fractions<'_>, eq: &Eq) -> Message {
 fn first_fold(helper: Vec<E>, f: &Fractions<'_>, r: E, next: Option<&Eq>) -> (Tables, Message) {
     // Two tasks' worth of addresses makes one of the folded tables.
     let scratch = || Chunk::new(LONGEST);
-    run(helper.len(), f.alpha, next, scratch, |chunk, k, out| {
+    run((helper.len(), Tables::default()), f.alpha, next, scratch, |chunk, k, out| {
         let from = k * 2 * CHUNK;
         let helper = &helper[from..helper.len().min(from + 2 * CHUNK)];
         f.read(from, helper.len(), chunk);
@@ -115,10 +118,11 @@ fn first_fold(helper: Vec<E>, f: &Fractions<'_>, r: E, next: Option<&Eq>) -> (Ta
     })
 }
 
-fn fold(tables: &Tables, alpha: E, r: E, next: Option<&Eq>) -> (Tables, Message) {
+/// The same of tables; `spare` is memory for those folded.
+fn fold(tables: &Tables, spare: Tables, alpha: E, r: E, next: Option<&Eq>) -> (Tables, Message) {
     let len = tables[0].len();
     run(
-        len,
+        (len, spare),
         alpha,
         next,
         || (),
@@ -137,15 +141,15 @@ fn pads(alpha: E) -> [E; 5] {
     [E::ZERO, alpha, alpha, E::ZERO, E::ZERO]
 }
 
-/// Folds tables of `len` cells chunk by chunk; `bind` fills a chunk of the folded tables.
+/// Folds tables of `len` cells chunk by chunk; `bind` fills a chunk of the folded tables, which take the memory of `spare`.
 fn run<S: Send>(
-    len: usize,
+    (len, spare): (usize, Tables),
     alpha: E,
     next: Option<&Eq>,
     scratch: impl Fn() -> S + Sync + Send,
     bind: impl Fn(&mut S, usize, &mut [&mut [E]; 5]) + Sync + Send,
 ) -> (Tables, Message) {
-    let mut tables: Tables = std::array::from_fn(|_| vec![E::ZERO; len.div_ceil(2)]);
+    let mut tables = spare.map(|t| packed::zeros(len.div_ceil(2), t));
     let [h, d0, d1, n0, n1] = tables.each_mut().map(|t| t.par_chunks_mut(CHUNK));
     let chunks = (h, d0, d1, n0, n1).into_par_iter().enumerate();
     let sums = chunks.map_init(scratch, |scratch, (k, (h, d0, d1, n0, n1))| {
