@@ -135,12 +135,15 @@ fn matches_reference_equality_segments() {
     }
 }
 
+/// Shape of a tensor, free indices, summed indices, a form for each axis.
+type Case = (&'static [u32], &'static [u32], &'static [usize], Vec<Affine>);
+
 /// Accesses that are read in other rows than they are written: columns of a table, slices, whole outer axes.
 #[test]
 fn matches_reference_rewritten_accesses() {
     let var = Affine::var;
     let form = |terms: &[(u32, i64)], offset| Affine { terms: terms.to_vec(), offset };
-    let cases: [(&[u32], &[u32], &[usize], Vec<Affine>); 9] = [
+    let cases: [Case; 9] = [
         (&[5, 12], &[5, 3], &[4], vec![var(0), form(&[(1, 1), (2, 3)], 0)]),
         (&[5, 40], &[5, 6], &[5], vec![var(0), form(&[(1, 1), (2, 6)], 7)]),
         (&[4, 33], &[4, 9], &[3], vec![var(0), form(&[(1, 3), (2, 1)], 4)]),
