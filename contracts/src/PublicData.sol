@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-
 import {Field} from "./Field.sol";
 import {Key} from "./Key.sol";
 
@@ -9,9 +8,6 @@ import {Key} from "./Key.sol";
 /// @notice Hash of the context, committed inputs and outputs as points, then the values of public ones, each as its
 /// distance from the least value of its range in as many bytes as the range needs. Lengths follow from the key.
 library PublicData {
-    /// The scalars' modulus, as in {Field}, for assembly.
-    uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
-
     /// A public value is not in its declared range.
     error ValueOutOfRange();
 
@@ -122,67 +118,82 @@ library PublicData {
         }
     }
 
-    /// `sum_x eq(rho, x) out[x]`: values are put at their addresses, then one variable after the other is bound.
+    /// `sum_x eq(rho, x) out[x]`, `eq(rho, x)` being a factor of the lower half of `rho` and one of the upper half: from line to
+    /// line and, in a line, from one upper factor to the next.
     function _atPoint(uint256 form, uint256 pos, uint256 rho, uint256 count) private pure returns (uint256 value) {
         unchecked {
             uint256 order = Field.modulus();
             uint256 variables = 0;
             while (1 << variables < _lines(form) * _padded(form)) ++variables;
-            uint256 table = _values(form, pos, 1 << variables);
-            bool known = variables <= count;
-            assembly ("memory-safe") {
-                let end := add(rho, shl(5, count))
-                for { let n := shl(variables, 1) } gt(n, 1) {} {
-                    n := shr(1, n)
-                    let r := mload(rho)
-                    let to := table
-                    for { let from := table } lt(to, add(table, shl(5, n))) { to := add(to, 32) } {
-                        let a := mload(from)
-                        mstore(to, addmod(a, mulmod(r, addmod(mload(add(from, 32)), sub(order, a), order), order), order))
-                        from := add(from, 64)
+            // A key with fewer coordinates than its outputs have addresses makes no sense.
+            if (variables > count) revert Key.WrongKey();
+            uint256 half = (variables + 1) >> 1;
+            uint256 low = _factors(rho, half);
+            uint256 high = _factors(rho + 32 * half, variables - half);
+            uint256 end = _lines(form) * _padded(form);
+            for (uint256 line = 0; line < end; line += _padded(form)) {
+                uint256 stop = line + ((form >> 160) & 0xffffffff);
+                for (uint256 from = line; from < stop;) {
+                    uint256 to = ((from >> half) + 1) << half;
+                    if (to > stop) to = stop;
+                    uint256 sum = _sum(form, pos, low + 32 * (from & ((1 << half) - 1)), to - from);
+                    pos += ((form >> 240) & 0xff) * (to - from);
+                    assembly ("memory-safe") {
+                        sum := mulmod(sum, mload(add(high, shl(5, shr(half, from)))), order)
                     }
-                    rho := add(rho, 32)
-                }
-                value := mload(table)
-                for {} lt(rho, end) { rho := add(rho, 32) } {
-                    value := mulmod(value, add(1, sub(order, mload(rho))), order)
+                    value = addmod(value, sum, order);
+                    from = to;
                 }
             }
-            // A key with fewer coordinates than its outputs have addresses makes no sense.
-            if (!known) revert Key.WrongKey();
+            for (uint256 i = variables; i < count; ++i) {
+                assembly ("memory-safe") {
+                    value := mulmod(value, add(1, sub(order, mload(add(rho, shl(5, i))))), order)
+                }
+            }
         }
     }
 
-    /// Values at their addresses in memory, zeros elsewhere.
-    function _values(uint256 form, uint256 pos, uint256 room) private pure returns (uint256 table) {
-        uint256 lines = _lines(form);
-        uint256 padded = _padded(form);
-        bool ok = true;
+    /// `eq(point, .)` in memory, `point` being the `count` words at `z`.
+    function _factors(uint256 z, uint256 count) private pure returns (uint256 table) {
+        uint256 order = Field.modulus();
         assembly ("memory-safe") {
-            let width := byte(1, form)
-            let cells := and(shr(160, form), 0xffffffff)
-            // The least value, of which the highest bit is the sign, as a scalar; the range's length.
-            let low := signextend(7, shr(64, form))
-            low := add(low, mul(R, shr(255, low)))
-            let span := and(form, 0xffffffffffffffff)
             table := mload(0x40)
-            let size := shl(5, room)
-            mstore(0x40, add(table, size))
-            // Bytes behind the end of calldata are zeros.
-            calldatacopy(table, calldatasize(), size)
-            let shift := sub(256, shl(3, width))
-            let line := table
-            for {} lines { lines := sub(lines, 1) } {
-                let to := line
-                for { let end := add(line, shl(5, cells)) } lt(to, end) { to := add(to, 32) } {
-                    let v := shr(shift, calldataload(pos))
-                    ok := and(ok, iszero(gt(v, span)))
-                    mstore(to, addmod(v, low, R))
-                    pos := add(pos, width)
+            mstore(0x40, add(table, shl(add(count, 5), 1)))
+            mstore(table, 1)
+            let end := add(table, 32)
+            for { let last := add(z, shl(5, count)) } lt(z, last) { z := add(z, 32) } {
+                let x := mload(z)
+                let to := end
+                for { let from := table } lt(from, end) { from := add(from, 32) } {
+                    let c := mload(from)
+                    let one := mulmod(c, x, order)
+                    mstore(to, one)
+                    mstore(from, addmod(c, sub(order, one), order))
+                    to := add(to, 32)
                 }
-                line := add(line, shl(5, padded))
+                end := to
             }
         }
-        if (!ok) revert ValueOutOfRange();
+    }
+
+    /// The sum of `count` values, each times a word of memory from `factor`.
+    function _sum(uint256 form, uint256 pos, uint256 factor, uint256 count) private pure returns (uint256 sum) {
+        uint256 order = Field.modulus();
+        bool above = false;
+        assembly ("memory-safe") {
+            let width := byte(1, form)
+            // The least value, of which the highest bit is the sign, as a scalar; the range's length.
+            let least := signextend(7, shr(64, form))
+            least := add(least, mul(order, shr(255, least)))
+            let span := and(form, 0xffffffffffffffff)
+            let shift := sub(256, shl(3, width))
+            for { let end := add(factor, shl(5, count)) } lt(factor, end) { factor := add(factor, 32) } {
+                let v := shr(shift, calldataload(pos))
+                above := or(above, gt(v, span))
+                sum := addmod(sum, mulmod(add(v, least), mload(factor), order), order)
+                pos := add(pos, width)
+            }
+        }
+        if (above) revert ValueOutOfRange();
     }
 }
