@@ -1,5 +1,9 @@
 //! The driver: read, import, calibrate; then the search for widths.
 
+mod columns;
+
+use std::borrow::Cow;
+
 use proveil_graph::TensorId;
 
 use crate::accuracy::Measured;
@@ -34,22 +38,28 @@ const CELL_BUDGET: usize = 40_000_000;
 /// # Errors
 /// Everything in [`FrontendError`]; never panics on hostile bytes.
 pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Model> {
-    let imported = load(onnx, samples, options)?;
-    let g = &imported.graph;
-    let live = g.live();
+    let mut imported = load(onnx, samples, options)?;
+    let live = imported.graph.live();
     let random = samples.is_empty();
-    let drawn = if random { draw(g, options.seed) } else { Vec::new() };
+    let drawn = if random { draw(&imported.graph, options.seed) } else { Vec::new() };
     let samples = if random {
         &drawn[..]
     } else {
-        check_samples(g, samples)?;
+        check_samples(&imported.graph, samples)?;
         samples
     };
-    let per_sample: usize = g.tensors.iter().zip(&live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
+    let per_sample: usize = imported.graph.tensors.iter().zip(&live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
     let count = samples.len().min((CELL_BUDGET / per_sample.max(1)).max(2));
     let samples = &samples[..count.min(samples.len())];
     // The last quarter is held out to measure, as soon as there are enough; nothing is learnt from holding out noise.
     let held = if samples.len() >= 8 && !random { samples.len() / 4 } else { 0 };
+    let mut columns = Vec::new();
+    let mut samples = Cow::Borrowed(samples);
+    if let (false, Some(l)) = (random, columns::levelled(&imported.graph, &live, &samples, samples.len() - held)?) {
+        (imported.graph, columns, samples) = (l.graph, l.levels, Cow::Owned(l.samples));
+    }
+    let samples = &samples[..];
+    let (g, live) = (&imported.graph, imported.graph.live());
     let mut spans = vec![Span::EMPTY; g.tensors.len()];
     let mut measured = Vec::new();
     let most = if options.min_agreement.is_some() { LABELLED } else { MEASURED };
@@ -79,9 +89,10 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     let options = &Options { margin: widened(options.margin, samples.len() - held), ..options.clone() };
     let small = measured.first().map(|(sample, _)| shrunk(g, &live, sample)).into_iter().collect();
     let samples = Samples { drawn: random, ranged: samples.len() - held, held };
-    Search { imported: &imported, live: &live, spans: &spans, options, measured, small, samples }
-        .run()?
-        .batched(options.inferences)
+    let mut model =
+        Search { imported: &imported, live: &live, spans: &spans, options, measured, small, samples }.run()?;
+    model.inputs.iter_mut().zip(columns).for_each(|(spec, levels)| spec.columns = levels);
+    model.batched(options.inferences)
 }
 
 /// A sample with its real inputs scaled down.

@@ -51,8 +51,10 @@ pub struct InputSpec {
     pub shape: Vec<usize>,
     /// Meaning of the cells.
     pub dtype: Kind,
-    /// Real value = integer * 2^-scale.
+    /// Real value = integer * 2^-scale, unless columns have units of their own.
     pub scale: i32,
+    /// For each cell of the last axis the power of two that its unit is multiplied with; empty where all are 0.
+    pub columns: Vec<i32>,
     /// Accepted integers; reals outside are saturated.
     pub range: Range,
     /// Refuse reals farther out than this factor times the range.
@@ -139,9 +141,17 @@ impl InputSpec {
             shape: port.shape,
             dtype: port.kind,
             scale: port.scale,
+            columns: Vec::new(),
             range: port.range,
             refuse_beyond,
         }
+    }
+
+    /// Real value of one unit of a cell.
+    #[must_use]
+    pub fn unit(&self, index: usize) -> f64 {
+        let own = self.columns.get(index % self.columns.len().max(1)).copied().unwrap_or(0);
+        2f64.powi(own.saturating_sub(self.scale))
     }
 
     /// Encodes row-major values; reals outside the range saturate.
@@ -162,7 +172,6 @@ impl InputSpec {
             let (expected, got) = (self.shape.clone(), vec![values.len()]);
             return Err(FrontendError::InputShape { tensor: self.name.clone(), expected, got });
         }
-        let unit = 2f64.powi(-self.scale);
         let (lo, hi) = (self.range.lo as f64, self.range.hi as f64);
         let mut saturated = 0;
         let mut cells = Vec::with_capacity(values.len());
@@ -170,6 +179,7 @@ impl InputSpec {
             if !value.is_finite() {
                 return Err(FrontendError::NotFinite { tensor: self.name.clone(), index, value });
             }
+            let unit = self.unit(index);
             let refuse = |hint: &str| {
                 let tensor = self.name.clone();
                 FrontendError::InputRange { tensor, index, value, lo: lo * unit, hi: hi * unit, hint: hint.into() }

@@ -2,6 +2,7 @@
 //! inputs with concrete shapes. Nothing here knows what an operator means.
 
 mod attributes;
+mod order;
 mod tensors;
 
 use std::collections::{BTreeMap, HashMap};
@@ -169,6 +170,7 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     }
     let nodes =
         graph.node.into_iter().enumerate().map(|(i, n)| Node::from_proto(i, n, &opsets)).collect::<Result<Vec<_>>>()?;
+    let nodes = order::sorted(nodes);
     let mut inputs = Vec::new();
     for value in graph.input.iter().filter(|v| !constants.contains_key(&v.name)) {
         let sample = options.sample_shapes.as_ref().and_then(|s| s.get(inputs.len()));
@@ -200,7 +202,13 @@ pub(crate) fn subgraph(
     let nodes = graph.node.iter().enumerate().map(|(i, n)| Node::from_proto(i, n.clone(), opsets));
     let names = |list: &[pb::ValueInfoProto]| list.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
     let inputs = names(&graph.input).into_iter().filter(|n| !constants.contains_key(n)).collect();
-    Ok(Subgraph { nodes: nodes.collect::<Result<_>>()?, inputs, outputs: names(&graph.output), constants, types })
+    Ok(Subgraph {
+        nodes: order::sorted(nodes.collect::<Result<_>>()?),
+        inputs,
+        outputs: names(&graph.output),
+        constants,
+        types,
+    })
 }
 
 /// Reads a constant held in an attribute.

@@ -118,6 +118,10 @@ impl Span {
 
 /// Bits of a real input that a comparison or a rounding operator reads, with its sign.
 const SHARP_BITS: u32 = 20;
+/// Bits of whole numbers that are only read as real ones, with their sign.
+const CAST_BITS: u32 = 31;
+/// Bits more of an input whose columns have powers of two of their own.
+const LEVELLED_BITS: u32 = 4;
 /// Inputs are given more room than what is computed from them, unless many values were seen.
 const INPUT_MARGIN: f64 = 1.5;
 /// Values that tell the range of a tensor well, and the largest margin that it is then given.
@@ -320,15 +324,23 @@ impl Quantiser<'_> {
             Kind::Float => {
                 // Rounding an operand of a comparison can turn its result: differences are kept as far as possible.
                 let sharp = self.sharp[id.0 as usize];
-                let bits = if sharp { SHARP_BITS } else { self.set.input_bits } - u32::from(!signed);
+                // Columns may fill a part of the range only.
+                let levelled = if self.g.levelled.contains(&id) { LEVELLED_BITS } else { 0 };
+                let bits = if sharp {
+                    SHARP_BITS.max(self.set.input_bits)
+                } else {
+                    self.set.input_bits.max((self.set.input_bits + levelled).min(SHARP_BITS))
+                };
+                let bits = bits - u32::from(!signed);
                 let room = f64::from(if signed { 1u32 << (bits - 1) } else { 1 << bits }) - 1.0;
                 let spare = if span.seen < RANGE_KNOWN { INPUT_MARGIN } else { 1.0 };
                 let top = span.reach() * self.margin(span) * spare;
                 (bits, signed, 2f64.powi(exponent(if top > 0.0 { top } else { 1.0 } / room)))
             }
         };
-        if bits > 16 && t.kind != Kind::Float {
-            return Err(self.refuse(format!("whole numbers need {bits} bits, more than the 16 of an input")));
+        let most = if self.g.is_cast_only(id) { CAST_BITS } else { 16 };
+        if bits > most && t.kind != Kind::Float {
+            return Err(self.refuse(format!("whole numbers need {bits} bits, more than the {most} of an input")));
         }
         let range = bit_range(bits, signed);
         let scale = Self::scale_of(step);

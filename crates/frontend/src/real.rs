@@ -7,8 +7,9 @@ pub(crate) mod eval;
 pub(crate) mod expr;
 mod fold;
 pub(crate) mod forest;
+pub(crate) mod level;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proveil_graph::{Access, Contract, TensorId};
@@ -164,6 +165,8 @@ pub(crate) struct RealGraph {
     pub turned: BTreeMap<TensorId, (TensorId, Vec<usize>)>,
     /// Bits of the element type of constants whose cells are integers of the file, signed.
     pub int_bits: BTreeMap<TensorId, u32>,
+    /// Inputs whose columns have powers of two of their own.
+    pub levelled: BTreeSet<TensorId>,
 }
 
 impl RealGraph {
@@ -190,6 +193,18 @@ impl RealGraph {
     /// Whether an operator reads the tensor.
     pub fn is_read(&self, id: TensorId) -> bool {
         self.tensors.iter().any(|t| matches!(&t.source, Source::Op(op) if op.operands().contains(&id)))
+    }
+
+    /// Whether whatever reads the tensor makes real numbers of it by sums, or compares it in trees.
+    pub fn is_cast_only(&self, id: TensorId) -> bool {
+        let fine = |t: &RealTensor| match &t.source {
+            Source::Op(RealOp::Linear { .. }) => t.kind == Kind::Float,
+            Source::Op(RealOp::Trees { .. }) => true,
+            Source::Op(op) => !op.operands().contains(&id),
+            _ => true,
+        };
+        let reads = |t: &RealTensor| matches!(&t.source, Source::Op(op) if op.operands().contains(&id));
+        !self.outputs.contains(&id) && self.tensors.iter().filter(|t| reads(t)).all(fine)
     }
 
     /// The value of a public constant whose cells are all equal. Weights have none: that they are equal is a secret,

@@ -27,6 +27,8 @@ const INPUT_BITS: u32 = 16;
 const FEW_INPUT_BITS: u32 = 12;
 /// Bits of real inputs at most.
 const WIDEST_INPUT_BITS: u32 = 18;
+/// Where few cells are looked up: values that differ by little from large ones, as years do.
+const FINEST_INPUT_BITS: u32 = 26;
 /// Input cells from which fewer bits are tried.
 const MANY_INPUTS: usize = 1024;
 /// Relative error that the sample which stands for small inputs may have.
@@ -157,9 +159,19 @@ impl Search<'_> {
             let other = small(wide);
             (set, least) = if other < least * WORTH_IT { (wide, other) } else { (set, least) };
         }
-        let (model, own) = self.tried(set, &self.measured, false)?;
-        let usual = (worst(&model) / target).max(own / target * OWN_TARGET).max(self.disagreement(&model));
-        Ok(Tried { model, set, fit: usual.max(least.min(MAX_SMALL)), usual, few: true })
+        let misfit = |(model, own): &(Model, f64)| {
+            (worst(model) / target).max(own / target * OWN_TARGET).max(self.disagreement(model))
+        };
+        let mut tried = self.tried(set, &self.measured, false)?;
+        let fine = Setting { input_bits: FINEST_INPUT_BITS, ..set };
+        if misfit(&tried) > 1.0
+            && let Ok(other) = self.tried(fine, &self.measured, false)
+            && misfit(&other) < misfit(&tried) * WORTH_IT
+        {
+            (set, tried) = (fine, other);
+        }
+        let usual = misfit(&tried);
+        Ok(Tried { model: tried.0, set, fit: usual.max(least.min(MAX_SMALL)), usual, few: true })
     }
 
     /// Misfit of the labels: above 1 where they agree less often than is asked for, else 0.

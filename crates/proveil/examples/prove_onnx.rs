@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         shape: shape.to_vec(),
         dtype: "float32".into(),
         scale,
+        columns: Vec::new(),
         calibrated: None,
         labels: Vec::new(),
     };

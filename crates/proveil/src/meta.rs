@@ -11,8 +11,12 @@ pub struct IoMeta {
     pub shape: Vec<usize>,
     /// `float32`, `int64` or `bool`.
     pub dtype: String,
-    /// Real value = integer * 2^-scale.
+    /// Real value = integer * 2^-scale, unless columns have units of their own.
     pub scale: i32,
+    /// Of an input: for each cell of the last axis the power of two that its unit is multiplied with. Empty where all
+    /// are 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<i32>,
     /// Of an input: smallest and largest integer of the samples that set its range. Inputs beyond are unlike them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrated: Option<(i64, i64)>,
@@ -40,7 +44,14 @@ impl IoMeta {
     /// Integers as real numbers.
     #[must_use]
     pub fn real(&self, values: &[i64]) -> Vec<f64> {
-        values.iter().map(|v| *v as f64 * (-f64::from(self.scale)).exp2()).collect()
+        values.iter().enumerate().map(|(i, v)| *v as f64 * self.unit(i)).collect()
+    }
+
+    /// Real value of one unit of a cell.
+    #[must_use]
+    pub fn unit(&self, index: usize) -> f64 {
+        let own = self.columns.get(index % self.columns.len().max(1)).copied().unwrap_or(0);
+        (f64::from(own) - f64::from(self.scale)).exp2()
     }
 
     /// Number of cells.

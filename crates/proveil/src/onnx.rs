@@ -27,6 +27,7 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         shape: s.shape.clone(),
         dtype: kind_name(s.dtype).into(),
         scale: s.scale,
+        columns: s.columns.clone(),
         calibrated: seen(k),
         labels: Vec::new(),
     });
@@ -35,6 +36,7 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         shape: s.shape.clone(),
         dtype: kind_name(s.dtype).into(),
         scale: s.scale,
+        columns: Vec::new(),
         calibrated: None,
         labels: s.labels.clone(),
     });

@@ -11,7 +11,7 @@ use crate::real::expr::Bin;
 use crate::tensor::Kind;
 
 /// Most iterations that are unrolled.
-const MAX_TRIPS: usize = 1024;
+const MAX_TRIPS: usize = 4096;
 
 pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
     if !n.domain.is_empty() {

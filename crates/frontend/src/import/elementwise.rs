@@ -1,5 +1,7 @@
 //! Functions of each cell, arithmetic with broadcasting.
 
+use std::sync::Arc;
+
 use proveil_graph::TensorId;
 
 use super::Importer;
@@ -7,6 +9,9 @@ use crate::error::Result;
 use crate::onnx::Node;
 use crate::real::expr::{Bin, Expr, Un};
 use crate::tensor::Kind;
+
+/// Bases of powers by cell count as at least this.
+const LEAST_BASE: f64 = 1e-6;
 
 fn x() -> Expr {
     Expr::X
@@ -170,6 +175,10 @@ fn fold(im: &mut Importer, n: &Node, f: Bin) -> Result<TensorId> {
     let mut out = im.arg(n, 0)?;
     for i in 1..n.inputs.len() {
         let next = im.arg(n, i)?;
+        if let Some(power) = root_power(im, n, f, out, next)? {
+            out = power;
+            continue;
+        }
         out = im.g.binary(f, out, next).ok_or_else(|| {
             if crate::tensor::broadcast_shape(im.g.shape(out), im.g.shape(next)).is_some() {
                 n.unsupported("the second operand varies", "use a constant exponent or divisor")
@@ -181,8 +190,31 @@ fn fold(im: &mut Importer, n: &Node, f: Bin) -> Result<TensorId> {
     Ok(out)
 }
 
+/// Powers by a list of fractions, which only numbers from 0 on have: `exp(y ln x)`. The list may be trained.
+fn root_power(im: &mut Importer, n: &Node, f: Bin, x: TensorId, y: TensorId) -> Result<Option<TensorId>> {
+    let fractions = |v: &Arc<Vec<f64>>| v.len() > 1 && v.iter().all(|e| e.fract() != 0.0 && *e > 0.0);
+    let listed = im.g.as_const(y).is_some_and(fractions) && im.g.as_uniform(y).is_none();
+    if f != Bin::Pow || !listed || im.g.as_const(x).is_some() {
+        return Ok(None);
+    }
+    let log = Expr::un(Un::Log, Expr::bin(Bin::Max, Expr::X, c(LEAST_BASE)));
+    let log = im.g.map(x, log, Kind::Float);
+    let product = im.g.binary(Bin::Mul, log, y).ok_or_else(|| im.clash(n, x, y))?;
+    Ok(Some(im.g.map(product, Expr::un(Un::Exp, Expr::X), Kind::Float)))
+}
+
 fn clip(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let arg = im.arg(n, 0)?;
+    let computed = |im: &Importer, i| im.opt(n, i).map(|x| x.is_some_and(|x| im.g.as_const(x).is_none()));
+    if computed(im, 1)? || computed(im, 2)? {
+        let mut out = arg;
+        for (i, f) in [(1, Bin::Max), (2, Bin::Min)] {
+            if let Some(bound) = im.opt(n, i)? {
+                out = im.g.binary(f, out, bound).ok_or_else(|| im.clash(n, out, bound))?;
+            }
+        }
+        return Ok(out);
+    }
     let bound = |im: &Importer, name: &str, i: usize| -> Result<Option<f64>> {
         match n.float(name)? {
             Some(v) => Ok(Some(v)),

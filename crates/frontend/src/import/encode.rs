@@ -83,10 +83,13 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
     if keys.len() != values.len() || keys.len() > MAX_KEYS {
         return Err(n.malformed(format!("{} keys and {} values; give at most {MAX_KEYS}", keys.len(), values.len())));
     }
-    if im.g.kind(x) == Kind::Float && im.g.as_const(x).is_none() {
-        return Err(n.unsupported("its keys are compared with floats", "cast the input to whole numbers"));
+    let floats = im.g.kind(x) == Kind::Float && im.g.as_const(x).is_none();
+    if floats && keys.iter().any(|k| k.fract() != 0.0) {
+        return Err(n.unsupported("its keys are fractions", "use whole numbers as keys"));
     }
-    let y = if keys.iter().zip(&values).all(|(k, v)| k == v) && names.is_some() {
+    let y = if floats {
+        by_equality(im, n, x, (keys, values), default, kind)?
+    } else if keys.iter().zip(&values).all(|(k, v)| k == v) && names.is_some() {
         copy(im, x)
     } else {
         let mut f = Expr::Const(default);
@@ -97,6 +100,42 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
     };
     im.labels.extend(names.map(|names| (y, Arc::new(names))));
     Ok(y)
+}
+
+/// Values by equality with each key: floats have no table of their own. What several keys equal has the first one's
+/// value.
+fn by_equality(
+    im: &mut Importer,
+    n: &Node,
+    x: TensorId,
+    (mut keys, mut values): (Vec<f64>, Vec<f64>),
+    default: f64,
+    kind: Kind,
+) -> Result<TensorId> {
+    let mut seen = Vec::new();
+    let first: Vec<bool> = keys
+        .iter()
+        .map(|k| {
+            !seen.contains(k) && {
+                seen.push(*k);
+                true
+            }
+        })
+        .collect();
+    let mut keep = first.iter();
+    keys.retain(|_| keep.next() == Some(&true));
+    let mut keep = first.iter();
+    values.retain(|_| keep.next() == Some(&true));
+    let shape = im.g.shape(x).to_vec();
+    im.limits.cells(&n.name, &[&shape[..], &[keys.len()]].concat())?;
+    let wide = im.g.reshape(x, [&shape[..], &[1]].concat());
+    let count = keys.len();
+    let keys = im.fresh(vec![count], Kind::Int, keys);
+    let hot = im.g.equal(wide, keys).ok_or_else(|| im.clash(n, wide, keys))?;
+    let gains = im.fresh(vec![count], kind, values.iter().map(|v| v - default).collect());
+    let parts = im.g.binary(Bin::Mul, hot, gains).ok_or_else(|| im.clash(n, hot, gains))?;
+    let y = im.g.sum(parts, &[shape.len()], false, 1.0);
+    Ok(im.g.map(y, Expr::affine(1.0, default), kind))
 }
 
 fn one_hot_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {

@@ -19,7 +19,8 @@ impl Quantiser<'_> {
         if r.lo >= 0 && r.hi < end {
             return Ok(ids);
         }
-        let bits = exponent((r.hi + 1).max(-r.lo) as f64).max(1) as u32 + u32::from(r.lo < 0);
+        // Bounds may be loose: beyond either end of the table it saturates, at the row that is wanted there.
+        let bits = exponent((r.hi + 1).max(-r.lo).min(end) as f64).max(1) as u32 + u32::from(r.lo < 0);
         if bits > MAX_TABLE {
             return Err(self.refuse(format!("indices from {} to {} into {len} rows", r.lo, r.hi)));
         }

@@ -120,7 +120,9 @@ impl Quantiser<'_> {
             return self.weight(id, other.map_or(1.0, |r| r.step));
         }
         // What is narrow enough already, or was rounded for another consumer, is not rounded again.
-        self.slack = if self.sharp[id.0 as usize] { SHARP_BITS } else { PRODUCT_BITS };
+        let input = if self.g.inputs.contains(&id) { self.set.input_bits } else { 0 };
+        let sharp = self.sharp[id.0 as usize] || self.g.levelled.contains(&id);
+        self.slack = if sharp { SHARP_BITS } else { PRODUCT_BITS }.max(input);
         let rep = self.narrow(id, bits);
         self.slack = 0;
         rep

@@ -13,7 +13,8 @@ pub(crate) fn identity(rank: usize) -> Vec<Affine> {
 }
 
 impl RealGraph {
-    fn push(&mut self, shape: Vec<usize>, kind: Kind, source: Source) -> TensorId {
+    /// Adds a tensor as it is.
+    pub(super) fn push(&mut self, shape: Vec<usize>, kind: Kind, source: Source) -> TensorId {
         let id = TensorId(self.tensors.len() as u32);
         self.tensors.push(RealTensor { name: self.scope.clone(), shape, kind, source });
         id

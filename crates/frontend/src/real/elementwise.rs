@@ -20,6 +20,11 @@ impl RealGraph {
             let y = self.map(inner, f, kind);
             return self.permute(y, &perm);
         }
+        if f == Expr::un(Un::Exp, Expr::X)
+            && let Some(row) = self.less_log_sum_exp(x)
+        {
+            return self.op(self.shape(x).to_vec(), kind, RealOp::Softmax(row));
+        }
         if let Some((a, c)) = f.as_affine().filter(|&(a, _)| a != 0.0) {
             let shape = self.shape(x).to_vec();
             return if (a, c) == (1.0, 0.0) && kind == self.kind(x) {
@@ -33,6 +38,27 @@ impl RealGraph {
         let (x, f) = if whole.size() > MAX_EXPR { (x, f) } else { (root, whole) };
         let shape = self.shape(x).to_vec();
         self.op(shape, kind, RealOp::Map { x, f: Arc::new(f) })
+    }
+
+    /// The tensor of which `x` is the logarithm of the soft-max along the last axis, if it is one.
+    fn less_log_sum_exp(&self, x: TensorId) -> Option<TensorId> {
+        let Source::Op(RealOp::Linear { pieces, constant: 0.0 }) = &self.get(x).source else { return None };
+        let [a, b] = &pieces[..] else { return None };
+        let (row, sum, shape) = (a.access.tensor, b.access.tensor, self.shape(x));
+        let vars: Vec<usize> = (0..shape.len()).collect();
+        let plain = |p: &super::RealPiece, coef: f64| {
+            let axes = broadcast_axes(self.shape(p.access.tensor), &vars);
+            p.coef == coef && p.sum.is_empty() && p.extents == shape && p.access.axes == axes
+        };
+        let mut column = shape.to_vec();
+        *column.last_mut()? = 1;
+        let inner = match &self.get(sum).source {
+            Source::Op(RealOp::Reshape(inner)) => *inner,
+            _ => sum,
+        };
+        let of = matches!(&self.get(inner).source, Source::Op(RealOp::LogSumExp(r)) if *r == row);
+        let fits = plain(a, 1.0) && plain(b, -1.0) && self.shape(row) == shape && self.shape(sum) == column;
+        (of && fits).then_some(row)
     }
 
     /// A named function of every cell, as a float tensor.

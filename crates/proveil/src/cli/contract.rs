@@ -109,8 +109,9 @@ pub fn describe_short(kind: &str, file: &KeyFile) -> Result<(String, Value), Fai
     text += &format!("security         {}\nzero knowledge   {hiding}\n", label());
     let ios = meta.inputs.iter().zip(&key.inputs).map(|p| ("input", p));
     for (what, (m, io)) in ios.chain(meta.outputs.iter().zip(&key.outputs).map(|p| ("output", p))) {
+        let columns = if m.columns.is_empty() { String::new() } else { format!(" times 2^{:?} by column", m.columns) };
         text += &format!(
-            "{what:<16} '{}' {:?} {}, unit 2^{}, {:?}, {} bytes a cell from {}\n",
+            "{what:<16} '{}' {:?} {}, unit 2^{}{columns}, {:?}, {} bytes a cell from {}\n",
             m.name,
             m.shape,
             m.dtype,
@@ -132,7 +133,7 @@ pub fn describe_short(kind: &str, file: &KeyFile) -> Result<(String, Value), Fai
     let ios = |list: &[proveil_succinct::Io], metas: &[proveil::IoMeta]| -> Vec<Value> {
         let one = |(io, m): (&proveil_succinct::Io, &proveil::IoMeta)| {
             json!({
-                "name": m.name, "shape": m.shape, "dtype": m.dtype, "scale": m.scale, "labels": m.labels,
+                "name": m.name, "shape": m.shape, "dtype": m.dtype, "scale": m.scale, "columns": m.columns, "labels": m.labels,
                 "visibility": io.visibility, "bytes": io.width(), "lo": io.lo, "hi": io.lo.wrapping_add(io.range as i64),
             })
         };

@@ -155,7 +155,8 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
     );
     let ios = meta.inputs.iter().map(|m| ("input", m)).chain(meta.outputs.iter().map(|m| ("output", m)));
     for (what, m) in ios {
-        text += &format!("{what:<16} '{}' {:?} {}, unit 2^{}\n", m.name, m.shape, m.dtype, -m.scale);
+        let columns = if m.columns.is_empty() { String::new() } else { format!(" times 2^{:?} by column", m.columns) };
+        text += &format!("{what:<16} '{}' {:?} {}, unit 2^{}{columns}\n", m.name, m.shape, m.dtype, -m.scale);
     }
     text += &format!("{stats}\n");
     text += &format!("index spaces     look-ups 2 x 2^{}, products 2^{}\n", layout.nv, layout.nk);

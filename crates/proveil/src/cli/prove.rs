@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use proveil::budget::{Beside, FileStore, folder};
 use proveil::io::write_atomic;
-use proveil::{Engine, Error, Meta, ProofFile, succinct};
+use proveil::{Engine, Error, IoMeta, Meta, ProofFile, succinct};
 use proveil_graph::Graph;
 use serde_json::{Value, json};
 
@@ -43,20 +43,26 @@ fn bound(text: &str) -> Result<Vec<u8>, Failure> {
     Ok(proveil_evm::export::context(chain, fixed(contract)?, fixed(sender)?, nonce))
 }
 
+/// A range of integers in real units.
+fn between(m: &IoMeta, lo: i64, hi: i64) -> String {
+    let unit = (-f64::from(m.scale)).exp2();
+    let columns = if m.columns.is_empty() { "" } else { " in units of their columns" };
+    format!("{} ..= {}{columns}", lo as f64 * unit, hi as f64 * unit)
+}
+
 /// How an input differs from the samples that set the ranges.
 fn unlike(meta: &Meta, graph: &Graph, input: &[Vec<i64>]) -> Vec<String> {
     let mut out = Vec::new();
     for ((m, cells), &id) in meta.inputs.iter().zip(input).zip(&graph.inputs) {
         let range = graph.tensors.get(id.0 as usize).map(|t| t.range);
         let count = |outside: &dyn Fn(i64) -> bool| cells.iter().filter(|c| outside(**c)).count();
-        let unit = (-f64::from(m.scale)).exp2();
         if let (Some(r), "float32") = (range, m.dtype.as_str()) {
             // A range from 0 on is that of tensors without negative values: 0 is a value like others there.
             let cut = count(&|c| c >= r.hi || (c <= r.lo && r.lo < 0));
             if cut > 0 {
-                let (lo, hi) = (r.lo as f64 * unit, r.hi as f64 * unit);
+                let ends = between(m, r.lo, r.hi);
                 out.push(format!(
-                    "input '{}': {cut} of {} cells lie at or beyond {lo} ..= {hi}, the most that the package holds, and \
+                    "input '{}': {cut} of {} cells lie at or beyond {ends}, the most that the package holds, and \
                      are cut: the outputs may be wrong; compile with samples like this one",
                     m.name,
                     cells.len()
@@ -67,9 +73,9 @@ fn unlike(meta: &Meta, graph: &Graph, input: &[Vec<i64>]) -> Vec<String> {
         if let Some((lo, hi)) = m.calibrated {
             let beyond = count(&|c| c < lo || c > hi);
             if beyond > 0 {
-                let (lo, hi) = (lo as f64 * unit, hi as f64 * unit);
+                let ends = between(m, lo, hi);
                 out.push(format!(
-                    "input '{}': {beyond} of {} cells lie outside {lo} ..= {hi}, where the samples that set the ranges \
+                    "input '{}': {beyond} of {} cells lie outside {ends}, where the samples that set the ranges \
                      were: compare the outputs with the float model's",
                     m.name,
                     cells.len()

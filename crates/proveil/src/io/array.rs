@@ -97,6 +97,7 @@ fn cells_of(descr: &str, bytes: &[u8], cells: usize) -> Result<Vec<f64>, String>
         Ok(bytes.as_chunks::<N>().0.iter().map(|c| f(*c)).collect())
     }
     let data = match descr {
+        "<f2" => read(bytes, cells, |b| half(u16::from_le_bytes(b)))?,
         "<f4" => read(bytes, cells, |b| f64::from(f32::from_le_bytes(b)))?,
         "<f8" => read(bytes, cells, f64::from_le_bytes)?,
         "<i8" => read(bytes, cells, |b| i64::from_le_bytes(b) as f64)?,
@@ -158,6 +159,18 @@ impl Npz {
     }
 }
 
+/// Value of a half precision number.
+fn half(bits: u16) -> f64 {
+    let (power, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
+    let size = match power {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(power - 25),
+    };
+    if bits >> 15 == 1 { -size } else { size }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +188,10 @@ mod tests {
         let head = |d: &str| format!("{{'descr': '{d}', 'fortran_order': False, 'shape': (1, 2), }}");
         let a = parse_npy(&npy(&head("<f4"), &[0, 0, 128, 63, 0, 0, 0, 192])).unwrap();
         assert_eq!((a.shape.clone(), a.data.clone(), a.kind()), (vec![1, 2], vec![1.0, -2.0], Kind::Float));
+        let a = parse_npy(&npy(&head("<f2"), &[0, 0x3c, 1, 0x80])).unwrap();
+        assert_eq!((a.data.clone(), a.kind()), (vec![1.0, -(2f64.powi(-24))], Kind::Float));
+        let a = parse_npy(&npy(&head("<f2"), &[0xff, 0x7b, 0, 0xfc])).unwrap();
+        assert_eq!(a.data, vec![65504.0, f64::NEG_INFINITY]);
         let a = parse_npy(&npy(&head("|b1"), &[0, 1])).unwrap();
         assert_eq!((a.data.clone(), a.kind()), (vec![0.0, 1.0], Kind::Bool));
         let a = parse_npy(&npy(&head("<i2"), &[255, 255, 2, 0])).unwrap();

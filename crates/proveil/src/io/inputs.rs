@@ -112,6 +112,7 @@ pub fn input_specs(meta: &Meta, graph: &Graph) -> Vec<InputSpec> {
             _ => Kind::Float,
         },
         scale: m.scale,
+        columns: m.columns.clone(),
         range: graph.tensors[id.0 as usize].range,
         refuse_beyond: None,
     });
