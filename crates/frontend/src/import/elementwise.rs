@@ -192,7 +192,7 @@ fn fold(im: &mut Importer, n: &Node, f: Bin) -> Result<TensorId> {
 
 /// Powers by a list of fractions, which only numbers from 0 on have: `exp(y ln x)`. The list may be trained.
 fn root_power(im: &mut Importer, n: &Node, f: Bin, x: TensorId, y: TensorId) -> Result<Option<TensorId>> {
-    let fractions = |v: &Arc<Vec<f64>>| v.len() > 1 && v.iter().all(|e| e.fract() != 0.0 && *e > 0.0);
+    let fractions = |v: &Arc<Vec<f64>>| v.len() > 1 && v.iter().all(|e| e.fract() != 0.0);
     let listed = im.g.as_const(y).is_some_and(fractions) && im.g.as_uniform(y).is_none();
     if f != Bin::Pow || !listed || im.g.as_const(x).is_some() {
         return Ok(None);

@@ -61,7 +61,7 @@ fn rejects_loops_whose_end_depends_on_the_input() {
         &["last", "all"],
         &[("body", growing("old"))],
     );
-    assert!(refusal(long, &[x()]).contains("more than 1024"));
+    assert!(refusal(long, &[x()]).contains("more than 4096"));
 }
 
 fn branches(condition: f64) -> Vec<f64> {

@@ -89,18 +89,9 @@ impl Leveller<'_> {
         for p in pieces {
             self.parts(t, p, &mut parts)?;
         }
-        // Constants have no say in how large a column is.
-        let mut levels = vec![None::<i32>; width(t)];
-        for p in parts.iter().filter(|p| !p.constant) {
-            let from = p.piece.start.last().copied().unwrap_or(0);
-            for (own, power) in levels[from..].iter_mut().zip(&p.powers) {
-                *own = Some(own.unwrap_or(*power).max(*power));
-            }
-        }
-        // A column that is smaller than what it is made of is levelled further: whole factors lose nothing.
-        let mut wanted = self.columns.get(i).map(super::Columns::levels).unwrap_or_default();
-        wanted.resize(levels.len(), 0);
-        let levels: Levels = levels.iter().zip(wanted).map(|(l, wanted)| l.map_or(0, |l| l.min(wanted))).collect();
+        // Columns are levelled by their own sizes, whatever they are made of: factors of pieces are exact.
+        let mut levels = self.columns.get(i).map(super::Columns::levels).unwrap_or_default();
+        levels.resize(width(t), 0);
         let mut out = Vec::new();
         for p in parts {
             self.fitted(p, &levels, &mut out);
