@@ -1,7 +1,5 @@
 //! Functions of each cell, arithmetic with broadcasting.
 
-use std::sync::Arc;
-
 use proveil_graph::TensorId;
 
 use super::Importer;
@@ -9,9 +7,6 @@ use crate::error::Result;
 use crate::onnx::Node;
 use crate::real::expr::{Bin, Expr, Un};
 use crate::tensor::Kind;
-
-/// Bases of powers by cell count as at least this.
-const LEAST_BASE: f64 = 1e-6;
 
 fn x() -> Expr {
     Expr::X
@@ -175,10 +170,6 @@ fn fold(im: &mut Importer, n: &Node, f: Bin) -> Result<TensorId> {
     let mut out = im.arg(n, 0)?;
     for i in 1..n.inputs.len() {
         let next = im.arg(n, i)?;
-        if let Some(power) = root_power(im, n, f, out, next)? {
-            out = power;
-            continue;
-        }
         out = im.g.binary(f, out, next).ok_or_else(|| {
             if crate::tensor::broadcast_shape(im.g.shape(out), im.g.shape(next)).is_some() {
                 n.unsupported("the second operand varies", "use a constant exponent or divisor")
@@ -188,19 +179,6 @@ fn fold(im: &mut Importer, n: &Node, f: Bin) -> Result<TensorId> {
         })?;
     }
     Ok(out)
-}
-
-/// Powers by a list of fractions, which only numbers from 0 on have: `exp(y ln x)`. The list may be trained.
-fn root_power(im: &mut Importer, n: &Node, f: Bin, x: TensorId, y: TensorId) -> Result<Option<TensorId>> {
-    let fractions = |v: &Arc<Vec<f64>>| v.len() > 1 && v.iter().all(|e| e.fract() != 0.0);
-    let listed = im.g.as_const(y).is_some_and(fractions) && im.g.as_uniform(y).is_none();
-    if f != Bin::Pow || !listed || im.g.as_const(x).is_some() {
-        return Ok(None);
-    }
-    let log = Expr::un(Un::Log, Expr::bin(Bin::Max, Expr::X, c(LEAST_BASE)));
-    let log = im.g.map(x, log, Kind::Float);
-    let product = im.g.binary(Bin::Mul, log, y).ok_or_else(|| im.clash(n, x, y))?;
-    Ok(Some(im.g.map(product, Expr::un(Un::Exp, Expr::X), Kind::Float)))
 }
 
 fn clip(im: &mut Importer, n: &Node) -> Result<TensorId> {
