@@ -25,7 +25,7 @@ pub use check::{Problem, Survey, check};
 pub use compile::compile;
 pub use compose::{Composed, compose};
 pub use error::{FrontendError, Result};
-pub use model::{InputSpec, LayerError, Model, OutputError, OutputSpec, Report, Saturation};
+pub use model::{InputSpec, LayerError, Model, OutputError, OutputSpec, Report, Saturation, units};
 pub use native::Native;
 pub use onnx::{DType, Limits};
 pub use operators::{OPERATORS, Operator, operators_markdown};

@@ -134,6 +134,13 @@ pub struct OutputError {
     pub label_agreement: f64,
 }
 
+/// Real values of one unit, for each cell of the last axis, or one for all: see [`InputSpec::columns`].
+#[must_use]
+pub fn units(scale: i32, columns: &[i32]) -> Vec<f64> {
+    let columns = if columns.is_empty() { &[0] } else { columns };
+    columns.iter().map(|own| 2f64.powi(own.saturating_sub(scale))).collect()
+}
+
 impl InputSpec {
     pub(crate) fn new(port: Port, refuse_beyond: Option<f64>) -> Self {
         Self {
@@ -145,13 +152,6 @@ impl InputSpec {
             range: port.range,
             refuse_beyond,
         }
-    }
-
-    /// Real value of one unit of a cell.
-    #[must_use]
-    pub fn unit(&self, index: usize) -> f64 {
-        let own = self.columns.get(index % self.columns.len().max(1)).copied().unwrap_or(0);
-        2f64.powi(own.saturating_sub(self.scale))
     }
 
     /// Encodes row-major values; reals outside the range saturate.
@@ -175,11 +175,11 @@ impl InputSpec {
         let (lo, hi) = (self.range.lo as f64, self.range.hi as f64);
         let mut saturated = 0;
         let mut cells = Vec::with_capacity(values.len());
-        for (index, &value) in values.iter().enumerate() {
+        let units = units(self.scale, &self.columns);
+        for ((index, &value), &unit) in values.iter().enumerate().zip(units.iter().cycle()) {
             if !value.is_finite() {
                 return Err(FrontendError::NotFinite { tensor: self.name.clone(), index, value });
             }
-            let unit = self.unit(index);
             let refuse = |hint: &str| {
                 let tensor = self.name.clone();
                 FrontendError::InputRange { tensor, index, value, lo: lo * unit, hi: hi * unit, hint: hint.into() }

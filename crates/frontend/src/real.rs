@@ -121,6 +121,29 @@ impl RealOp {
             | Self::LogSumExp(x) => vec![*x],
         }
     }
+
+    /// The operator on other operands, in order.
+    pub fn on(&self, ids: &[TensorId]) -> Self {
+        let mut op = self.clone();
+        let slots: Vec<&mut TensorId> = match &mut op {
+            Self::Linear { pieces, .. } => pieces.iter_mut().map(|p| &mut p.access.tensor).collect(),
+            Self::Contract(c) => vec![&mut c.lhs.tensor, &mut c.rhs.tensor],
+            Self::Max(a, b) | Self::IntDiv { num: a, den: b } | Self::RoundDiv { num: a, den: b, .. } => vec![a, b],
+            Self::Gather { data, index } => vec![data, index],
+            Self::Requantise(r) => vec![&mut r.x],
+            Self::Reshape(x)
+            | Self::Map { x, .. }
+            | Self::ArgMaxOneHot(x)
+            | Self::OneHot { x, .. }
+            | Self::Index { x, .. }
+            | Self::Reaches { x, .. }
+            | Self::Trees { x, .. }
+            | Self::Softmax(x)
+            | Self::LogSumExp(x) => vec![x],
+        };
+        slots.into_iter().zip(ids).for_each(|(slot, id)| *slot = *id);
+        op
+    }
 }
 
 /// Where a real tensor comes from.
@@ -198,13 +221,12 @@ impl RealGraph {
     /// Whether whatever reads the tensor makes real numbers of it by sums, or compares it in trees.
     pub fn is_cast_only(&self, id: TensorId) -> bool {
         let fine = |t: &RealTensor| match &t.source {
-            Source::Op(RealOp::Linear { .. }) => t.kind == Kind::Float,
+            Source::Op(RealOp::Linear { .. }) if t.kind == Kind::Float => true,
             Source::Op(RealOp::Trees { .. }) => true,
             Source::Op(op) => !op.operands().contains(&id),
             _ => true,
         };
-        let reads = |t: &RealTensor| matches!(&t.source, Source::Op(op) if op.operands().contains(&id));
-        !self.outputs.contains(&id) && self.tensors.iter().filter(|t| reads(t)).all(fine)
+        !self.outputs.contains(&id) && self.tensors.iter().all(fine)
     }
 
     /// The value of a public constant whose cells are all equal. Weights have none: that they are equal is a secret,

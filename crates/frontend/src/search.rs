@@ -159,19 +159,21 @@ impl Search<'_> {
             let other = small(wide);
             (set, least) = if other < least * WORTH_IT { (wide, other) } else { (set, least) };
         }
-        let misfit = |(model, own): &(Model, f64)| {
+        let misfit = |model: &Model, own: f64| {
             (worst(model) / target).max(own / target * OWN_TARGET).max(self.disagreement(model))
         };
-        let mut tried = self.tried(set, &self.measured, false)?;
+        let (mut model, own) = self.tried(set, &self.measured, false)?;
+        let mut usual = misfit(&model, own);
         let fine = Setting { input_bits: FINEST_INPUT_BITS, ..set };
-        if misfit(&tried) > 1.0
-            && let Ok(other) = self.tried(fine, &self.measured, false)
-            && misfit(&other) < misfit(&tried) * WORTH_IT
+        if usual > 1.0
+            && let Ok((other, own)) = self.tried(fine, &self.measured, false)
         {
-            (set, tried) = (fine, other);
+            let better = misfit(&other, own);
+            if better < usual * WORTH_IT {
+                (set, model, usual) = (fine, other, better);
+            }
         }
-        let usual = misfit(&tried);
-        Ok(Tried { model: tried.0, set, fit: usual.max(least.min(MAX_SMALL)), usual, few: true })
+        Ok(Tried { model, set, fit: usual.max(least.min(MAX_SMALL)), usual, few: true })
     }
 
     /// Misfit of the labels: above 1 where they agree less often than is asked for, else 0.

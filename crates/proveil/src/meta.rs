@@ -44,14 +44,8 @@ impl IoMeta {
     /// Integers as real numbers.
     #[must_use]
     pub fn real(&self, values: &[i64]) -> Vec<f64> {
-        values.iter().enumerate().map(|(i, v)| *v as f64 * self.unit(i)).collect()
-    }
-
-    /// Real value of one unit of a cell.
-    #[must_use]
-    pub fn unit(&self, index: usize) -> f64 {
-        let own = self.columns.get(index % self.columns.len().max(1)).copied().unwrap_or(0);
-        (f64::from(own) - f64::from(self.scale)).exp2()
+        let units = proveil_frontend::units(self.scale, &self.columns);
+        values.iter().zip(units.iter().cycle()).map(|(v, unit)| *v as f64 * unit).collect()
     }
 
     /// Number of cells.

@@ -94,10 +94,10 @@ fn fill(out: &mut [E], whole: usize, v: &impl Pairs, r: E, r_pack: Pack) {
     }
 }
 
-/// Zeros to be written over, in the memory of `spare` if that is enough. Fresh memory is touched by all threads: the system
+/// Cells to be written over, in the memory of `spare` and with what it holds if that is enough. Fresh memory is touched by all threads: the system
 /// clears it page by page, which for tables of many millions of cells takes longer than filling them.
 #[must_use]
-pub fn zeros(len: usize, mut spare: Vec<E>) -> Vec<E> {
+pub fn room(len: usize, mut spare: Vec<E>) -> Vec<E> {
     if spare.capacity() >= len {
         spare.resize(len, E::ZERO);
         return spare;
@@ -109,7 +109,7 @@ pub fn zeros(len: usize, mut spare: Vec<E>) -> Vec<E> {
 /// Binds the lowest variable to `r`; a missing upper cell counts as `pad`.
 #[must_use]
 pub fn fold(v: &[E], r: E, pad: E) -> Vec<E> {
-    let mut out = zeros(v.len().div_ceil(2), Vec::new());
+    let mut out = room(v.len().div_ceil(2), Vec::new());
     let r_pack = Pack::from(r);
     out.par_chunks_mut(TASK)
         .zip(v.par_chunks(2 * TASK))

@@ -88,7 +88,7 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
         return Err(n.unsupported("its keys are fractions", "use whole numbers as keys"));
     }
     let y = if floats {
-        by_equality(im, n, x, (keys, values), default, kind)?
+        by_equality(im, n, x, (&keys, &values), default, kind)?
     } else if keys.iter().zip(&values).all(|(k, v)| k == v) && names.is_some() {
         copy(im, x)
     } else {
@@ -108,31 +108,20 @@ fn by_equality(
     im: &mut Importer,
     n: &Node,
     x: TensorId,
-    (mut keys, mut values): (Vec<f64>, Vec<f64>),
+    (keys, values): (&[f64], &[f64]),
     default: f64,
     kind: Kind,
 ) -> Result<TensorId> {
-    let mut seen = Vec::new();
-    let first: Vec<bool> = keys
-        .iter()
-        .map(|k| {
-            !seen.contains(k) && {
-                seen.push(*k);
-                true
-            }
-        })
-        .collect();
-    let mut keep = first.iter();
-    keys.retain(|_| keep.next() == Some(&true));
-    let mut keep = first.iter();
-    values.retain(|_| keep.next() == Some(&true));
+    let pairs = keys.iter().zip(values).enumerate();
+    let (keys, gains): (Vec<f64>, Vec<f64>) =
+        pairs.filter(|(i, (k, _))| !keys[..*i].contains(k)).map(|(_, (k, v))| (*k, v - default)).unzip();
     let shape = im.g.shape(x).to_vec();
     im.limits.cells(&n.name, &[&shape[..], &[keys.len()]].concat())?;
     let wide = im.g.reshape(x, [&shape[..], &[1]].concat());
     let count = keys.len();
     let keys = im.fresh(vec![count], Kind::Int, keys);
     let hot = im.g.equal(wide, keys).ok_or_else(|| im.clash(n, wide, keys))?;
-    let gains = im.fresh(vec![count], kind, values.iter().map(|v| v - default).collect());
+    let gains = im.fresh(vec![count], kind, gains);
     let parts = im.g.binary(Bin::Mul, hot, gains).ok_or_else(|| im.clash(n, hot, gains))?;
     let y = im.g.sum(parts, &[shape.len()], false, 1.0);
     Ok(im.g.map(y, Expr::affine(1.0, default), kind))

@@ -13,11 +13,6 @@ const MAX_OPERAND: u32 = super::integer::QUOTIENT_BITS;
 /// Bits of the rise of a maximum, at least.
 const RISE_BITS: u32 = 12;
 
-/// Bits of a divisor and of its quotient, together, that the check of a division keeps exact.
-const EXACT_BITS: i32 = 62;
-/// Bits of a divisor that would have too many.
-const DIVISOR_BITS: u32 = 16;
-
 impl Quantiser<'_> {
     pub(super) fn emit(&mut self, id: TensorId, op: &RealOp) -> Result<Rep> {
         match op {
@@ -167,12 +162,6 @@ impl Quantiser<'_> {
         let (small, large) = ((span.lo / x.step).max(1.0), (span.hi / x.step).max(1.0));
         // 12 good bits at the largest divisor, at most 20 at the smallest.
         let k = (exponent(large) + 13).min(exponent(small) + 20).max(exponent(small) + 15).min(58);
-        let bits = bits_of(self.range(x.id));
-        if bits as i32 + k > EXACT_BITS && bits > DIVISOR_BITS + 1 {
-            // Wider than a quotient's check is exact for.
-            let narrow = self.requantise(x, span, DIVISOR_BITS, false)?;
-            return self.reciprocal(narrow, span);
-        }
         let shape = self.b.tensor(x.id)?.shape.clone();
         let name = self.name("one");
         let cells = vec![1i64 << k; shape.iter().product()];

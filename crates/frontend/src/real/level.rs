@@ -215,7 +215,7 @@ impl Leveller<'_> {
             _ => {}
         }
         let ids = op.operands().into_iter().map(|x| self.plain(x)).collect::<Result<Vec<_>>>()?;
-        Ok((self.push(&t, with_operands(op, &ids)), Levels::new()))
+        Ok((self.push(&t, op.on(&ids)), Levels::new()))
     }
 
     fn push(&mut self, t: &RealTensor, op: RealOp) -> TensorId {
@@ -255,29 +255,6 @@ fn levelled_forest(forest: &Forest, levels: &Levels) -> Forest {
         None => *n,
     };
     Forest { nodes: forest.nodes.iter().map(own).collect(), ..forest.clone() }
-}
-
-/// The operator on other operands, in order.
-fn with_operands(op: &RealOp, ids: &[TensorId]) -> RealOp {
-    let mut op = op.clone();
-    let slots: Vec<&mut TensorId> = match &mut op {
-        RealOp::Linear { pieces, .. } => pieces.iter_mut().map(|p| &mut p.access.tensor).collect(),
-        RealOp::Contract(c) => vec![&mut c.lhs.tensor, &mut c.rhs.tensor],
-        RealOp::Max(a, b) | RealOp::IntDiv { num: a, den: b } | RealOp::RoundDiv { num: a, den: b, .. } => vec![a, b],
-        RealOp::Gather { data, index } => vec![data, index],
-        RealOp::Requantise(r) => vec![&mut r.x],
-        RealOp::Reshape(x)
-        | RealOp::Map { x, .. }
-        | RealOp::ArgMaxOneHot(x)
-        | RealOp::OneHot { x, .. }
-        | RealOp::Index { x, .. }
-        | RealOp::Reaches { x, .. }
-        | RealOp::Trees { x, .. }
-        | RealOp::Softmax(x)
-        | RealOp::LogSumExp(x) => vec![x],
-    };
-    slots.into_iter().zip(ids).for_each(|(slot, id)| *slot = *id);
-    op
 }
 
 #[cfg(test)]

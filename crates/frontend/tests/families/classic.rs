@@ -210,3 +210,66 @@ fn rejects_classical_models_that_do_not_fit() {
     );
     assert!(refuse(encoder).contains("text"));
 }
+
+#[test]
+fn matches_reference_encoders_of_whole_numbers_kept_as_floats() {
+    let x = Tensor::floats(vec![1, 5], vec![3.0, 9.0, 5.0, 4.0, 3.5]).expect("dense");
+    let encoded = |keys: &[f32]| {
+        let attributes = [
+            ("keys_floats", Attr::Floats(keys.to_vec())),
+            ("values_floats", Attr::Floats(vec![30.0, -40.0, 50.0, 60.0])),
+            ("default_float", Attr::Float(7.0)),
+        ];
+        let file = File::new(ML, 2, &["y"]).input("x", FLOAT, &[1, 5]);
+        file.node("LabelEncoder", &["x"], &["y"], &attributes).run(std::slice::from_ref(&x))
+    };
+    // Of equal keys the first one counts.
+    close(&encoded(&[3.0, 4.0, 5.0, 3.0]).expect("runs")[0], &[30.0, 7.0, 50.0, -40.0, 7.0]);
+    let refused = encoded(&[3.0, 4.0, 5.5, 6.0]).expect_err("a fraction");
+    assert!(refused.to_string().contains("its keys are fractions"), "{refused}");
+}
+
+#[test]
+fn matches_reference_probabilities_by_their_logarithms() {
+    let axis = [("axes", Attr::Ints(vec![1])), ("keepdims", Attr::Int(1))];
+    let x = [Tensor::floats(vec![1, 4], vec![-120.0, -121.5, -119.0, -140.0]).expect("dense")];
+    let file = || File::new("", 13, &["y"]).input("x", FLOAT, &[1, 4]);
+    let model = |file: File| compile(&file.bytes(), &[x.to_vec()], &Options::default()).expect("compiles");
+    let naive = file().node("ReduceLogSumExp", &["x"], &["s"], &axis).node("Sub", &["x", "s"], &["l"], &[]).node(
+        "Exp",
+        &["l"],
+        &["y"],
+        &[],
+    );
+    let ops = |m: &proveil_frontend::Model| format!("{:?}", m.graph.nodes.iter().map(|n| &n.op).collect::<Vec<_>>());
+    let (naive, plain) = (model(naive), model(file().node("Softmax", &["x"], &["y"], &[("axis", Attr::Int(1))])));
+    assert_eq!(ops(&naive), ops(&plain));
+    assert_eq!(infer(&naive, &x), infer(&plain, &x));
+    // Less anything else it is a soft-max no more.
+    let other = file().node("ReduceLogSumExp", &["x"], &["s"], &axis).node("Add", &["x", "s"], &["l"], &[]).node(
+        "Exp",
+        &["l"],
+        &["y"],
+        &[],
+    );
+    assert_ne!(ops(&model(other)), ops(&plain));
+}
+
+#[test]
+fn matches_reference_bounds_and_whole_numbers_that_are_computed_from() {
+    let row = |v: &[f64]| Tensor::floats(vec![1, v.len()], v.to_vec()).expect("dense");
+    let file = || File::new("", 13, &["y"]).input("x", FLOAT, &[1, 4]).input("b", FLOAT, &[1]);
+    let inputs = [row(&[-3.0, -0.5, 0.25, 2.0]), Tensor::floats(vec![1], vec![0.5]).expect("dense")];
+    let got = file().node("Clip", &["x", "b"], &["y"], &[]).run(&inputs).expect("runs");
+    close(&got[0], &[0.5, 0.5, 0.5, 2.0]);
+    let got = file().node("Clip", &["x", "", "b"], &["y"], &[]).run(&inputs).expect("runs");
+    close(&got[0], &[-3.0, -0.5, 0.25, 0.5]);
+    // Wider than a table, but read as real numbers only.
+    let ids = Tensor::new(vec![1, 3], Kind::Int, vec![3e6, -1.5e7, 12.0]).expect("dense");
+    let wide = || File::new("", 13, &["y"]).input("x", I64, &[1, 3]);
+    let cast = wide().weight("w", FLOAT, &[1], &[1e-6]).node("Cast", &["x"], &["f"], &[("to", Attr::Int(1))]);
+    let got = cast.node("Mul", &["f", "w"], &["y"], &[]).run(std::slice::from_ref(&ids)).expect("runs");
+    close(&got[0], &[3.0, -15.0, 1.2e-5]);
+    let refused = wide().node("Abs", &["x"], &["y"], &[]).run(&[ids]).expect_err("too wide");
+    assert!(refused.to_string().contains("more than the 16 of an input"), "{refused}");
+}

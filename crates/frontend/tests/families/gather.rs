@@ -192,3 +192,17 @@ fn matches_reference_trees_written_as_gathers() {
         close(&infer(&m, sample)[0], &[leaves[2 * first + second]]);
     }
 }
+
+#[test]
+fn matches_reference_at_places_whose_bounds_are_loose() {
+    let file = File::new("", 13, &["y"])
+        .input("x", I64, &[1, 5])
+        .input("one", I64, &[1, 1])
+        .weight("w", FLOAT, &[5], &[1.0, -2.0, 4.0, 8.0, -16.0])
+        .node("Mul", &["x", "one"], &["p"], &[])
+        .node("Mul", &["p", "one"], &["q"], &[])
+        .node("Mul", &["q", "one"], &["i"], &[])
+        .node("Gather", &["w", "i"], &["y"], &[("axis", Attr::Int(0))]);
+    let inputs = [ids(&[1, 5], &[0, 3, -1, 1, -4]), ids(&[1, 1], &[1])];
+    close(&file.run(&inputs).expect("runs")[0], &[1.0, 8.0, -16.0, -2.0, -2.0]);
+}

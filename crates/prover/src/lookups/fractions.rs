@@ -203,7 +203,7 @@ impl<'a> Fractions<'a> {
     /// # Errors
     /// `Pole` when a denominator is zero (probability below 2^-160): prove again.
     pub fn helpers(&self) -> Result<Vec<E>, ProveError> {
-        let mut out = packed::zeros(self.len, Vec::new());
+        let mut out = packed::room(self.len, Vec::new());
         let chunks = out.par_chunks_mut(CHUNK).enumerate();
         let done = chunks.map_init(
             || Chunk::new(CHUNK),

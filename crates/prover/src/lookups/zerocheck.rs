@@ -149,7 +149,7 @@ fn run<S: Send>(
     scratch: impl Fn() -> S + Sync + Send,
     bind: impl Fn(&mut S, usize, &mut [&mut [E]; 5]) + Sync + Send,
 ) -> (Tables, Message) {
-    let mut tables = spare.map(|t| packed::zeros(len.div_ceil(2), t));
+    let mut tables = spare.map(|t| packed::room(len.div_ceil(2), t));
     let [h, d0, d1, n0, n1] = tables.each_mut().map(|t| t.par_chunks_mut(CHUNK));
     let chunks = (h, d0, d1, n0, n1).into_par_iter().enumerate();
     let sums = chunks.map_init(scratch, |scratch, (k, (h, d0, d1, n0, n1))| {

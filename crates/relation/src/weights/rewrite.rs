@@ -201,34 +201,33 @@ pub fn merge<'f, E: Challenge>(
         _ => false,
     };
     let table = factors.iter().find(dense)?;
-    let (vars, mut cells) = match table {
-        Factor::Outer { vars, rows } => (vars, rows.clone()),
-        Factor::Space { vars, granule, rows, low } => {
+    let (Factor::Outer { vars, .. } | Factor::Space { vars, .. }) = table else { return None };
+    let axes = |v: usize| access.axes.iter().filter(|a| a.uses(v)).count();
+    let on = |f: &Factor<'f, E>| vars.iter().any(|v| f.on(*v));
+    let several = |f: &Factor<'f, E>| match f {
+        Factor::Space { vars, .. } | Factor::Outer { vars, .. } => vars.len() > 1,
+        _ => false,
+    };
+    let others = || factors.iter().filter(|f| on(f) && !core::ptr::eq(*f, table));
+    if vars.iter().any(|v| axes(*v) != 1) || !access.guards.is_empty() || others().any(several) {
+        return None;
+    }
+    let mut cells = match table {
+        Factor::Space { granule, rows, low, .. } => {
             let n = vars.last().and_then(|v| extents.get(*v)).copied()?;
             let fine = eq_table(low);
             let line = |line: &[E]| refine(line, &fine, *granule, n);
-            (vars, rows.chunks(n.div_ceil(1 << granule).max(1)).flat_map(line).collect())
+            rows.chunks(n.div_ceil(1 << granule).max(1)).flat_map(line).collect()
         }
+        Factor::Outer { rows, .. } => rows.clone(),
         _ => return None,
     };
-    let axes = |v: usize| access.axes.iter().filter(|a| a.uses(v)).count();
-    let on = |f: &Factor<'f, E>| vars.iter().any(|v| f.on(*v));
-    if vars.iter().any(|v| axes(*v) != 1) || !access.guards.is_empty() {
-        return None;
-    }
     // What else weighs these axes is multiplied in.
-    for f in factors.iter().filter(|f| on(f) && !core::ptr::eq(*f, table)) {
+    for f in others() {
         let (i, v) = vars.iter().enumerate().find(|(_, v)| f.on(**v))?;
         let n = extents.get(*v).copied()?;
         let line = f.line(*v, n)?;
-        let alone = match f {
-            Factor::Space { vars, .. } | Factor::Outer { vars, .. } => vars.len() == 1,
-            _ => true,
-        };
         let after: usize = vars.iter().skip(i + 1).filter_map(|w| extents.get(*w)).product();
-        if !alone {
-            return None;
-        }
         for (k, part) in cells.chunks_mut(after.max(1)).enumerate() {
             proveil_algebra::scale(part, line.get(k % n).copied().unwrap_or(E::ZERO));
         }
