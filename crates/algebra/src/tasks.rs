@@ -7,6 +7,12 @@ pub trait Tasks: Sync {
     /// Into how many pieces long work is worth cutting. No result depends on it.
     fn shares(&self) -> usize;
 
+    /// Into how many shares work on so many elements is cut: the least share takes longer than handing it over.
+    fn shares_of(&self, elements: usize) -> usize {
+        const LEAST: usize = 1 << 12;
+        self.shares().min(elements / LEAST).max(1)
+    }
+
     /// `task(i)` for all `i` below `n`, in order.
     fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T>;
 }

@@ -16,9 +16,9 @@
 
 use alloc::vec::Vec;
 
-use proveil_algebra::F;
+use proveil_algebra::{F, Tasks};
 
-use crate::codec::Reader;
+use crate::codec::{DecodeError, Reader};
 use crate::opening::OpeningError;
 use crate::transcript::Digest;
 
@@ -103,11 +103,11 @@ pub fn hash_node(left: &Digest, right: &Digest) -> Digest {
     *blake3::keyed_hash(&NODE_KEY, &both).as_bytes()
 }
 
-/// Reads the rows at `positions` and checks them against the commitment.
+/// Reads the rows at `positions`, checks them against the commitment and returns what `of` makes of each.
 ///
 /// # Shapes
 /// The tree has `2^log_leaves` rows of `width` elements; `positions` is strictly ascending and below `2^log_leaves`.
-/// Returns one row for each position, in their order.
+/// Returns one value for each position, in their order.
 /// # Transcript
 /// None; what the caller computes from the rows is for the caller to absorb.
 /// # Soundness
@@ -115,33 +115,87 @@ pub fn hash_node(left: &Digest, right: &Digest) -> Digest {
 /// # Errors
 /// `Positions` when they are not ascending or out of range, `Decode` for malformed bytes, `Root` when the rows are
 /// not those committed.
-pub fn read_rows(
+pub fn read_rows<T: Send>(
+    tasks: &impl Tasks,
     reader: &mut Reader,
-    commitment: &Commitment,
-    log_leaves: usize,
-    width: usize,
+    tree: &Opened<'_>,
     positions: &[u64],
     label: &'static str,
-) -> Result<Vec<Vec<F>>, OpeningError> {
-    check_positions(positions, log_leaves, label)?;
-    let mut rows = Vec::with_capacity(positions.len());
-    let mut layer = Vec::with_capacity(positions.len());
-    let key = leaf_key(&commitment.nonce);
-    for &position in positions {
-        let mut salt = [0; SALT_BYTES];
-        if !commitment.is_plain() {
-            salt.copy_from_slice(reader.take("merkle salt", SALT_BYTES)?);
-        }
-        let (row, bytes) = read_row(reader, width, label)?;
-        layer.push((position, hash_leaf(&key, position, &salt, bytes)));
-        rows.push(row);
+    of: impl Fn(&[F]) -> T + Send + Sync,
+) -> Result<Vec<T>, OpeningError> {
+    check_positions(positions, tree.log_leaves, label)?;
+    let sent: Vec<Sent<'_>> =
+        positions.iter().map(|&p| Sent::read(reader, tree, p, label)).collect::<Result<_, _>>()?;
+    let key = leaf_key(&tree.commitment.nonce);
+    let share = sent.len().div_ceil(tasks.shares_of(sent.len().saturating_mul(tree.width))).max(1);
+    let checked = |own: &[Sent<'_>]| {
+        let mut row = Vec::with_capacity(tree.width);
+        let leaf = |s: &Sent<'_>| {
+            s.cells(&mut row, label)?;
+            Ok(((s.position, hash_leaf(&key, s.position, &s.salt, s.bytes)), of(&row)))
+        };
+        own.iter().map(leaf).collect::<Result<Vec<_>, OpeningError>>()
+    };
+    let shares: Vec<&[Sent<'_>]> = sent.chunks(share).collect();
+    let done = tasks.map(shares.len(), |k| checked(shares.get(k).copied().unwrap_or_default()));
+    let (mut layer, mut values) = (Vec::with_capacity(sent.len()), Vec::with_capacity(sent.len()));
+    for own in done {
+        let (leaves, made): (Vec<_>, Vec<_>) = own?.into_iter().unzip();
+        layer.extend(leaves);
+        values.extend(made);
     }
-    for _ in 0..log_leaves {
+    for _ in 0..tree.log_leaves {
         layer = parents(reader, &layer)?;
     }
     match layer.first() {
-        Some((_, root)) if *root != commitment.root => Err(OpeningError::Root { label }),
-        _ => Ok(rows),
+        Some((_, root)) if *root != tree.commitment.root => Err(OpeningError::Root { label }),
+        _ => Ok(values),
+    }
+}
+
+/// A tree of which rows are opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened<'a> {
+    /// Its commitment.
+    pub commitment: &'a Commitment,
+    /// Logarithm of the number of rows.
+    pub log_leaves: usize,
+    /// Elements of a row.
+    pub width: usize,
+}
+
+/// A row as it is sent.
+struct Sent<'a> {
+    position: u64,
+    salt: [u8; SALT_BYTES],
+    /// Offset of the row's first byte in the proof.
+    offset: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Sent<'a> {
+    fn read(
+        reader: &mut Reader<'a>,
+        tree: &Opened<'_>,
+        position: u64,
+        label: &'static str,
+    ) -> Result<Self, OpeningError> {
+        let mut salt = [0; SALT_BYTES];
+        if !tree.commitment.is_plain() {
+            salt.copy_from_slice(reader.take("merkle salt", SALT_BYTES)?);
+        }
+        let offset = reader.offset();
+        Ok(Self { position, salt, offset, bytes: reader.take(label, tree.width.saturating_mul(8))? })
+    }
+
+    /// The row's elements, in the memory of `row`.
+    fn cells(&self, row: &mut Vec<F>, what: &'static str) -> Result<(), DecodeError> {
+        row.clear();
+        for (i, bytes) in self.bytes.chunks_exact(8).enumerate() {
+            let offset = self.offset + 8 * i;
+            row.push(proveil_algebra::read_base(bytes).ok_or(DecodeError::NonCanonical { what, offset })?);
+        }
+        Ok(())
     }
 }
 
@@ -150,22 +204,6 @@ fn check_positions(positions: &[u64], log_leaves: usize, label: &'static str) ->
     let ascending = positions.iter().zip(positions.iter().skip(1)).all(|(a, b)| a < b);
     let in_range = bound.is_some_and(|n| positions.last().is_none_or(|p| *p < n));
     if ascending && in_range { Ok(()) } else { Err(OpeningError::Positions { label, log_leaves }) }
-}
-
-fn read_row<'a>(
-    reader: &mut Reader<'a>,
-    width: usize,
-    label: &'static str,
-) -> Result<(Vec<F>, &'a [u8]), OpeningError> {
-    let mut ahead = reader.clone();
-    let bytes = reader.take(label, width.saturating_mul(8))?;
-    let mut row = Vec::with_capacity(width);
-    for _ in 0..width {
-        let offset = ahead.offset();
-        let cell = proveil_algebra::read_base(ahead.take(label, 8)?);
-        row.push(cell.ok_or(crate::codec::DecodeError::NonCanonical { what: label, offset })?);
-    }
-    Ok((row, bytes))
 }
 
 fn parents(reader: &mut Reader, layer: &[(u64, Digest)]) -> Result<Vec<(u64, Digest)>, OpeningError> {

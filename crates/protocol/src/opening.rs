@@ -30,10 +30,10 @@
 
 use alloc::vec::Vec;
 
-use proveil_algebra::{E, F, Planes, PrimeCharacteristicRing, TwoAdicField, eq_table, eval_mle};
+use proveil_algebra::{E, F, Planes, PrimeCharacteristicRing, Tasks, TwoAdicField, eq_table, eval_mle};
 
 use crate::codec::{DecodeError, Reader};
-use crate::merkle::{Commitment, read_rows};
+use crate::merkle::{Commitment, Opened, read_rows};
 use crate::params::{Level, Params, ParamsError, Queries, Schedule};
 use crate::transcript::Transcript;
 
@@ -175,7 +175,7 @@ pub fn absorb_statement(
 ///
 /// # Shapes
 /// `coeffs` has one element for each base column, trees in order and columns in order; `tau` has `log_height`
-/// coordinates, lowest variable first.
+/// coordinates, lowest variable first. Opened rows are hashed and combined by `tasks`.
 /// # Transcript
 /// The statement, then the messages of the module's page.
 /// # Soundness
@@ -183,6 +183,7 @@ pub fn absorb_statement(
 /// # Errors
 /// `Params` and `Shape` for arguments that do not fit together; every other variant refuses the proof.
 pub fn verify(
+    tasks: &impl Tasks,
     t: &mut Transcript,
     r: &mut Reader,
     params: &Params,
@@ -194,13 +195,14 @@ pub fn verify(
     let schedule = check_shape(params, log_height, trees.iter().map(|x| x.width), coeffs.len(), tau.len())?;
     absorb_statement(t, params, log_height, trees, coeffs, tau);
     match schedule.levels.first() {
-        None => verify_clear(t, r, &schedule, trees, coeffs, tau),
-        Some(first) => verify_levels(t, r, &schedule, first, trees, coeffs, tau),
+        None => verify_clear(tasks, t, r, &schedule, trees, coeffs, tau),
+        Some(first) => verify_levels(tasks, t, r, &schedule, first, trees, coeffs, tau),
     }
 }
 
 /// A small combination: its coefficients against the rows.
 fn verify_clear(
+    tasks: &impl Tasks,
     t: &mut Transcript,
     r: &mut Reader,
     schedule: &Schedule,
@@ -209,12 +211,13 @@ fn verify_clear(
     tau: &[E],
 ) -> Result<E, OpeningError> {
     let table = read_polynomial(t, r, schedule.final_log_size)?;
-    let rows = query_trees(t, r, &schedule.rows, trees, coeffs)?;
+    let rows = query_trees(tasks, t, r, &schedule.rows, trees, coeffs)?;
     rows.check(&table, 0)?;
     Ok(eval_mle(&table, tau))
 }
 
 fn verify_levels(
+    tasks: &impl Tasks,
     t: &mut Transcript,
     r: &mut Reader,
     schedule: &Schedule,
@@ -226,7 +229,7 @@ fn verify_levels(
     let mut next = read_root(t, r, first.log_size)?;
     let value = r.element(label::CLAIM)?;
     t.absorb_elements::<E>(label::CLAIM, &[value]);
-    let rows = query_trees(t, r, &schedule.rows, trees, coeffs)?;
+    let rows = query_trees(tasks, t, r, &schedule.rows, trees, coeffs)?;
     let mut running = Running { weight: Weight::eq(tau), claim: value };
     running.batch(t, &next, &rows);
     for (index, level) in schedule.levels.iter().enumerate() {
@@ -235,13 +238,13 @@ fn verify_levels(
         match schedule.levels.get(round) {
             Some(following) => {
                 let folded = read_root(t, r, following.log_size)?;
-                let rows = query_level(t, r, level, &next.commitment, &challenges, round)?;
+                let rows = query_level(tasks, t, r, level, &next.commitment, &challenges, round)?;
                 running.batch(t, &folded, &rows);
                 next = folded;
             }
             None => {
                 let table = read_polynomial(t, r, schedule.final_log_size)?;
-                query_level(t, r, level, &next.commitment, &challenges, round)?.check(&table, round)?;
+                query_level(tasks, t, r, level, &next.commitment, &challenges, round)?.check(&table, round)?;
                 if running.weight.inner_product(&table) != running.claim {
                     return Err(OpeningError::FinalClaim);
                 }
@@ -314,6 +317,7 @@ fn draw_positions(
 }
 
 fn query_trees(
+    tasks: &impl Tasks,
     t: &mut Transcript,
     r: &mut Reader,
     queries: &Queries,
@@ -325,15 +329,17 @@ fn query_trees(
     let mut rest = coeffs;
     for tree in trees {
         let (own, others) = rest.split_at_checked(tree.width).unwrap_or((rest, &[]));
-        let rows = read_rows(r, &tree.commitment, queries.log_leaves, tree.width, &positions, label::ROWS)?;
         let own = Planes::new(own);
-        values.iter_mut().zip(&rows).for_each(|(value, row)| *value += own.dot(0, row));
+        let opened = Opened { commitment: &tree.commitment, log_leaves: queries.log_leaves, width: tree.width };
+        let parts = read_rows(tasks, r, &opened, &positions, label::ROWS, |row| own.dot(0, row))?;
+        values.iter_mut().zip(parts).for_each(|(value, part)| *value += part);
         rest = others;
     }
     Ok(Rows::new(t, queries.log_leaves, positions, values))
 }
 
 fn query_level(
+    tasks: &impl Tasks,
     t: &mut Transcript,
     r: &mut Reader,
     level: &Level,
@@ -343,13 +349,13 @@ fn query_level(
 ) -> Result<Rows, OpeningError> {
     let log_leaves = level.queries.log_leaves;
     let positions = draw_positions(t, r, &level.queries, label::LEAVES, round)?;
-    let leaves = read_rows(r, commitment, log_leaves, level.width(), &positions, label::LEAVES)?;
     let weights = eq_table(challenges);
-    let fold = |leaf: &Vec<F>| {
+    let fold = |leaf: &[F]| {
         let values = leaf.chunks_exact(3).zip(&weights);
         values.fold(E::ZERO, |acc, (c, w)| acc + proveil_algebra::ext_from_coords(coords(c)) * *w)
     };
-    let values = leaves.iter().map(fold).collect();
+    let opened = Opened { commitment, log_leaves, width: level.width() };
+    let values = read_rows(tasks, r, &opened, &positions, label::LEAVES, fold)?;
     Ok(Rows::new(t, log_leaves, positions, values))
 }
 

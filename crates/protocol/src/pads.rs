@@ -7,10 +7,10 @@
 //! # Soundness
 //! `(n + 1)/|E|` for `epsilon` and `((1 + rho)/2)^q 2^-w` for the positions, at unique-decoding distance.
 
-use proveil_algebra::{E, F, PrimeCharacteristicRing, TwoAdicField, ext_from_coords, log2_ceil};
+use proveil_algebra::{E, F, InTurn, PrimeCharacteristicRing, TwoAdicField, ext_from_coords, log2_ceil};
 
 use crate::channel::{Channel, ProofError};
-use crate::merkle::read_rows;
+use crate::merkle::{Opened, read_rows};
 use crate::params::Params;
 
 /// Base columns of the pad tree.
@@ -49,7 +49,8 @@ pub fn verify(ch: &mut Channel<'_, E>, params: &Params) -> Result<(), ProofError
     }
     let log_domain = log_n + usize::from(params.pad_log_inv_rate);
     let positions = transcript.positions("pad positions", log_domain, round.count);
-    let rows = read_rows(reader, &commitment, log_domain, WIDTH, &positions, "pad rows")?;
+    let opened = Opened { commitment: &commitment, log_leaves: log_domain, width: WIDTH };
+    let rows = read_rows(&InTurn, reader, &opened, &positions, "pad rows", <[F]>::to_vec)?;
     let omega = F::two_adic_generator(log_domain);
     for (i, row) in positions.iter().zip(&rows) {
         let z = omega.exp_u64(*i);

@@ -311,7 +311,7 @@ impl<'a> Run<'a> {
         coins: &'a Coins,
         deviation: Deviation<'a>,
     ) -> Result<Self, ProveError> {
-        let public = PublicValues::new(key, statement)?;
+        let public = PublicValues::on(&Threads, key, statement)?;
         let relation = &key.key.relation;
         let mut counts = lookups::multiplicities(relation, &witness.tuples, &witness.tables, deviation.forgive)?;
         if let Some(f) = deviation.multiplicities {

@@ -302,9 +302,10 @@ impl MerkleTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proveil_algebra::PrimeCharacteristicRing;
+    use crate::Threads;
+    use proveil_algebra::{InTurn, PrimeCharacteristicRing};
     use proveil_protocol::codec::Reader;
-    use proveil_protocol::merkle::read_rows;
+    use proveil_protocol::merkle::{Opened, read_rows};
 
     fn rows(log_leaves: usize) -> Codeword {
         let rows: Vec<F> = (0..3u64 << log_leaves).map(|i| F::from_u64(i * i + 1)).collect();
@@ -317,7 +318,7 @@ mod tests {
 
     #[test]
     fn roundtrips_openings() {
-        for (log_leaves, seed) in [(0, None), (1, Some([7; 32])), (5, None), (10, Some([8; 32]))] {
+        for (log_leaves, seed) in [(0, None), (1, Some([7; 32])), (5, None), (13, Some([8; 32]))] {
             let tree = tree(log_leaves, seed);
             let n = 1u64 << log_leaves;
             for positions in [vec![], vec![0], vec![n - 1], (0..n).collect::<Vec<_>>(), (0..n).step_by(3).collect()] {
@@ -325,7 +326,8 @@ mod tests {
                 let expected: Vec<_> = positions.iter().map(|p| rows(log_leaves).row(*p as usize)).collect();
                 tree.open(&positions, &expected, &mut writer, "rows");
                 let mut reader = Reader::new(writer.as_bytes());
-                let rows = read_rows(&mut reader, &tree.commitment(), log_leaves, 3, &positions, "rows").unwrap();
+                let opened = Opened { commitment: &tree.commitment(), log_leaves, width: 3 };
+                let rows = read_rows(&Threads, &mut reader, &opened, &positions, "rows", <[F]>::to_vec).unwrap();
                 reader.finish().unwrap();
                 assert_eq!(rows, expected);
             }
@@ -364,7 +366,9 @@ mod tests {
         let (bytes, leaves) = writer.finish();
         let read = |bytes: &[u8], commitment: Commitment, positions: &[u64]| {
             let mut reader = Reader::new(bytes);
-            read_rows(&mut reader, &commitment, 6, 3, positions, "rows").is_ok() && reader.finish().is_ok()
+            let opened = Opened { commitment: &commitment, log_leaves: 6, width: 3 };
+            let rows = read_rows(&InTurn, &mut reader, &opened, positions, "rows", |_| ());
+            rows.is_ok() && reader.finish().is_ok()
         };
         let good = tree.commitment();
         assert!(read(&bytes, good, &positions));

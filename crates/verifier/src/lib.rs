@@ -143,11 +143,11 @@ fn check(
     proof: &[u8],
     transcript: Transcript,
 ) -> Result<(), VerifyError> {
-    let public = PublicValues::new(key, statement)?;
+    let public = PublicValues::on(tasks, key, statement)?;
     let mut ch = Channel::<E>::new(transcript, proof, key.key.visibility.hiding());
     let end = phases::walk(&mut ch, key, &public, tasks)?;
     for group in 0..key.layout.heights.len() {
-        let value = open_group(&mut ch, key, &public, &end, group)?;
+        let value = open_group(tasks, &mut ch, key, &public, &end, group)?;
         end.tie(&mut ch, group, value)?;
     }
     pads::verify(&mut ch, &key.key.params)?;
@@ -157,6 +157,7 @@ fn check(
 
 /// Opens the combination of one geometry; returns its claimed value at the point.
 fn open_group(
+    tasks: &impl Tasks,
     ch: &mut Channel<'_, E>,
     key: &PreparedKey,
     public: &PublicValues<'_>,
@@ -173,7 +174,7 @@ fn open_group(
     let height = key.layout.heights.get(group).copied().unwrap_or(0);
     let tau = end.tau.get(..height).unwrap_or_default();
     let (transcript, Some(reader)) = ch.parts() else { return Ok(E::ZERO) };
-    Ok(opening::verify(transcript, reader, &key.key.params, height, &trees, &coeffs, tau)?)
+    Ok(opening::verify(tasks, transcript, reader, &key.key.params, height, &trees, &coeffs, tau)?)
 }
 
 /// Coefficients of a tree's base columns in the combination: those of an extension column times the basis `1, X, X^2`;

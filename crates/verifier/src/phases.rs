@@ -233,18 +233,12 @@ pub fn output_at<E: Challenge>(
     layout.outputs.get(o).map_or(E::ZERO, |dims| lines_at(dims, w, values, tasks))
 }
 
-/// Into how many shares work on so many elements is cut: the least share takes longer than handing it over.
-fn shares(tasks: &impl Tasks, elements: usize) -> usize {
-    const LEAST: usize = 1 << 12;
-    tasks.shares().min(elements / LEAST).max(1)
-}
-
 /// The weighted sum of a space's values.
 fn lines_at<E: Challenge>(dims: &Dims, w: &claims::SpaceWeights<E>, values: &[i64], tasks: &impl Tasks) -> E {
     let chunks = dims.chunks().max(1);
     let low = Planes::new(&eq_table(&w.low));
     let lines: Vec<&[i64]> = values.chunks(dims.last.max(1)).collect();
-    let shares = shares(tasks, values.len());
+    let shares = tasks.shares_of(values.len());
     let share = |k: usize| {
         let (mut acc, mut cells) = (E::ZERO, Vec::new());
         for (i, line) in lines.iter().enumerate().skip(k).step_by(shares) {
@@ -393,7 +387,7 @@ impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
     fn columns(&mut self, _: &mut Channel<'_, E>, tau: &[E]) -> Result<Vec<Vec<E>>, ProofError> {
         let layout = &self.key.layout;
         let rows: usize = layout.tensors.iter().map(|t| t.dims.rows()).sum();
-        let shares = shares(self.tasks, rows);
+        let shares = self.tasks.shares_of(rows);
         let share = |k: usize| {
             let mut own = AtPoint::share(layout, tau, self.gamma, (k, shares));
             self.list().iter().for_each(|c| c.give(&mut own));

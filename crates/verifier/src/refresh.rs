@@ -17,7 +17,7 @@
 
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, E, PrimeCharacteristicRing, eq_index, eq_points};
+use proveil_algebra::{Challenge, E, InTurn, PrimeCharacteristicRing, eq_index, eq_points};
 use proveil_protocol::channel::{Channel, Message, ProofError, Shape, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::opening::{self, TreeShape};
@@ -255,7 +255,7 @@ fn run(mut ch: Channel<'_, E>, key: &PreparedKey, sizes: &Sizes, both: [Sampled;
     let coeffs = sizes.coefficients(&end.alpha);
     let params = &key.key.params;
     let (transcript, Some(reader)) = ch.parts() else { return Ok(()) };
-    let value = opening::verify(transcript, reader, params, sizes.log_height, &trees, &coeffs, &end.tau)?;
+    let value = opening::verify(&InTurn, transcript, reader, params, sizes.log_height, &trees, &coeffs, &end.tau)?;
     end.tie(&mut ch, value)?;
     pads::verify(&mut ch, params)?;
     ch.finish()

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use proveil_algebra::{InTurn, Tasks};
 use proveil_protocol::sample::Sampled;
 use proveil_relation::claims::PublicCells;
 use proveil_relation::decl::Home;
@@ -106,6 +107,18 @@ impl<'a> PublicValues<'a> {
     /// # Errors
     /// `Count`, `Visibility`, `Length`, `OutOfRange`, `Epoch`, `Model`.
     pub fn new(key: &'a PreparedKey, statement: &'a Statement) -> Result<Self, StatementError> {
+        Self::on(&InTurn, key, statement)
+    }
+
+    /// [`Self::new`] with long values looked through by `tasks`.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn on(
+        tasks: &impl Tasks,
+        key: &'a PreparedKey,
+        statement: &'a Statement,
+    ) -> Result<Self, StatementError> {
         let r = &key.key.relation;
         let counts =
             [("inputs", r.inputs.len(), statement.inputs.len()), ("outputs", r.outputs.len(), statement.outputs.len())];
@@ -116,11 +129,13 @@ impl<'a> PublicValues<'a> {
         }
         for (k, (decl, v)) in r.inputs.iter().zip(&statement.inputs).enumerate() {
             let cells = r.tensors.get(decl.tensor as usize).map_or(0, |t| t.cells());
-            check("input", k, v, key.key.visibility.input(k as u32), cells, decl.lo, decl.hi)?;
+            let allowed = Allowed { visibility: key.key.visibility.input(k as u32), cells, lo: decl.lo, hi: decl.hi };
+            allowed.check(tasks, "input", k, v)?;
         }
         for (k, (decl, v)) in r.outputs.iter().zip(&statement.outputs).enumerate() {
             let cells = decl.space.iter().map(|n| *n as usize).product();
-            check("output", k, v, key.key.visibility.output(k as u32), cells, decl.lo, decl.hi)?;
+            let allowed = Allowed { visibility: key.key.visibility.output(k as u32), cells, lo: decl.lo, hi: decl.hi };
+            allowed.check(tasks, "output", k, v)?;
         }
         if key.epoch != statement.epoch {
             let number = |e: &Option<Epoch>| e.as_ref().map(|e| e.number);
@@ -194,26 +209,87 @@ impl PublicCells for PublicValues<'_> {
     }
 }
 
-fn check(
-    what: &'static str,
-    index: usize,
-    value: &IoValue,
-    expected: IoVisibility,
+/// What a key allows an input or output to be.
+struct Allowed {
+    visibility: IoVisibility,
     cells: usize,
     lo: i64,
     hi: i64,
-) -> Result<(), StatementError> {
-    match (value, expected) {
-        (IoValue::Private, IoVisibility::Private) | (IoValue::Committed(..), IoVisibility::Committed) => Ok(()),
-        (IoValue::Public(v), IoVisibility::Public) => {
-            if v.len() != cells {
-                return Err(StatementError::Length { what, index, expected: cells, got: v.len() });
+}
+
+impl Allowed {
+    fn check(
+        &self,
+        tasks: &impl Tasks,
+        what: &'static str,
+        index: usize,
+        value: &IoValue,
+    ) -> Result<(), StatementError> {
+        let Self { lo, hi, .. } = *self;
+        match (value, self.visibility) {
+            (IoValue::Private, IoVisibility::Private) | (IoValue::Committed(..), IoVisibility::Committed) => Ok(()),
+            (IoValue::Public(v), IoVisibility::Public) => {
+                if v.len() != self.cells {
+                    return Err(StatementError::Length { what, index, expected: self.cells, got: v.len() });
+                }
+                match first_outside(tasks, v, lo, hi) {
+                    Some((cell, value)) => Err(StatementError::OutOfRange { what, index, cell, value, lo, hi }),
+                    None => Ok(()),
+                }
             }
-            match v.iter().enumerate().find(|(_, x)| **x < lo || **x > hi) {
-                Some((cell, value)) => Err(StatementError::OutOfRange { what, index, cell, value: *value, lo, hi }),
-                None => Ok(()),
-            }
+            (_, expected) => Err(StatementError::Visibility { what, index, expected }),
         }
-        _ => Err(StatementError::Visibility { what, index, expected }),
+    }
+}
+
+/// The first value outside `[lo, hi]`, with its place.
+fn first_outside(tasks: &impl Tasks, values: &[i64], lo: i64, hi: i64) -> Option<(usize, i64)> {
+    /// Values that are looked at together, without a branch.
+    const BLOCK: usize = 1 << 10;
+    let shares = tasks.shares_of(values.len());
+    let share = values.len().div_ceil(shares).max(1);
+    let outside = |x: &i64| *x < lo || *x > hi;
+    let first = |k: usize| {
+        let own = values.chunks(share).nth(k)?;
+        let block = own.chunks(BLOCK).position(|b| b.iter().fold(false, |any, x| any | outside(x)))?;
+        let at = block * BLOCK + own.chunks(BLOCK).nth(block)?.iter().position(outside)?;
+        Some((k * share + at, *own.get(at)?))
+    };
+    tasks.map(shares, first).into_iter().flatten().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// Shares in the order of a machine that ends the last one first.
+    struct Thirds;
+
+    impl Tasks for Thirds {
+        fn shares(&self) -> usize {
+            3
+        }
+
+        fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+            let mut done: Vec<T> = (0..n).rev().map(task).collect();
+            done.reverse();
+            done
+        }
+    }
+
+    #[test]
+    fn rejects_the_first_value_outside_whoever_finds_it() {
+        let n = 20_001;
+        for bad in [vec![0], vec![n - 1], vec![6666, 6667, 20_000], vec![13_333, 13_400], vec![1023, 1024], vec![]] {
+            let mut values = vec![-7i64; n];
+            values.iter_mut().step_by(2).for_each(|x| *x = 9);
+            bad.iter().for_each(|i| values[*i] = if i % 2 == 0 { 10 } else { i64::MIN });
+            let expected = bad.first().map(|i| (*i, values[*i]));
+            assert_eq!(first_outside(&Thirds, &values, -7, 9), expected);
+            assert_eq!(first_outside(&InTurn, &values, -7, 9), expected);
+        }
+        assert_eq!(first_outside(&Thirds, &[], 0, 0), None);
     }
 }

@@ -46,7 +46,7 @@ pub fn verify(
             coeffs.extend(tree_coefficients(plan, &end.alpha[i]));
         }
         let (t, Some(reader)) = ch.parts() else { panic!("a channel with a proof") };
-        let v = opening::verify(t, reader, &key.key.params, *height, &trees, &coeffs, &end.tau[..*height])?;
+        let v = opening::verify(&InTurn, t, reader, &key.key.params, *height, &trees, &coeffs, &end.tau[..*height])?;
         if leave != Leave::Tie {
             end.tie(&mut ch, group, v)?;
         }
