@@ -17,7 +17,7 @@ use proveil_algebra::{Challenge, eq_points, eq_table, eq_table_scaled};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
-pub use product::ProductRows;
+pub use product::{Lines, ProductRows};
 pub use push::push;
 pub use rewrite::spelled_out;
 
@@ -229,6 +229,19 @@ pub trait Sink<E: Clone> {
         let mut product = self.spare();
         outer_product(rows.slow, rows.fast, &mut product);
         self.take(tensor, granule, (rows.first, product.into()), low);
+    }
+    /// Takes a functional on whole lines of the last axis.
+    fn take_lines(&mut self, tensor: usize, granule: usize, lines: Lines<'_, E>)
+    where
+        E: Challenge,
+    {
+        for (k, cells) in lines.cells.chunks(1 << granule).enumerate() {
+            let mut rows = self.spare();
+            rows.resize((lines.slow.len().max(1) - 1) * lines.chunks + 1, E::ZERO);
+            rows.iter_mut().step_by(lines.chunks.max(1)).zip(lines.slow).for_each(|(r, w)| *r = *w);
+            let first = lines.first * lines.chunks + lines.from + k;
+            self.take(tensor, granule, (first, rows.into()), Low::Cells(cells.into()));
+        }
     }
     /// A vector whose memory may be used for row weights.
     fn spare(&mut self) -> Vec<E> {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use proveil_algebra::{Challenge, Planes, dot, eq_table};
 
 use crate::layout::{Dims, Layout};
-use crate::weights::{Entry, Low, ProductRows, Rows, Sink, eq_points_below, eq_segment_into};
+use crate::weights::{Entry, Lines, Low, ProductRows, Rows, Sink, eq_points_below, eq_segment_into};
 
 /// Takes claims one after the other: each begins, then its functionals follow.
 pub trait ClaimSink<E: Clone>: Sink<E> {
@@ -246,6 +246,19 @@ impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
     fn take_product(&mut self, tensor: usize, granule: usize, rows: ProductRows<'_, E>, low: Low<'_, E>) {
         let place = (tensor, granule, rows.first, rows.slow.len() * rows.fast.len());
         self.add(place, low, |from, eq, spare| rows.dot(from, eq, spare));
+    }
+
+    fn take_lines(&mut self, tensor: usize, granule: usize, lines: Lines<'_, E>) {
+        let eq = self.low.entry(granule).or_insert_with(|| eq_table(self.tau.get(..granule).unwrap_or(self.tau)));
+        let own = lines.cells.chunks(1 << granule).map(|cells| dot(eq, cells));
+        // Several lines are one product with the granules of a whole line.
+        let alone = lines.slow.len() == 1;
+        let (before, after) = if alone { (0, 0) } else { (lines.from, lines.chunks) };
+        let mut fast: Vec<E> = core::iter::repeat_n(E::ZERO, before).chain(own).collect();
+        fast.resize(fast.len().max(after), E::ZERO);
+        let first = lines.first * lines.chunks + if alone { lines.from } else { 0 };
+        let rows = ProductRows { first, slow: lines.slow, fast: &fast };
+        self.take_product(tensor, granule, rows, Low::eq(vec![]));
     }
 
     fn spare(&mut self) -> Vec<E> {

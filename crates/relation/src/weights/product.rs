@@ -18,6 +18,22 @@ pub struct ProductRows<'a, E> {
     pub fast: &'a [E],
 }
 
+/// Weights of whole lines of the last axis, each of `chunks` granules: cell `j` of line `first + i` has weight
+/// `slow[i] cells[j - (from << granule)]`, cells before and after those given none.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines<'a, E> {
+    /// Granules of a line.
+    pub chunks: usize,
+    /// First line with a weight.
+    pub first: usize,
+    /// Weights of lines.
+    pub slow: &'a [E],
+    /// First granule of a line with a weight.
+    pub from: usize,
+    /// Weights inside a line, whole granules of them.
+    pub cells: &'a [E],
+}
+
 impl<E: Challenge> ProductRows<'_, E> {
     /// Inner product of the `eq.len()` weights from number `from` on with `eq`; `spare` is memory.
     pub fn dot(&self, from: usize, eq: &[E], spare: &mut Vec<E>) -> E {

@@ -7,8 +7,11 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, eq_table};
 
-use super::rewrite::{fuse, merge, unroll};
-use super::{Factor, Low, ProductRows, Sink, Table, Walk, eq_segment, outer_product, plan_walk, prepare, walk_rows};
+use super::rewrite::{Unrolled, fuse, merge, unroll};
+use super::{
+    Factor, Lines, Low, ProductRows, Sink, Table, Walk, eq_segment, eq_segment_into, eq_sum, outer_product, plan_walk,
+    prepare, walk_rows,
+};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
@@ -84,6 +87,52 @@ fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, d
     out.take(tensor, granule, (0, full.into()), low);
 }
 
+/// [`push`] of the weights of a space that are one to a row of the tensor: its outer axes run through those of the tensor,
+/// and the last axis is read inside its only granule, or at one cell, then by all variables of the space too. `false`, and
+/// nothing done, elsewhere.
+fn push_cells<E: Challenge>(
+    (extents, vars): (&[usize], &[usize]),
+    (granule, rows, low): (usize, &[E], &[E]),
+    scale: E,
+    access: &Access,
+    dims: &Dims,
+    out: &mut impl Sink<E>,
+) -> bool {
+    let (Some((last, outer)), Some((n, _))) = (access.axes.split_last(), extents.split_last()) else { return false };
+    let runs = |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
+    let lead = dims.shape.get(..outer.len()).unwrap_or_default();
+    let aligned = access.guards.is_empty()
+        && vars.iter().enumerate().all(|(i, v)| i == *v)
+        && vars.len() == extents.len()
+        && extents.get(..outer.len()) == Some(lead)
+        && outer.iter().enumerate().all(runs)
+        && access.axes.len() == dims.shape.len()
+        && (dims.chunks(), n.div_ceil(1 << granule)) == (1, 1);
+    let Some(at) = usize::try_from(last.offset).ok().filter(|at| aligned && *at < dims.last) else { return false };
+    let tensor = access.tensor as usize;
+    let mut cells = vec![E::ZERO; 1 << dims.granule];
+    match last.terms.as_slice() {
+        [(v, 1)] if *v as usize == outer.len() && vars.len() == outer.len() + 1 && at + n <= dims.last => {
+            let mut line = Vec::with_capacity(*n);
+            eq_segment_into(low, 0, *n, scale, &mut line);
+            cells.iter_mut().skip(at).zip(line).for_each(|(c, w)| *c = w);
+        }
+        [] if vars.len() == outer.len() + 1 => {
+            cells.iter_mut().skip(at).take(1).for_each(|c| *c = scale * eq_sum(low, *n));
+        }
+        [] if vars.len() == outer.len() => {
+            cells.iter_mut().skip(at).take(1).for_each(|c| *c = scale);
+            let fast = eq_segment(low, 0, *n);
+            let rows = ProductRows { first: 0, slow: rows, fast: &fast };
+            out.take_product(tensor, dims.granule, rows, Low::Cells(cells.into()));
+            return true;
+        }
+        _ => return false,
+    }
+    out.take(tensor, dims.granule, (0, rows.into()), Low::Cells(cells.into()));
+    true
+}
+
 /// Sums the weights over every variable that the access does not read.
 fn marginalise<'f, E: Challenge>(
     extents: &mut [usize],
@@ -137,11 +186,7 @@ fn push_product<E: Challenge>(
     let Some(last) = axes.pop() else { return false };
     // Rows in a step of the outermost axis.
     let step = axes.iter().skip(1).map(Vec::len).product::<usize>() * if axes.is_empty() { 1 } else { last.len() };
-    // Variables of one value that nothing reads.
-    let lone = factors.iter().filter(|f| !(0..extents.len()).any(|v| f.on(v) && access.uses(v)));
-    let first = |f| prepare(f, extents, walk).cells.first().copied().unwrap_or(E::ZERO);
-    let scale = lone.fold(scale, |s, f| s * first(f));
-    let low = walk.low.clone().scaled(scale);
+    let low = walk.low.clone().scaled(scale * unread(extents, factors, access, walk));
     let tensor = access.tensor as usize;
     let mut add = |last: Vec<E>, low: Low<'_, E>| {
         let first = start * step;
@@ -174,6 +219,44 @@ fn push_product<E: Challenge>(
     if end > first {
         add(full, low);
     }
+    true
+}
+
+/// The product of the weights of variables of one value that nothing reads.
+fn unread<E: Challenge>(extents: &[usize], factors: &[Factor<'_, E>], access: &Access, walk: &Walk<'_, E>) -> E {
+    let lone = factors.iter().filter(|f| !(0..extents.len()).any(|v| f.on(v) && access.uses(v)));
+    let first = |f| prepare(f, extents, walk).cells.first().copied().unwrap_or(E::ZERO);
+    lone.fold(E::ONE, |s, f| s * first(f))
+}
+
+/// [`push`] of a functional whose lines are spelled out, where the weights of a line are a tensor product. `false`, and
+/// nothing done, elsewhere, and where most granules of many lines have no weights.
+fn push_lines<E: Challenge>(unrolled: &Unrolled<'_, E>, scale: E, dims: &Dims, out: &mut impl Sink<E>) -> bool {
+    /// Granules of a line to one that has weights, at most.
+    const SPARSE: usize = 4;
+    let (granule, chunks) = (dims.granule, dims.chunks());
+    let merged = merge(&unrolled.rest.extents, &unrolled.rest.factors, &unrolled.rest.access, dims);
+    let (rest, dims) = merged.as_ref().map_or((&unrolled.rest, dims), |(r, d)| (r, d));
+    let walk = Walk { granule, var: None, low: Low::eq(vec![]), partial: 0 };
+    let Some((start, mut axes)) = own_axes(&rest.extents, &rest.factors, &rest.access, dims, &walk) else {
+        return false;
+    };
+    // All lines begin at the first granule, whose weight is one.
+    axes.pop();
+    let inner = axes.iter().skip(1).map(Vec::len).product::<usize>();
+    let slow = axes.into_iter().reduce(|slow, axis| {
+        let mut product = Vec::new();
+        outer_product(&slow, &axis, &mut product);
+        product
+    });
+    let slow = slow.unwrap_or_else(|| vec![E::ONE]);
+    if slow.len() > 1 && chunks > SPARSE * (unrolled.cells.len() >> granule) {
+        return false;
+    }
+    let mut cells = unrolled.cells.clone();
+    proveil_algebra::scale(&mut cells, scale * unread(&rest.extents, &rest.factors, &rest.access, &walk));
+    let lines = Lines { chunks, first: start * inner, slow: &slow, from: unrolled.first, cells: &cells };
+    out.take_lines(rest.access.tensor as usize, granule, lines);
     true
 }
 
@@ -245,19 +328,25 @@ pub fn push<E: Challenge>(
     if !out.wants(access.tensor as usize) {
         return;
     }
-    if let [Factor::Space { vars, granule, rows, low }] = factors
-        && *granule == dims.granule
-        && is_identity(extents, vars, access, dims)
-    {
-        push_identity(rows, low, scale, access.tensor as usize, dims, out);
-        return;
+    if let [Factor::Space { vars, granule, rows, low }] = factors {
+        if *granule == dims.granule && is_identity(extents, vars, access, dims) {
+            push_identity(rows, low, scale, access.tensor as usize, dims, out);
+            return;
+        }
+        if push_cells((extents, vars), (*granule, rows, low), scale, access, dims, out) {
+            return;
+        }
     }
     let mut extents = extents.to_vec();
     let mut factors = marginalise(&mut extents, factors, access);
     let fused = fuse(&mut extents, &mut factors, access, dims);
     let access = fused.as_ref().unwrap_or(access);
     match unroll(&extents, &factors, access, dims) {
-        Some(pieces) => pieces.iter().for_each(|p| push_rows(&p.extents, &p.factors, scale, &p.access, dims, out)),
+        Some(lines) if push_lines(&lines, scale, dims, out) => {}
+        Some(lines) => {
+            let pieces = lines.pieces(dims);
+            pieces.iter().for_each(|p| push_rows(&p.extents, &p.factors, scale, &p.access, dims, out));
+        }
         None => push_rows(&extents, &factors, scale, access, dims, out),
     }
 }

@@ -12,6 +12,7 @@ use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
 /// A functional written anew.
+#[derive(Clone)]
 pub struct Rewritten<'f, E: Clone> {
     /// Lengths of the variables.
     pub extents: Vec<usize>,
@@ -126,7 +127,35 @@ pub fn spelled_out(extents: &[usize], access: &Access, dims: &Dims, granule: usi
     (shorter && once && dense && !own().any(|v| outside(access, v))).then_some(granules)
 }
 
-/// Spells out the weights along the last axis, of all variables that move on it, and reads them granule by granule: an access
+/// A functional with the weights along the last axis spelled out.
+pub struct Unrolled<'f, E: Clone> {
+    /// The rest of it, at the first cell of every line.
+    pub rest: Rewritten<'f, E>,
+    /// First granule of a line that has weights.
+    pub first: usize,
+    /// Weights from there on, whole granules of them.
+    pub cells: Vec<E>,
+}
+
+impl<'f, E: Challenge> Unrolled<'f, E> {
+    /// The same as one functional for each granule of a line.
+    pub fn pieces(&self, dims: &Dims) -> Vec<Rewritten<'f, E>> {
+        let piece = |(k, cells): (usize, &[E])| {
+            let at = (self.first + k) << dims.granule;
+            let Rewritten { mut extents, mut factors, mut access } = self.rest.clone();
+            let var = extents.len();
+            extents.push(cells.len().min(dims.last - at));
+            factors.push(Factor::Line { var, cells: cells.to_vec() });
+            if let Some(last) = access.axes.last_mut() {
+                *last = Affine { terms: vec![(var as u32, 1)], offset: at as i64 };
+            }
+            Rewritten { extents, factors, access }
+        };
+        self.cells.chunks(1 << dims.granule).enumerate().map(piece).collect()
+    }
+}
+
+/// Spells out the weights along the last axis, of all variables that move on it, to be read granule by granule: an access
 /// that begins inside a granule, or whose variables count in steps that are no granules, would be read in short rows
 /// otherwise. `None` where nothing is won.
 pub fn unroll<'f, E: Challenge>(
@@ -134,7 +163,7 @@ pub fn unroll<'f, E: Challenge>(
     factors: &[Factor<'f, E>],
     access: &Access,
     dims: &Dims,
-) -> Option<Vec<Rewritten<'f, E>>> {
+) -> Option<Unrolled<'f, E>> {
     let last = access.axes.last()?;
     let length = |v: usize| extents.get(v).copied().unwrap_or(1);
     let own: Vec<usize> = last.terms.iter().map(|t| t.0 as usize).collect();
@@ -167,19 +196,12 @@ pub fn unroll<'f, E: Challenge>(
         _ => None,
     };
     let rest: Vec<Factor<'f, E>> = factors.iter().filter_map(rest).collect();
-    let piece = |(k, cells): (usize, &[E])| {
-        let at = (first + k) << dims.granule;
-        let (mut extents, mut factors, mut access) = (extents.to_vec(), rest.clone(), access.clone());
-        own.iter().for_each(|v| set(&mut extents, *v, 1));
-        let var = extents.len();
-        extents.push(cells.len().min(dims.last - at));
-        factors.push(Factor::Line { var, cells: cells.to_vec() });
-        if let Some(last) = access.axes.last_mut() {
-            *last = Affine { terms: vec![(var as u32, 1)], offset: at as i64 };
-        }
-        Rewritten { extents, factors, access }
-    };
-    Some(cells.chunks(1 << dims.granule).enumerate().map(piece).collect())
+    let (mut extents, mut access) = (extents.to_vec(), access.clone());
+    own.iter().for_each(|v| set(&mut extents, *v, 1));
+    if let Some(last) = access.axes.last_mut() {
+        *last = Affine::default();
+    }
+    Some(Unrolled { rest: Rewritten { extents, factors: rest, access }, first, cells })
 }
 
 /// Merges the outermost axes into one where the access runs through all of them in order and they share a table of
