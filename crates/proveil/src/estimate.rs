@@ -15,9 +15,10 @@ use proveil_graph::{Graph, Stats};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::params::Params;
 use proveil_protocol::sample::Sampled;
+use proveil_prover::commit::KEPT_BYTES;
 use proveil_relation::groups::Side;
 use proveil_relation::key::IoVisibility;
-use proveil_relation::layout::{Dims, Layout};
+use proveil_relation::layout::{Dims, Layout, TreeKind};
 use proveil_relation::table::Table;
 use proveil_relation::terms::LinearTerm;
 use proveil_relation::weights::{plan_walk, spelled_out};
@@ -102,8 +103,10 @@ pub struct Work {
     pub claims_ns: f64,
     /// The opening, likewise.
     pub opening_ns: f64,
-    /// Bytes of codewords and hashes of all trees.
+    /// Bytes of codewords and hashes of all trees whose codewords stay in memory.
     pub tree_bytes: f64,
+    /// Bytes of columns and hashes of the other trees, whose codewords are made again when they are opened.
+    pub remade_bytes: f64,
     /// Bytes of the opening.
     pub opening_bytes: f64,
     /// Bytes of public inputs and outputs.
@@ -226,7 +229,13 @@ impl Work {
             let Ok(schedule) = params.schedule(*height) else { continue };
             let own: Vec<_> = layout.trees.iter().filter(|t| t.group == group).cloned().collect();
             let leaves = (1u64 << schedule.rows.log_leaves) as f64;
-            self.tree_bytes += own.iter().map(|t| leaves * (8.0 * t.base_columns() as f64 + 64.0)).sum::<f64>();
+            for tree in &own {
+                let row = 8.0 * tree.base_columns() as f64;
+                let (cells, codeword) = (row * (1u64 << height) as f64, row * leaves);
+                let kept = matches!(tree.kind, TreeKind::Model) || codeword <= KEPT_BYTES as f64;
+                *(if kept { &mut self.tree_bytes } else { &mut self.remade_bytes }) +=
+                    64.0 * leaves + if kept { codeword } else { cells };
+            }
             let columns: usize = own.iter().map(|t| t.base_columns()).sum();
             self.column_cells += columns as f64 * (1u64 << height) as f64;
             let (cost, parts) = profile::predict(layout, group, &schedule, hiding);
@@ -277,7 +286,7 @@ impl Work {
     /// Largest resident size of the prover, in bytes: the process, trees, fractions.
     #[must_use]
     pub fn peak_bytes(&self) -> f64 {
-        70e6 + 1.85 * self.tree_bytes + 150.0 * self.addresses
+        70e6 + 1.88 * self.tree_bytes + self.remade_bytes + 110.0 * self.addresses
     }
 
     /// Bytes of a proof; siblings that two openings share are counted once only by chance.

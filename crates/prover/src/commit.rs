@@ -19,7 +19,7 @@ use crate::merkle::{Leaves, MerkleTree};
 use crate::stored::{self, Header, StoredError, StoredRows, StoredTree};
 
 /// Longest codeword, in bytes, that a tree made for one proof keeps: a longer one is made again when it is opened.
-const KEPT_BYTES: usize = 128 << 20;
+pub const KEPT_BYTES: usize = 128 << 20;
 
 /// Columns that cannot be committed together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

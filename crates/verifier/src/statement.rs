@@ -114,11 +114,7 @@ impl<'a> PublicValues<'a> {
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn on(
-        tasks: &impl Tasks,
-        key: &'a PreparedKey,
-        statement: &'a Statement,
-    ) -> Result<Self, StatementError> {
+    pub fn on(tasks: &impl Tasks, key: &'a PreparedKey, statement: &'a Statement) -> Result<Self, StatementError> {
         let r = &key.key.relation;
         let counts =
             [("inputs", r.inputs.len(), statement.inputs.len()), ("outputs", r.outputs.len(), statement.outputs.len())];

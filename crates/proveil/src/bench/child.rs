@@ -37,6 +37,8 @@ fn spawn(path: &Path, a: &BenchArgs, args: &Args) -> Result<(String, String, Str
         .args(arguments(path, a, args))
         .stdin(Stdio::null())
         .env("RUST_BACKTRACE", "0")
+        // Pages that one proof frees are not given back before the next one, which would have them cleared again.
+        .env("MIMALLOC_PURGE_DELAY", "-1")
         .stdout(handle(&out)?)
         .stderr(handle(&err)?);
     let mut child = command.spawn().map_err(|e| told("starting a process", &e))?;

@@ -123,7 +123,7 @@ fn prove_all(
             let s = clock.elapsed().as_secs_f64();
             (proved, s, s)
         } else {
-            timed_with_first(prove)?
+            timed_with_first(0.0, prove)?
         };
         out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);

@@ -21,6 +21,8 @@ use crate::cli::failure::{Failure, INTERNAL, UNSUPPORTED};
 const RUNS: usize = 3;
 /// Seconds below which a single run says little: the first one also pays for fresh memory.
 const SHORT: f64 = 5.0;
+/// Seconds below which a first proof is made a second time, for the same reason.
+const WARM: f64 = 60.0;
 /// Seconds after which no more short runs are added, and how many there are at most.
 const ENOUGH: f64 = 0.25;
 const MOST_RUNS: usize = 11;
@@ -162,7 +164,7 @@ fn prove_all(
     for (inputs, _) in judged {
         let cells = encode(specs, inputs)?;
         cut += specs.iter().zip(inputs).filter_map(|(s, t)| s.encode(&t.data).ok()).map(|r| r.1).sum::<usize>();
-        let (proved, s, first) = timed_with_first(|| Ok(engine.prove(&cells, b"")?))?;
+        let (proved, s, first) = timed_with_first(WARM, || Ok(engine.prove(&cells, b"")?))?;
         out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);
         let (results, s) = timed(|| Ok(proveil::verify(&engine.key, &proved.file)?))?;
@@ -271,18 +273,19 @@ fn guarded<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 /// run of several is left out: it pays for memory that the process has never touched, several times its own work on
 /// a virtual machine, and whatever is measured before something else would look dearer for it.
 pub fn timed<T>(f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
-    timed_with_first(f).map(|(value, s, _)| (value, s))
+    timed_with_first(0.0, f).map(|(value, s, _)| (value, s))
 }
 
-/// [`timed`] with the time of the first run.
-pub fn timed_with_first<T>(mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64, f64), Failure> {
+/// [`timed`] with the time of the first run, which is made a second time if it took less than `warm` seconds.
+pub fn timed_with_first<T>(warm: f64, mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64, f64), Failure> {
     let mut times = Vec::new();
     loop {
         let start = Instant::now();
         let value = f()?;
         times.push(start.elapsed().as_secs_f64());
+        let (long, cold_only) = (times.iter().any(|s| *s > SHORT), times.len() == 1 && times[0] < warm);
         let enough = times.len() > RUNS && times.iter().sum::<f64>() > ENOUGH;
-        if enough || times.len() > MOST_RUNS || times.iter().any(|s| *s > SHORT) {
+        if enough || times.len() > MOST_RUNS || (long && !cold_only) {
             let (first, cold) = (times[0], usize::from(times.len() > 1));
             return Ok((value, median(times.split_off(cold)), first));
         }

@@ -83,7 +83,8 @@ pub fn challenges(
         groups.push(ch.transcript.drawn().len());
         let (trees, coeffs) = shape(key, &public, &end, group);
         let (t, Some(reader)) = ch.parts() else { panic!("no reader") };
-        let value = opening::verify(&InTurn, t, reader, &key.key.params, *height, &trees, &coeffs, &end.tau[..*height])?;
+        let value =
+            opening::verify(&InTurn, t, reader, &key.key.params, *height, &trees, &coeffs, &end.tau[..*height])?;
         end.tie(&mut ch, group, value)?;
     }
     let inner = ch.transcript.drawn().len();
