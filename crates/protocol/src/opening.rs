@@ -74,6 +74,15 @@ pub struct TreeShape {
     pub width: usize,
 }
 
+/// A combination of all columns of some trees.
+#[derive(Clone, Copy, Debug)]
+pub struct Combination<'a> {
+    /// The trees.
+    pub trees: &'a [TreeShape],
+    /// One element for each base column, trees in order and columns in order.
+    pub coeffs: &'a [E],
+}
+
 /// Why an opening was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -174,8 +183,7 @@ pub fn absorb_statement(
 /// Verifies an opening and returns the claimed `F(tau)`.
 ///
 /// # Shapes
-/// `coeffs` has one element for each base column, trees in order and columns in order; `tau` has `log_height`
-/// coordinates, lowest variable first. Opened rows are hashed and combined by `tasks`.
+/// `tau` has `log_height` coordinates, lowest variable first. Opened rows are hashed and combined by `tasks`.
 /// # Transcript
 /// The statement, then the messages of the module's page.
 /// # Soundness
@@ -188,15 +196,15 @@ pub fn verify(
     r: &mut Reader,
     params: &Params,
     log_height: usize,
-    trees: &[TreeShape],
-    coeffs: &[E],
+    combination: &Combination<'_>,
     tau: &[E],
 ) -> Result<E, OpeningError> {
+    let Combination { trees, coeffs } = *combination;
     let schedule = check_shape(params, log_height, trees.iter().map(|x| x.width), coeffs.len(), tau.len())?;
     absorb_statement(t, params, log_height, trees, coeffs, tau);
     match schedule.levels.first() {
-        None => verify_clear(tasks, t, r, &schedule, trees, coeffs, tau),
-        Some(first) => verify_levels(tasks, t, r, &schedule, first, trees, coeffs, tau),
+        None => verify_clear(tasks, t, r, &schedule, combination, tau),
+        Some(first) => verify_levels(tasks, t, r, &schedule, first, combination, tau),
     }
 }
 
@@ -206,12 +214,11 @@ fn verify_clear(
     t: &mut Transcript,
     r: &mut Reader,
     schedule: &Schedule,
-    trees: &[TreeShape],
-    coeffs: &[E],
+    combination: &Combination<'_>,
     tau: &[E],
 ) -> Result<E, OpeningError> {
     let table = read_polynomial(t, r, schedule.final_log_size)?;
-    let rows = query_trees(tasks, t, r, &schedule.rows, trees, coeffs)?;
+    let rows = query_trees(tasks, t, r, &schedule.rows, combination)?;
     rows.check(&table, 0)?;
     Ok(eval_mle(&table, tau))
 }
@@ -222,14 +229,13 @@ fn verify_levels(
     r: &mut Reader,
     schedule: &Schedule,
     first: &Level,
-    trees: &[TreeShape],
-    coeffs: &[E],
+    combination: &Combination<'_>,
     tau: &[E],
 ) -> Result<E, OpeningError> {
     let mut next = read_root(t, r, first.log_size)?;
     let value = r.element(label::CLAIM)?;
     t.absorb_elements::<E>(label::CLAIM, &[value]);
-    let rows = query_trees(tasks, t, r, &schedule.rows, trees, coeffs)?;
+    let rows = query_trees(tasks, t, r, &schedule.rows, combination)?;
     let mut running = Running { weight: Weight::eq(tau), claim: value };
     running.batch(t, &next, &rows);
     for (index, level) in schedule.levels.iter().enumerate() {
@@ -321,13 +327,12 @@ fn query_trees(
     t: &mut Transcript,
     r: &mut Reader,
     queries: &Queries,
-    trees: &[TreeShape],
-    coeffs: &[E],
+    combination: &Combination<'_>,
 ) -> Result<Rows, OpeningError> {
     let positions = draw_positions(t, r, queries, label::ROWS, 0)?;
     let mut values = alloc::vec![E::ZERO; positions.len()];
-    let mut rest = coeffs;
-    for tree in trees {
+    let mut rest = combination.coeffs;
+    for tree in combination.trees {
         let (own, others) = rest.split_at_checked(tree.width).unwrap_or((rest, &[]));
         let own = Planes::new(own);
         let opened = Opened { commitment: &tree.commitment, log_leaves: queries.log_leaves, width: tree.width };

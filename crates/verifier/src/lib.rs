@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use proveil_algebra::{E, InTurn, PrimeCharacteristicRing, Tasks, ext_from_coords};
 use proveil_protocol::channel::{Channel, ProofError, Shape};
 use proveil_protocol::merkle::Commitment;
-use proveil_protocol::opening::{self, TreeShape};
+use proveil_protocol::opening::{self, Combination, TreeShape};
 use proveil_protocol::pads;
 use proveil_protocol::transcript::{Digest, Transcript};
 use proveil_relation::key::{Epoch, PROTOCOL, Statement, VerifyingKey};
@@ -174,7 +174,15 @@ fn open_group(
     let height = key.layout.heights.get(group).copied().unwrap_or(0);
     let tau = end.tau.get(..height).unwrap_or_default();
     let (transcript, Some(reader)) = ch.parts() else { return Ok(E::ZERO) };
-    Ok(opening::verify(tasks, transcript, reader, &key.key.params, height, &trees, &coeffs, tau)?)
+    Ok(opening::verify(
+        tasks,
+        transcript,
+        reader,
+        &key.key.params,
+        height,
+        &Combination { trees: &trees, coeffs: &coeffs },
+        tau,
+    )?)
 }
 
 /// Coefficients of a tree's base columns in the combination: those of an extension column times the basis `1, X, X^2`;

@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use proveil_algebra::{Challenge, E, InTurn, PrimeCharacteristicRing, eq_index, eq_points};
 use proveil_protocol::channel::{Channel, Message, ProofError, Shape, Value};
 use proveil_protocol::merkle::Commitment;
-use proveil_protocol::opening::{self, TreeShape};
+use proveil_protocol::opening::{self, Combination, TreeShape};
 use proveil_protocol::sample::{Point, Sampled};
 use proveil_protocol::transcript::Transcript;
 use proveil_protocol::{pads, sumcheck};
@@ -255,7 +255,8 @@ fn run(mut ch: Channel<'_, E>, key: &PreparedKey, sizes: &Sizes, both: [Sampled;
     let coeffs = sizes.coefficients(&end.alpha);
     let params = &key.key.params;
     let (transcript, Some(reader)) = ch.parts() else { return Ok(()) };
-    let value = opening::verify(&InTurn, transcript, reader, params, sizes.log_height, &trees, &coeffs, &end.tau)?;
+    let combination = Combination { trees: &trees, coeffs: &coeffs };
+    let value = opening::verify(&InTurn, transcript, reader, params, sizes.log_height, &combination, &end.tau)?;
     end.tie(&mut ch, value)?;
     pads::verify(&mut ch, params)?;
     ch.finish()

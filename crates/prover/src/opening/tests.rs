@@ -2,7 +2,7 @@
 
 use proveil_algebra::{E, F, InTurn, PrimeCharacteristicRing, eq_table, eval_mle, ext_from_coords};
 use proveil_protocol::codec::{Leaf, Reader, Writer};
-use proveil_protocol::opening::{OpeningError, TreeShape, absorb_statement, label, verify};
+use proveil_protocol::opening::{Combination, OpeningError, TreeShape, absorb_statement, label, verify};
 use proveil_protocol::params::Params;
 use proveil_protocol::transcript::{Drawn, Transcript};
 
@@ -86,7 +86,8 @@ impl Case {
 
     fn verify_with(&self, mut t: Transcript, shapes: &[TreeShape], bytes: &[u8]) -> Result<E, OpeningError> {
         let mut r = Reader::new(bytes);
-        let value = verify(&InTurn, &mut t, &mut r, &self.params, self.log_height, shapes, &self.coeffs, &self.tau)?;
+        let combination = Combination { trees: shapes, coeffs: &self.coeffs };
+        let value = verify(&InTurn, &mut t, &mut r, &self.params, self.log_height, &combination, &self.tau)?;
         r.finish()?;
         Ok(value)
     }
@@ -343,6 +344,7 @@ fn rejects_arguments_that_do_not_fit() {
     let invalid = Params { fold: 0, ..params.clone() };
     assert!(matches!(run(&invalid, 5, &case.coeffs, &case.tau), OpeningError::Params(_)));
     let shapes = case.shapes();
-    let few = verify(&InTurn, &mut Transcript::new("t"), &mut Reader::new(&[]), params, 5, &shapes, &[], &case.tau);
+    let none = Combination { trees: &shapes, coeffs: &[] };
+    let few = verify(&InTurn, &mut Transcript::new("t"), &mut Reader::new(&[]), params, 5, &none, &case.tau);
     assert!(matches!(few.unwrap_err(), OpeningError::Shape { expected: 3, got: 0, .. }));
 }

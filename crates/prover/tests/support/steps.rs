@@ -3,7 +3,7 @@
 use proveil_algebra::{E, InTurn};
 use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::merkle::Commitment;
-use proveil_protocol::opening::{self, TreeShape};
+use proveil_protocol::opening::{self, Combination, TreeShape};
 use proveil_protocol::pads;
 use proveil_protocol::transcript::Transcript;
 use proveil_relation::key::Statement;
@@ -46,7 +46,8 @@ pub fn verify(
             coeffs.extend(tree_coefficients(plan, &end.alpha[i]));
         }
         let (t, Some(reader)) = ch.parts() else { panic!("a channel with a proof") };
-        let v = opening::verify(&InTurn, t, reader, &key.key.params, *height, &trees, &coeffs, &end.tau[..*height])?;
+        let combination = Combination { trees: &trees, coeffs: &coeffs };
+        let v = opening::verify(&InTurn, t, reader, &key.key.params, *height, &combination, &end.tau[..*height])?;
         if leave != Leave::Tie {
             end.tie(&mut ch, group, v)?;
         }

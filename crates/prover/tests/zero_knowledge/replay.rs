@@ -4,7 +4,7 @@ use proveil_algebra::{Challenge, E, F, InTurn, PrimeCharacteristicRing, read_bas
 use proveil_protocol::channel::{Channel, ProofError};
 use proveil_protocol::codec::Leaf;
 use proveil_protocol::merkle::Commitment;
-use proveil_protocol::opening::{self, TreeShape};
+use proveil_protocol::opening::{self, Combination, TreeShape};
 use proveil_protocol::pads;
 use proveil_protocol::transcript::{Drawn, Transcript};
 use proveil_prover::Proof;
@@ -83,8 +83,8 @@ pub fn challenges(
         groups.push(ch.transcript.drawn().len());
         let (trees, coeffs) = shape(key, &public, &end, group);
         let (t, Some(reader)) = ch.parts() else { panic!("no reader") };
-        let value =
-            opening::verify(&InTurn, t, reader, &key.key.params, *height, &trees, &coeffs, &end.tau[..*height])?;
+        let combination = Combination { trees: &trees, coeffs: &coeffs };
+        let value = opening::verify(&InTurn, t, reader, &key.key.params, *height, &combination, &end.tau[..*height])?;
         end.tie(&mut ch, group, value)?;
     }
     let inner = ch.transcript.drawn().len();
