@@ -95,13 +95,16 @@ fn encoded(inputs: &[InputSpec], sample: &[crate::Tensor], report: &mut Report) 
 }
 
 /// Adds for each look-up how many operands lie beyond an end of its table where the table still rises or falls. A
-/// table that starts at 0 cuts off negative numbers on purpose.
+/// table that starts at 0 cuts off negative numbers on purpose, and one that tells -1 from 0 is a comparison.
 fn saturations(graph: &Graph, tensors: &[Vec<i64>], cut: &mut [usize]) {
     for (node, cut) in graph.nodes.iter().zip(cut) {
         let Op::Lookup { x, shift, table } = node.op else { continue };
         let table = &graph.tables[table.0 as usize];
         let v = &table.values;
         let (lo, hi) = (table.lo, table.lo + v.len() as i64 - 1);
+        if (table.lo, &v[..]) == (-1, &[0, 1]) {
+            continue;
+        }
         let below = v.len() > 1 && lo < 0 && v[0] != v[1];
         let above = v.len() > 1 && v[v.len() - 1] != v[v.len() - 2];
         let half = if shift > 0 { 1i64 << (shift - 1) } else { 0 };
@@ -116,11 +119,14 @@ fn saturations(graph: &Graph, tensors: &[Vec<i64>], cut: &mut [usize]) {
 /// Errors after every operator, and what each adds: its float meaning on the integers that it reads, next to the
 /// integers that it makes.
 fn layer_errors(g: &RealGraph, reps: &[Option<Rep>], tensors: &[Vec<i64>], values: &[Vec<f64>]) -> Vec<LayerError> {
-    let decoded = |(rep, value): (&Option<Rep>, &Vec<f64>)| match rep {
+    let inputs = |i: usize| g.missing.contains_key(&TensorId(i as u32));
+    let decoded = |(i, (rep, value)): (usize, (&Option<Rep>, &Vec<f64>))| match rep {
+        // The integers of missing cells are no numbers.
+        _ if inputs(i) => value.clone(),
         Some(rep) => tensors[rep.id.0 as usize].iter().map(|&c| c as f64 * rep.step).collect(),
         None => value.clone(),
     };
-    let got: Vec<Vec<f64>> = reps.iter().zip(values).map(decoded).collect();
+    let got: Vec<Vec<f64>> = reps.iter().zip(values).enumerate().map(decoded).collect();
     let worst = |a: &[f64], b: &[f64]| {
         a.iter().zip(b).map(|(a, b)| (a - b).abs()).filter(|d| d.is_finite()).fold(0.0, f64::max)
     };

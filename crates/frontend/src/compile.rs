@@ -120,9 +120,29 @@ fn load(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Impor
         sample_shapes: samples.first().map(|s| s.iter().map(|t| t.shape.clone()).collect()),
     };
     let model = read(onnx, &read_options)?;
-    let mut imported = import(&model, &options.limits)?;
+    let mut imported = import(&model, &options.limits, &missing(samples))?;
     apply_policy(&mut imported, &options.output)?;
     Ok(imported)
+}
+
+/// For each input the places of the last axis at which samples miss cells; nothing where they miss none.
+fn missing(samples: &[Vec<Tensor>]) -> Vec<Vec<bool>> {
+    let mut out: Vec<Vec<bool>> = Vec::new();
+    for sample in samples {
+        out.resize(out.len().max(sample.len()), Vec::new());
+        for (t, columns) in sample.iter().zip(&mut out) {
+            let width = t.shape.last().copied().unwrap_or(1).max(1);
+            for (i, _) in t.data.iter().enumerate().filter(|(_, v)| v.is_nan()) {
+                columns.resize(width, false);
+                // The last axis of what is no table may be a place.
+                match t.shape.len() <= columns::TABLE_AXES {
+                    true => columns[i % width] = true,
+                    false => columns.fill(true),
+                }
+            }
+        }
+    }
+    out
 }
 
 fn check_samples(g: &RealGraph, samples: &[Vec<Tensor>]) -> Result<()> {
@@ -136,8 +156,10 @@ fn check_samples(g: &RealGraph, samples: &[Vec<Tensor>]) -> Result<()> {
             if t.shape != decl.shape || t.data.len() != decl.cells() {
                 return Err(FrontendError::InputShape { tensor, expected, got: t.shape.clone() });
             }
-            if let Some(index) = t.data.iter().position(|v| !v.is_finite()) {
-                return Err(FrontendError::NotFinite { tensor, index, value: t.data[index] });
+            let missing = g.missing.contains_key(&id);
+            if let Some(index) = t.data.iter().position(|v| v.is_infinite() || (v.is_nan() && !missing)) {
+                let (value, width) = (t.data[index], decl.shape.last().copied());
+                return Err(crate::model::not_finite(&tensor, index, value, width));
             }
             let fraction = t.data.iter().position(|v| v.fract() != 0.0);
             if let (Some(index), true) = (fraction, decl.kind != Kind::Float) {

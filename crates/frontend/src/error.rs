@@ -55,7 +55,7 @@ pub enum FrontendError {
         symbol: String,
     },
     /// A weight or an input value is NaN or infinite.
-    #[error("tensor `{tensor}`: element {index} is {value}, not a finite number; repair the value")]
+    #[error("tensor `{tensor}`: element {index} is {value}, not a finite number; {hint}")]
     NotFinite {
         /// Tensor name.
         tensor: String,
@@ -63,6 +63,8 @@ pub enum FrontendError {
         index: usize,
         /// The value.
         value: f64,
+        /// What to do.
+        hint: String,
     },
     /// A tensor handed in has another shape or length than the model declares.
     #[error("input `{tensor}`: expected shape {expected:?}, got {got:?}; reshape the input")]

@@ -38,6 +38,7 @@ use crate::error::{FrontendError, Result};
 use crate::onnx::{DType, Limits, Node, OnnxModel};
 use crate::operators::knows;
 use crate::real::RealGraph;
+use crate::real::missing::{Reached, split};
 use crate::tensor::{Kind, Tensor};
 
 /// Operators of the real graph for each node that the limits allow.
@@ -68,12 +69,13 @@ pub(crate) struct Imported {
     pub labels: Vec<Vec<String>>,
 }
 
-/// Imports a whole model.
+/// Imports a whole model. `missing` says of each input whether cells may be missing, by place of the last axis; what is
+/// empty, or not there, misses none.
 ///
 /// # Errors
 /// `Unsupported` and `Malformed`, naming the node.
-pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
-    let mut im = Importer::start(model, limits);
+pub(crate) fn import(model: &OnnxModel, limits: &Limits, missing: &[Vec<bool>]) -> Result<Imported> {
+    let mut im = Importer::start(model, limits, missing);
     im.nodes(&model.nodes)?;
     let (mut outputs, mut labels) = (Vec::new(), Vec::new());
     for (name, dtype) in &model.outputs {
@@ -87,12 +89,31 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits) -> Result<Imported> {
     if outputs.is_empty() {
         return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
     }
-    Ok(Imported { graph: im.g, outputs, labels })
+    let mut graph = im.g;
+    if !graph.missing.is_empty() {
+        graph = split(&graph).map_err(|reached| unexpected(model, reached))?;
+    }
+    Ok(Imported { graph, outputs, labels })
+}
+
+/// Error for a missing value where none can be.
+fn unexpected(model: &OnnxModel, reached: Reached) -> FrontendError {
+    let (what, hint) = ("a missing value would reach it", "impute it before");
+    match reached {
+        Reached::Node(name) => match model.nodes.iter().find(|n| n.name == name) {
+            Some(n) => n.unsupported(what, hint),
+            None => FrontendError::malformed(format!("node `{name}`"), format!("{what}; {hint}")),
+        },
+        Reached::Output(k) => {
+            let name = model.outputs.get(k).map_or("", |o| &o.0);
+            FrontendError::malformed(format!("output `{name}`"), format!("{what}; {hint}"))
+        }
+    }
 }
 
 /// Imports every node that can be: positions and errors of those that cannot, and how many read what those make.
 pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> (Vec<(usize, FrontendError)>, usize) {
-    let mut im = Importer::start(model, limits);
+    let mut im = Importer::start(model, limits, &[]);
     let (mut failed, mut unchecked, mut lost) = (Vec::new(), 0, HashSet::new());
     for (at, node) in model.nodes.iter().enumerate() {
         let blocked = node.reads().iter().any(|name| lost.contains(*name));
@@ -117,7 +138,7 @@ fn unknown(n: &Node) -> FrontendError {
 
 impl<'a> Importer<'a> {
     /// An import with inputs and constants, before the first node.
-    fn start(model: &OnnxModel, limits: &'a Limits) -> Self {
+    fn start(model: &OnnxModel, limits: &'a Limits, missing: &[Vec<bool>]) -> Self {
         let types = model.types.clone();
         let mut im = Importer {
             g: RealGraph::default(),
@@ -129,8 +150,13 @@ impl<'a> Importer<'a> {
             depth: 0,
             limits,
         };
-        for decl in &model.inputs {
+        for (k, decl) in model.inputs.iter().enumerate() {
             let id = im.g.input(&decl.name, decl.shape.clone(), decl.dtype.kind());
+            let width = decl.shape.last().copied().unwrap_or(1);
+            let columns = missing.get(k).filter(|c| c.len() == width && c.contains(&true));
+            if let (Kind::Float, Some(columns)) = (im.g.kind(id), columns) {
+                im.g.missing.insert(id, columns.clone());
+            }
             im.env.insert(decl.name.clone(), id);
         }
         let mut names: Vec<_> = model.constants.iter().collect();
@@ -300,7 +326,7 @@ mod tests {
         let (limits, empty) = (Limits::default(), OnnxModel::default());
         let known = |domain: &str, name: &str| {
             let node = Node::bare(domain, name);
-            let got = Importer::start(&empty, &limits).node(&node).err().map(|e| e.to_string());
+            let got = Importer::start(&empty, &limits, &[]).node(&node).err().map(|e| e.to_string());
             got != Some(unknown(&node).to_string())
         };
         let all = NAMES.iter().flat_map(|(domain, names)| names.iter().map(move |name| (*domain, *name)));

@@ -57,6 +57,9 @@ pub struct InputSpec {
     pub columns: Vec<i32>,
     /// Accepted integers; reals outside are saturated.
     pub range: Range,
+    /// For each cell of the last axis whether it may be missing; empty where none may. The largest integer of the range
+    /// stands for a missing cell there, and is no number.
+    pub missing: Vec<bool>,
     /// Refuse reals farther out than this factor times the range.
     pub refuse_beyond: Option<f64>,
 }
@@ -150,14 +153,15 @@ impl InputSpec {
             scale: port.scale,
             columns: Vec::new(),
             range: port.range,
+            missing: port.missing,
             refuse_beyond,
         }
     }
 
-    /// Encodes row-major values; reals outside the range saturate.
+    /// Encodes row-major values; reals outside the range saturate, NaN is a missing cell.
     ///
     /// # Errors
-    /// `InputShape` for a wrong length, `NotFinite` for NaN and infinity, `InputRange` for fractions in an
+    /// `InputShape` for a wrong length, `NotFinite` for infinity and for cells missing where none may be, `InputRange` for fractions in an
     /// integer input, for whole numbers outside the range, and beyond `refuse_beyond`.
     pub fn quantise(&self, values: &[f64]) -> Result<Vec<i64>> {
         self.encode(values).map(|(cells, _)| cells)
@@ -172,14 +176,20 @@ impl InputSpec {
             let (expected, got) = (self.shape.clone(), vec![values.len()]);
             return Err(FrontendError::InputShape { tensor: self.name.clone(), expected, got });
         }
-        let (lo, hi) = (self.range.lo as f64, self.range.hi as f64);
+        let lo = self.range.lo as f64;
         let mut saturated = 0;
         let mut cells = Vec::with_capacity(values.len());
         let units = units(self.scale, &self.columns);
         for ((index, &value), &unit) in values.iter().enumerate().zip(units.iter().cycle()) {
-            if !value.is_finite() {
-                return Err(FrontendError::NotFinite { tensor: self.name.clone(), index, value });
+            let gaps = self.missing.get(index % self.missing.len().max(1)) == Some(&true);
+            if gaps && value.is_nan() {
+                cells.push(self.range.hi);
+                continue;
             }
+            if !value.is_finite() {
+                return Err(not_finite(&self.name, index, value, self.shape.last().copied()));
+            }
+            let hi = (self.range.hi - i64::from(gaps)) as f64;
             let refuse = |hint: &str| {
                 let tensor = self.name.clone();
                 FrontendError::InputRange { tensor, index, value, lo: lo * unit, hi: hi * unit, hint: hint.into() }
@@ -198,6 +208,18 @@ impl InputSpec {
         }
         Ok((cells, saturated))
     }
+}
+
+/// Error for an input's cell that is not finite.
+pub(crate) fn not_finite(tensor: &str, index: usize, value: f64, width: Option<usize>) -> FrontendError {
+    let column = index % width.unwrap_or(1).max(1);
+    let hint = match value.is_nan() {
+        true => format!(
+            "it is missing, and no calibration sample misses a value in column {column}: impute it, or compile with calibration data with missing values"
+        ),
+        false => "repair the value".into(),
+    };
+    FrontendError::NotFinite { tensor: tensor.into(), index, value, hint }
 }
 
 impl OutputSpec {

@@ -11,6 +11,7 @@ mod hidden;
 mod integer;
 mod interpolate;
 mod linear;
+mod missing;
 mod narrow;
 mod rounding;
 mod softmax;
@@ -144,6 +145,8 @@ pub(crate) struct Port {
     pub shape: Vec<usize>,
     pub scale: i32,
     pub range: Range,
+    /// Of an input: whether cells may be missing, for each place of the last axis; empty where none may.
+    pub missing: Vec<bool>,
 }
 
 /// What quantisation makes.
@@ -304,6 +307,7 @@ impl Quantiser<'_> {
 
     fn input(&mut self, id: TensorId) -> Result<Port> {
         let (t, span) = (self.g.get(id), self.span(id));
+        let missing = self.g.missing.get(&id).cloned().unwrap_or_default();
         self.scope = t.name.clone();
         let signed = if t.kind == Kind::Float { span.signed() } else { span.lo < 0.0 };
         let (bits, signed, step) = match t.kind {
@@ -333,6 +337,8 @@ impl Quantiser<'_> {
                 };
                 let bits = bits - u32::from(!signed);
                 let room = f64::from(if signed { 1u32 << (bits - 1) } else { 1 << bits }) - 1.0;
+                // The largest integer may be no number.
+                let room = room - f64::from(u8::from(!missing.is_empty()));
                 let spare = if span.seen < RANGE_KNOWN { INPUT_MARGIN } else { 1.0 };
                 let top = span.reach() * self.margin(span) * spare;
                 (bits, signed, 2f64.powi(exponent(if top > 0.0 { top } else { 1.0 } / room)))
@@ -347,7 +353,7 @@ impl Quantiser<'_> {
         let name = self.name("");
         let int = self.b.input(&name, &t.shape, range, scale)?;
         self.reps[id.0 as usize] = Some(Rep { id: int, step });
-        Ok(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale, range })
+        Ok(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale, range, missing })
     }
 
     /// Makes an output whose unit is a power of two.
@@ -380,7 +386,7 @@ impl Quantiser<'_> {
             rep.id
         };
         self.b.output(out)?;
-        let range = self.range(out);
-        Ok(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale, range })
+        let (range, missing) = (self.range(out), Vec::new());
+        Ok(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale, range, missing })
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod expr;
 mod fold;
 pub(crate) mod forest;
 pub(crate) mod level;
+pub(crate) mod missing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -69,10 +70,29 @@ pub(crate) enum RealOp {
         x: TensorId,
         threshold: f64,
     },
-    /// Sums of leaves of decision trees: `[rows, features]` to `[rows, columns]`.
+    /// Leaves of decision trees: `[rows, features]` to `[rows, trees, columns]`.
     Trees {
         x: TensorId,
+        missing: Option<Missing>,
         forest: Arc<forest::Forest>,
+    },
+    /// 1 where a cell is missing, else 0.
+    IsMissing(TensorId),
+    /// The cells of `with` where cells of `x` are missing, broadcast to `x`; see [`missing`].
+    Fill {
+        x: TensorId,
+        with: TensorId,
+    },
+    /// The cells of an input, 0 where `flags` says that they are missing.
+    Known {
+        x: TensorId,
+        flags: TensorId,
+    },
+    /// `x + flags * gains`, for constant gains of the last axes; `flags` has the shape of `x` and cells 0 and 1.
+    AddAt {
+        x: TensorId,
+        flags: TensorId,
+        gains: TensorId,
     },
     /// Quotient of whole numbers rounded towards zero, equal shapes.
     IntDiv {
@@ -86,6 +106,15 @@ pub(crate) enum RealOp {
         den: TensorId,
         times: i64,
     },
+}
+
+/// Which cells of an operand are missing.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    /// 1 where a cell is missing, else 0.
+    pub flags: TensorId,
+    /// Places of the last axis at which cells may be missing at all, ascending.
+    pub columns: Arc<Vec<usize>>,
 }
 
 /// `clamp(round(x * factor) + offset, lo, hi)` cell by cell, a whole number.
@@ -109,6 +138,10 @@ impl RealOp {
                 vec![*a, *b]
             }
             Self::Gather { data, index } => vec![*data, *index],
+            Self::Fill { x, with } => vec![*x, *with],
+            Self::Known { x, flags } => vec![*x, *flags],
+            Self::AddAt { x, flags, gains } => vec![*x, *flags, *gains],
+            Self::Trees { x, missing, .. } => std::iter::once(*x).chain(missing.iter().map(|m| m.flags)).collect(),
             Self::Requantise(r) => vec![r.x],
             Self::Reshape(x)
             | Self::Map { x, .. }
@@ -116,7 +149,7 @@ impl RealOp {
             | Self::OneHot { x, .. }
             | Self::Index { x, .. }
             | Self::Reaches { x, .. }
-            | Self::Trees { x, .. }
+            | Self::IsMissing(x)
             | Self::Softmax(x)
             | Self::LogSumExp(x) => vec![*x],
         }
@@ -130,6 +163,12 @@ impl RealOp {
             Self::Contract(c) => vec![&mut c.lhs.tensor, &mut c.rhs.tensor],
             Self::Max(a, b) | Self::IntDiv { num: a, den: b } | Self::RoundDiv { num: a, den: b, .. } => vec![a, b],
             Self::Gather { data, index } => vec![data, index],
+            Self::Fill { x, with } => vec![x, with],
+            Self::Known { x, flags } => vec![x, flags],
+            Self::AddAt { x, flags, gains } => vec![x, flags, gains],
+            Self::Trees { x, missing, .. } => {
+                std::iter::once(x).chain(missing.iter_mut().map(|m| &mut m.flags)).collect()
+            }
             Self::Requantise(r) => vec![&mut r.x],
             Self::Reshape(x)
             | Self::Map { x, .. }
@@ -137,7 +176,7 @@ impl RealOp {
             | Self::OneHot { x, .. }
             | Self::Index { x, .. }
             | Self::Reaches { x, .. }
-            | Self::Trees { x, .. }
+            | Self::IsMissing(x)
             | Self::Softmax(x)
             | Self::LogSumExp(x) => vec![x],
         };
@@ -190,6 +229,8 @@ pub(crate) struct RealGraph {
     pub int_bits: BTreeMap<TensorId, u32>,
     /// Inputs whose columns have powers of two of their own.
     pub levelled: BTreeSet<TensorId>,
+    /// Inputs with cells that may be missing: whether they may, for each cell of the last axis.
+    pub missing: BTreeMap<TensorId, Vec<bool>>,
 }
 
 impl RealGraph {
@@ -276,6 +317,7 @@ impl RealGraph {
             let (true, Source::Op(op)) = (live[i], &self.tensors[i].source) else { continue };
             let through =
                 matches!(op, RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Max(..) | RealOp::Gather { .. });
+            let through = through || matches!(op, RealOp::Known { .. } | RealOp::AddAt { .. });
             if reader(op) || (through && marked[i]) {
                 op.operands().iter().for_each(|x| marked[x.0 as usize] = true);
             }

@@ -39,6 +39,19 @@ fn matches_reference_labels_and_scores_of_decision_trees() {
     }
 }
 
+/// Boosted trees on values of which a fifth is missing, where default directions decide.
+#[test]
+fn matches_reference_labels_and_scores_of_rows_with_missing_values() {
+    let name = "wine_boosting_missing";
+    let model = compile(&bytes(name), &samples(name)[..15], &Options::default()).expect("the model compiles");
+    assert_eq!(model.inputs[0].missing, [vec![true; 12], vec![false]].concat());
+    for (inputs, expected) in cases(name) {
+        let got = infer(&model, &inputs);
+        assert_eq!(got[0], expected[0].data, "labels are exact");
+        assert!(relative_error(&got[1], &expected[1].data) < 0.005);
+    }
+}
+
 #[test]
 fn matches_reference_outputs_of_convolutional_models() {
     matches("digits_cnn");

@@ -21,7 +21,7 @@ struct Subject {
 
 fn described(name: &str, shape: &[usize]) -> IoMeta {
     let (name, shape, dtype) = (name.into(), shape.to_vec(), "float32".into());
-    IoMeta { name, shape, dtype, scale: 3, columns: Vec::new(), calibrated: None, labels: Vec::new() }
+    IoMeta { name, shape, dtype, scale: 3, columns: Vec::new(), calibrated: None, missing: None, labels: Vec::new() }
 }
 
 fn subject() -> Subject {

@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         scale,
         columns: Vec::new(),
         calibrated: None,
+        missing: None,
         labels: Vec::new(),
     };
     let meta = Meta {

@@ -28,7 +28,7 @@ pub use budget::Budget;
 pub use commitment::CommitmentFile;
 pub use engine::{Engine, IoCommitment};
 pub use error::Error;
-pub use meta::{IoMeta, Meta};
+pub use meta::{IoMeta, Meta, Missing};
 pub use onnx::{Compiled, compile_onnx};
 pub use package::{CompileOptions, Package, compile_graph};
 pub use proof::{Backend, ProofFile, Results, verify};

@@ -20,10 +20,22 @@ pub struct IoMeta {
     /// Of an input: smallest and largest integer of the samples that set its range. Inputs beyond are unlike them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrated: Option<(i64, i64)>,
+    /// Of an input: how missing cells are told, where there may be any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
     /// Names of classes: cell values of a label count through them, columns of scores stand in their order. Empty
     /// where the model file has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+}
+
+/// Missing cells of an input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The integer that says that a cell is missing: the largest one of the input's range. It is no number then.
+    pub code: i64,
+    /// For each cell of the last axis whether it may be missing; where it may not, the code is a number like others.
+    pub columns: Vec<bool>,
 }
 
 /// Everything readable about a compiled model.
@@ -41,11 +53,29 @@ pub struct Meta {
 }
 
 impl IoMeta {
-    /// Integers as real numbers.
+    /// Integers as real numbers; NaN where a cell is missing.
     #[must_use]
     pub fn real(&self, values: &[i64]) -> Vec<f64> {
         let units = proveil_frontend::units(self.scale, &self.columns);
-        values.iter().zip(units.iter().cycle()).map(|(v, unit)| *v as f64 * unit).collect()
+        let one = |(i, (v, unit)): (usize, (&i64, &f64))| match self.is_missing(i, *v) {
+            true => f64::NAN,
+            false => *v as f64 * unit,
+        };
+        values.iter().zip(units.iter().cycle()).enumerate().map(one).collect()
+    }
+
+    /// Whether an integer at a place says that the cell is missing.
+    #[must_use]
+    pub fn is_missing(&self, place: usize, value: i64) -> bool {
+        self.missing
+            .as_ref()
+            .is_some_and(|m| value == m.code && m.columns.get(place % m.columns.len().max(1)) == Some(&true))
+    }
+
+    /// Whether contracts and people see an input's integers, since no one unit makes numbers of all of them.
+    #[must_use]
+    pub fn is_encoded(&self) -> bool {
+        !self.columns.is_empty() || self.missing.is_some()
     }
 
     /// Number of cells.

@@ -5,7 +5,7 @@ use proveil_prover::Committed;
 
 use crate::error::Error;
 use crate::io::kind_name;
-use crate::meta::{IoMeta, Meta};
+use crate::meta::{IoMeta, Meta, Missing};
 use crate::package::{CompileOptions, Package, compile_graph};
 
 /// A package with what is known about its accuracy.
@@ -29,6 +29,7 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         scale: s.scale,
         columns: s.columns.clone(),
         calibrated: seen(k),
+        missing: (!s.missing.is_empty()).then(|| Missing { code: s.range.hi, columns: s.missing.clone() }),
         labels: Vec::new(),
     });
     let outputs = model.outputs.iter().map(|s| IoMeta {
@@ -38,6 +39,7 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         scale: s.scale,
         columns: Vec::new(),
         calibrated: None,
+        missing: None,
         labels: s.labels.clone(),
     });
     Meta { name: name.into(), inputs: inputs.collect(), outputs: outputs.collect(), registration: None }

@@ -195,6 +195,44 @@ fn rejects_truncated_files() {
 }
 
 #[test]
+fn accepts_missing_values_where_samples_have_some() {
+    let row = |cell: &str, last: &str| {
+        format!(
+            r#"{{"input_data": [[11.82, 1.72, 1.88, 19.5, 86, 2.5, 1.64, 0.37, {cell}, 2.06, 0.94, 2.44, {last}]]}}"#
+        )
+    };
+    for visibility in ["input=public", "input=private"] {
+        let b = Bench::of("wine_boosting_missing", &["--visibility", visibility]);
+        for cell in ["null", "1.42"] {
+            std::fs::write(b.path("in.json"), row(cell, "415")).unwrap();
+            let (code, message) = b.prove(&["--input", &b.at("in.json")]);
+            assert_eq!(code, 0, "{message}");
+            let (vk, proof) = (b.at("m.vk"), b.at("m.proof"));
+            let said = json(&["verify", "--vk", &vk, "--proof", &proof]);
+            assert_eq!(said["outputs"]["label"], serde_json::json!([1.0]), "{said}");
+            // Whether a value is missing shows where the input does.
+            let shown = &said["inputs"][0]["integers"][8];
+            let code = (1i64 << 32) - 1;
+            match visibility {
+                "input=public" => assert_eq!(shown == &serde_json::json!(code), cell == "null", "{said}"),
+                _ => assert!(shown.is_null(), "{said}"),
+            }
+        }
+        // The last column misses nothing in any sample.
+        std::fs::write(b.path("in.json"), row("null", "null")).unwrap();
+        let (code, message) = b.prove(&["--input", &b.at("in.json")]);
+        assert_eq!(code, 3);
+        assert!(message.contains("'X'") || message.contains("`X`"), "{message}");
+        assert!(message.contains("column 12") && message.contains("in.json"), "{message}");
+        let said = json(&["inspect", &b.at("m.vk")])["inputs"][0]["missing"].clone();
+        assert_eq!(
+            (&said["code"], &said["columns"][11], &said["columns"][12]),
+            (&(u32::MAX.into()), &true.into(), &false.into())
+        );
+    }
+}
+
+#[test]
 fn rejects_bad_inputs_by_name() {
     let b = Bench::new(&[]);
     let cell = |v: &str| vec![v; 64].join(",");

@@ -9,7 +9,7 @@ use crate::tensor::{Kind, Tensor};
 
 /// Axes of a table at most. The last axis of what has more may be a place, and what is small at one place in all samples
 /// may well be large there later.
-const TABLE_AXES: usize = 2;
+pub(super) const TABLE_AXES: usize = 2;
 /// Axes of a sequence of rows, whose last axis is short and is read by nothing but sums and products with weights.
 const SEQUENCE_AXES: usize = 3;
 const SEQUENCE_COLUMNS: usize = 64;
@@ -103,7 +103,7 @@ fn input_of(g: &RealGraph, mut x: TensorId) -> Option<usize> {
     loop {
         x = match &g.get(x).source {
             Source::Input => return g.inputs.iter().position(|id| *id == x),
-            Source::Op(RealOp::Reshape(inner)) => *inner,
+            Source::Op(RealOp::Reshape(inner) | RealOp::Known { x: inner, .. }) => *inner,
             Source::Op(RealOp::Linear { pieces, .. }) if pieces.len() == 1 && pieces[0].sum.is_empty() => {
                 pieces[0].access.tensor
             }

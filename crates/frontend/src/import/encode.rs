@@ -7,6 +7,7 @@ use proveil_graph::TensorId;
 use super::Importer;
 use crate::error::Result;
 use crate::onnx::Node;
+use crate::real::RealOp;
 use crate::real::expr::{Bin, Expr, Un};
 use crate::tensor::Kind;
 
@@ -144,7 +145,7 @@ fn one_hot_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
     Ok(im.g.retyped(hot, Kind::Float))
 }
 
-/// Replaces a value in each column. Inputs are finite, so that nothing is replaced where NaN is.
+/// Replaces a value in each column, which may be that cells are missing.
 fn imputer(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let x = im.arg(n, 0)?;
     let whole = n.ints("imputed_value_int64s")?.filter(|v| !v.is_empty());
@@ -156,7 +157,7 @@ fn imputer(im: &mut Importer, n: &Node) -> Result<TensorId> {
         ),
         (None, None) => return Err(n.malformed("has no values to put in")),
     };
-    let Some(replaced) = replaced else { return Ok(x) };
+    let Some(replaced) = replaced else { return fill(im, n, x, values) };
     let is_it = || Expr::un(Un::IsZero, Expr::affine(1.0, -replaced));
     let kind = im.g.kind(x);
     if let [v] = values[..] {
@@ -169,6 +170,19 @@ fn imputer(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let gaps = im.fresh(vec![values.len()], kind, values.iter().map(|v| v - replaced).collect());
     let filling = im.g.binary(Bin::Mul, missing, gaps).ok_or_else(|| im.clash(n, missing, gaps))?;
     im.g.binary(Bin::Add, x, filling).ok_or_else(|| im.clash(n, x, filling))
+}
+
+/// Puts values in where cells are missing.
+fn fill(im: &mut Importer, n: &Node, x: TensorId, values: Vec<f64>) -> Result<TensorId> {
+    if !im.g.may_miss(x) {
+        return Ok(x);
+    }
+    let shape = im.g.shape(x).to_vec();
+    if values.len() > 1 && shape.last() != Some(&values.len()) {
+        return Err(n.malformed(format!("{} values for columns of {shape:?}", values.len())));
+    }
+    let with = im.g.weight(vec![values.len()], values);
+    Ok(im.g.op(shape, Kind::Float, RealOp::Fill { x, with }))
 }
 
 fn feature_vectorizer(im: &mut Importer, n: &Node) -> Result<TensorId> {

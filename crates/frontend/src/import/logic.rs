@@ -5,6 +5,7 @@ use proveil_graph::TensorId;
 use super::Importer;
 use crate::error::Result;
 use crate::onnx::Node;
+use crate::real::RealOp;
 use crate::real::expr::{Bin, Expr};
 use crate::tensor::{Kind, broadcast_shape};
 
@@ -25,9 +26,12 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
         }
         "Where" => choose(im, n)?,
         "IsNaN" | "IsInf" => {
-            // Every number here is finite.
             let x = im.arg(n, 0)?;
             let shape = im.g.shape(x).to_vec();
+            if n.op == "IsNaN" && im.g.may_miss(x) {
+                return Ok(Some(vec![im.g.op(shape, Kind::Bool, RealOp::IsMissing(x))]));
+            }
+            // Every other number here is finite.
             let zeros = vec![0.0; shape.iter().product()];
             im.fresh(shape, Kind::Bool, zeros)
         }
@@ -68,6 +72,9 @@ fn choose(im: &mut Importer, n: &Node) -> Result<TensorId> {
     if is_const(im, cond) && is_const(im, a) && is_const(im, b) {
         return fold(im, cond, a, b, &full, kind);
     }
+    if let Some(out) = filled(im, (cond, a, b), &full) {
+        return Ok(out);
+    }
     let hidden = |im: &Importer, x| im.g.as_uniform(x).is_some_and(|v| v <= -1000.0);
     if is_const(im, cond) && (hidden(im, a) || hidden(im, b)) {
         let (keep, mask) = if hidden(im, a) { (b, cond) } else { (a, im.g.not(cond)) };
@@ -83,6 +90,19 @@ fn choose(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let second = im.g.multiply(other, wb, &full);
     let out = im.g.binary(Bin::Add, first, second).ok_or_else(|| im.clash(n, wa, wb))?;
     Ok(im.g.retyped(out, kind))
+}
+
+/// `Where(IsNaN(x), c, x)`, or with the arms the other way round.
+fn filled(im: &mut Importer, (cond, a, b): (TensorId, TensorId, TensorId), full: &[usize]) -> Option<TensorId> {
+    let (cond, with, x) = match im.g.as_not(cond) {
+        Some(inner) => (inner, b, a),
+        None => (cond, a, b),
+    };
+    let whole = im.g.shape(cond) == full && im.g.shape(x) == full && im.g.kind(with) == Kind::Float;
+    if !whole || !im.g.may_miss(x) || !im.g.tells_missing(cond, x) {
+        return None;
+    }
+    Some(im.g.op(full.to_vec(), Kind::Float, RealOp::Fill { x, with }))
 }
 
 fn fold(im: &mut Importer, cond: TensorId, a: TensorId, b: TensorId, full: &[usize], kind: Kind) -> Result<TensorId> {

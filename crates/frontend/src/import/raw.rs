@@ -1,5 +1,6 @@
-//! Scaled features in front of trees. A tree compares; where it compares a monotone function of a feature, it compares
-//! just as well the feature itself with the threshold's pre-image, and nothing is rounded on the way. Pre-images are
+//! Scaled and filled features in front of trees. A tree compares; where it compares a monotone function of a feature, it
+//! compares just as well the feature itself with the threshold's pre-image, and nothing is rounded on the way; and what is
+//! put in for a missing feature only says where such a feature goes. Pre-images are
 //! found in the arithmetic of the file's own engine, single precision after every step, so that each comparison of
 //! such numbers goes as it does there.
 
@@ -10,6 +11,7 @@ use proveil_graph::TensorId;
 use super::Importer;
 use crate::onnx::Node;
 use crate::real::forest::{Next, Plan, Test};
+use crate::real::{RealOp, Source};
 
 /// How rows were made, for those who would rather read what they were made of.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub(crate) enum Step {
     From,
     Mul,
     Div,
+    /// The constant where the cell is missing.
+    Fill,
 }
 
 type Steps = Vec<(Step, f32)>;
@@ -41,13 +45,15 @@ impl Step {
             Self::From => c - v,
             Self::Mul => v * c,
             Self::Div => v / c,
+            Self::Fill if v.is_nan() => c,
+            Self::Fill => v,
         }
     }
 
     /// Whether larger cells have smaller results.
     fn falls(self, c: f32) -> bool {
         match self {
-            Self::Add | Self::Sub => false,
+            Self::Add | Self::Sub | Self::Fill => false,
             Self::From => true,
             Self::Mul | Self::Div => c < 0.0,
         }
@@ -61,7 +67,7 @@ impl Step {
 
 /// Remembers how the result of a node was made, if trees can do without it.
 pub(super) fn note(im: &mut Importer, n: &Node, out: TensorId) {
-    let Some(made) = made(im, n) else { return };
+    let Some(made) = filled(im, out).or_else(|| made(im, n)) else { return };
     let parts = match &made {
         Made::Steps(x, _) => vec![*x],
         Made::Beside(parts) => parts.clone(),
@@ -70,6 +76,18 @@ pub(super) fn note(im: &mut Importer, n: &Node, out: TensorId) {
     if rows(im, out) && parts.iter().all(|x| rows(im, *x) && *x != out) && im.g.as_const(out).is_none() {
         im.made.insert(out, made);
     }
+}
+
+/// How missing cells were filled by column, where they were.
+fn filled(im: &Importer, out: TensorId) -> Option<Made> {
+    let Source::Op(RealOp::Fill { x, with }) = im.g.get(out).source else { return None };
+    by_column(im, with, x).then(|| im.g.as_const(with)).flatten().map(|c| Made::Steps(x, vec![(Step::Fill, c.clone())]))
+}
+
+/// Whether a tensor has one number for each column of another, the same in all rows.
+fn by_column(im: &Importer, c: TensorId, x: TensorId) -> bool {
+    let (last, lead) = im.g.shape(c).split_last().map_or((1, &[][..]), |(last, lead)| (*last, lead));
+    lead.iter().all(|len| *len == 1) && (last == 1 || Some(&last) == im.g.shape(x).last())
 }
 
 fn made(im: &Importer, n: &Node) -> Option<Made> {
@@ -91,10 +109,7 @@ fn made(im: &Importer, n: &Node) -> Option<Made> {
                 _ => return None,
             };
             let list = im.g.as_const(c)?.clone();
-            // One number for each column, the same in all rows.
-            let (last, lead) = im.g.shape(c).split_last().map_or((1, &[][..]), |(last, lead)| (*last, lead));
-            let fits = lead.iter().all(|len| *len == 1) && (last == 1 || Some(&last) == im.g.shape(x).last());
-            fits.then_some(Made::Steps(x, vec![(step, list)]))
+            by_column(im, c, x).then_some(Made::Steps(x, vec![(step, list)]))
         }
         ("", "Concat") if matches!(n.int("axis"), Ok(Some(1 | -1))) => {
             (0..n.inputs.len()).map(arg).collect::<Option<Vec<_>>>().map(Made::Beside)
@@ -144,7 +159,8 @@ fn origin(im: &mut Importer, x: TensorId) -> Option<(TensorId, Vec<Steps>)> {
     }
 }
 
-/// The plan in terms of the features before their steps; `None` where a test asks for membership after a step.
+/// The plan in terms of the features before their steps; `None` where a test asks for membership after a step other than
+/// filling.
 fn before(plan: &Plan, steps: &[Steps]) -> Option<Plan> {
     let mut plan = plan.clone();
     for d in &mut plan.decisions {
@@ -154,11 +170,17 @@ fn before(plan: &Plan, steps: &[Steps]) -> Option<Plan> {
         }
         let falls = own.iter().filter(|(step, c)| step.falls(*c)).count() % 2 == 1;
         let after = |v: f32| f64::from(own.iter().fold(v, |v, (step, c)| step.at(v, *c)));
-        let first = |v: f32| match d.test {
-            Test::AtMost(t) => after(v) <= t,
-            Test::Below(t) => after(v) < t,
-            Test::OneOf(_) => false,
+        let first = |v: f32| match &d.test {
+            Test::AtMost(t) => after(v) <= *t,
+            Test::Below(t) => after(v) < *t,
+            Test::OneOf(list) => list.contains(&after(v)),
         };
+        if !after(f32::NAN).is_nan() {
+            d.missing = if first(f32::NAN) { d.yes } else { d.no };
+        }
+        if own.iter().all(|(step, _)| *step == Step::Fill) {
+            continue;
+        }
         if matches!(d.test, Test::OneOf(_)) {
             return None;
         }
@@ -196,7 +218,8 @@ mod tests {
     use crate::real::forest::Decision;
 
     fn stump(test: Test) -> Plan {
-        let decision = Decision { feature: 0, test, yes: Next::Leaf(0), no: Next::Leaf(1) };
+        let (yes, no) = (Next::Leaf(0), Next::Leaf(1));
+        let decision = Decision { feature: 0, test, yes, no, missing: no };
         Plan { decisions: vec![decision], roots: vec![Next::Node(0)], leaves: vec![vec![(0, 1.0)], vec![(0, 2.0)]] }
     }
 
@@ -235,6 +258,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn matches_reference_where_missing_features_go() {
+        for (fill, t, falls) in
+            [(1.0, 2.0, false), (3.0, 2.0, false), (1.0, 2.0, true), (3.0, 2.0, true), (2.0, 2.0, true)]
+        {
+            let scale = if falls { -1.5 } else { 1.5 };
+            for test in [Test::AtMost(t * f64::from(scale)), Test::Below(t * f64::from(scale))] {
+                let plan = stump(test);
+                let filled = vec![(Step::Fill, fill), (Step::Mul, scale)];
+                let own = before(&plan, std::slice::from_ref(&filled)).expect("monotone");
+                assert_eq!(own.decisions[0].missing, leaf(&plan, f64::from(fill * scale)), "{fill} {t} {falls}");
+                // Scaled but not filled, a feature that is missing stays so.
+                for missing in [Next::Leaf(0), Next::Leaf(1)] {
+                    let mut plan = plan.clone();
+                    plan.decisions[0].missing = missing;
+                    let own = before(&plan, &[vec![(Step::Mul, scale)]]).expect("monotone");
+                    assert_eq!(own.decisions[0].missing, missing);
+                }
+            }
+        }
+        let own = before(&stump(Test::OneOf(vec![2.0])), &[vec![(Step::Fill, 2.0)]]).expect("members stay");
+        assert_eq!((own.decisions[0].missing, leaf(&own, 2.0)), (Next::Leaf(0), Next::Leaf(0)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Tree ensembles of the `ai.onnx.ml` domain: leaves by [`RealOp::Trees`], then sums, labels and transforms as for
-//! other models. Inputs are finite, so that the branch of missing values is never taken.
+//! other models.
 
 mod lists;
 
@@ -66,7 +66,7 @@ fn aggregated(im: &mut Importer, n: &Node, x: TensorId, plan: Plan, columns: usi
     let forest = plan.forest(features, missing.len(), depth, &missing);
     im.limits.cells(&n.name, &[forest.nodes.len(), forest.columns])?;
     let shape = vec![rows, trees, forest.columns];
-    let leaves = im.g.op(shape, Kind::Float, RealOp::Trees { x, forest: Arc::new(forest) });
+    let leaves = im.g.op(shape, Kind::Float, RealOp::Trees { x, missing: None, forest: Arc::new(forest) });
     let leaves = if kept > 1 {
         im.g.reshape(leaves, vec![rows, columns, trees / columns])
     } else {

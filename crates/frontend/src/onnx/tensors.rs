@@ -44,7 +44,12 @@ pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOpt
             *v = MASK;
         } else if !v.is_finite() {
             let name = if proto.name.is_empty() { place } else { &proto.name };
-            return Err(FrontendError::NotFinite { tensor: name.into(), index, value: *v });
+            return Err(FrontendError::NotFinite {
+                tensor: name.into(),
+                index,
+                value: *v,
+                hint: "repair the value".into(),
+            });
         }
         if t.kind == Kind::Bool {
             *v = if *v == 0.0 { 0.0 } else { 1.0 };

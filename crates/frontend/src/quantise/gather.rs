@@ -70,17 +70,18 @@ impl Quantiser<'_> {
         let name = self.name("");
         let int = self.b.input(&name, &t.shape, range, 0)?;
         self.reps[id.0 as usize] = Some(Rep { id: int, step: 1.0 });
-        Ok(Some(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale: 0, range }))
+        let missing = Vec::new();
+        Ok(Some(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale: 0, range, missing }))
     }
 }
 
 impl RealGraph {
-    /// Whether `x` is the tensor `id` in another arrangement.
+    /// Whether `x` is the tensor `id` in another arrangement, but for missing cells.
     pub fn reads_unchanged(&self, mut x: TensorId, id: TensorId) -> bool {
         loop {
             match &self.get(x).source {
                 _ if x == id => return true,
-                Source::Op(RealOp::Reshape(inner)) => x = *inner,
+                Source::Op(RealOp::Reshape(inner) | RealOp::Known { x: inner, .. }) => x = *inner,
                 Source::Op(RealOp::Linear { pieces, constant: 0.0 }) => match &pieces[..] {
                     [p] if p.coef == 1.0 && p.sum.is_empty() => x = p.access.tensor,
                     _ => return false,

@@ -11,6 +11,8 @@ use crate::tensor::Kind;
 const HEAD_BITS: u32 = 15;
 /// Bits of a factor that is not worth a look-up to shorten.
 const PRODUCT_BITS: u32 = 16;
+/// Bits more that the bound of an input has once its missing cells are filled.
+const FILLED_BITS: u32 = 2;
 /// Bits of a weight that is added, at most, and by how much it may exceed the calibrated sum before its last ones go.
 const ADDEND_BITS: u32 = 24;
 const ADDEND_ROOM: f64 = 4.0;
@@ -120,9 +122,12 @@ impl Quantiser<'_> {
             return self.weight(id, other.map_or(1.0, |r| r.step));
         }
         // What is narrow enough already, or was rounded for another consumer, is not rounded again.
-        let input = if self.g.inputs.contains(&id) { self.set.input_bits } else { 0 };
-        let sharp = self.sharp[id.0 as usize] || self.g.levelled.contains(&id);
+        let filled = self.g.filled_input(id);
+        let is_input = filled.is_some() || self.g.inputs.contains(&id);
+        let input = if is_input { self.set.input_bits } else { 0 };
+        let sharp = self.sharp[id.0 as usize] || self.g.levelled.contains(&filled.unwrap_or(id));
         self.slack = if sharp { SHARP_BITS } else { PRODUCT_BITS }.max(input);
+        self.slack += if filled.is_some() { FILLED_BITS } else { 0 };
         let rep = self.narrow(id, bits);
         self.slack = 0;
         rep

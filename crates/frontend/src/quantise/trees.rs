@@ -1,12 +1,12 @@
 //! Decision trees: nodes and leaf values as parameters; see `proveil_graph::ForestSpec` for the paths. Comparisons go
 //! as in real numbers wherever the operand is a whole number of units.
 
-use proveil_graph::{ForestSpec, TensorId};
+use proveil_graph::{Access, ForestSpec, Piece, TensorId};
 
 use super::{Quantiser, Rep, Span, bit_range, bits_of, exponent};
 use crate::error::Result;
 use crate::real::forest::{Branch, Forest};
-use crate::real::{RealGraph, RealOp, Source};
+use crate::real::{Missing, RealGraph, RealOp, Source, identity};
 
 /// Bits of a leaf's value, with its sign.
 const VALUE_BITS: u32 = 20;
@@ -33,24 +33,40 @@ const SAME: f64 = 1e-6;
 
 impl Quantiser<'_> {
     /// Values of the leaves reached, `[rows, trees, columns]`.
-    pub(super) fn trees(&mut self, id: TensorId, x: TensorId, forest: &Forest) -> Result<Rep> {
+    pub(super) fn trees(
+        &mut self,
+        id: TensorId,
+        x: TensorId,
+        missing: Option<&Missing>,
+        forest: &Forest,
+    ) -> Result<Rep> {
         let mut rep = self.rep(x)?;
         if bits_of(self.range(rep.id)) > MAX_OPERAND {
             rep = self.narrow(x, super::SHARP_BITS)?;
         }
         let range = self.range(rep.id);
         let near = self.wide_inputs(x);
-        let threshold =
-            |n: &Branch| whole_threshold(n, rep.step, near).clamp(range.lo as f64 - 1.0, range.hi as f64) as i64;
+        let operand = missing.map_or(Ok(rep.id), |m| self.beyond(rep.id, m))?;
+        let most = self.range(operand).hi;
+        // A leaf keeps whatever comes; a threshold parts the numbers, and leaves missing cells beyond either end.
+        let threshold = |(at, n): (usize, &Branch)| match n.first == at {
+            true => most,
+            false => whole_threshold(n, rep.step, near).clamp(range.lo as f64 - 1.0, range.hi as f64) as i64,
+        };
+        // A column that may miss cells is there twice; the second time its missing cells go to first children.
+        let feature = |n: &Branch| match missing.map(|m| m.columns.binary_search(&n.feature)) {
+            Some(Ok(place)) if n.missing_first => forest.features + place,
+            _ => n.feature,
+        };
         let spec = ForestSpec {
             trees: forest.trees,
             depth: forest.depth,
-            features: &forest.nodes.iter().map(|n| n.feature).collect::<Vec<_>>(),
-            thresholds: &forest.nodes.iter().map(threshold).collect::<Vec<_>>(),
+            features: &forest.nodes.iter().map(feature).collect::<Vec<_>>(),
+            thresholds: &forest.nodes.iter().enumerate().map(threshold).collect::<Vec<_>>(),
             children: &forest.nodes.iter().map(|n| n.first).collect::<Vec<_>>(),
         };
         let name = self.name("path");
-        let leaves = self.b.paths(&name, rep.id, &spec)?;
+        let leaves = self.b.paths(&name, operand, &spec)?;
         let bits = if self.extreme[id.0 as usize] { EXTREME_BITS } else { VALUE_BITS };
         let (step, mut values) = leaf_values(&forest.values, bits);
         values.resize(values.len() + forest.columns, 0);
@@ -59,6 +75,37 @@ impl Quantiser<'_> {
         let table = self.b.param(&name, &shape, bit_range(bits, true), Self::scale_of(step), values)?;
         let name = self.name("");
         Ok(Rep { id: self.b.gather(&name, table, leaves)?, step })
+    }
+
+    /// The columns of an operand, missing cells above all numbers; then those that may miss cells again, missing cells
+    /// below all numbers.
+    fn beyond(&mut self, x: TensorId, missing: &Missing) -> Result<TensorId> {
+        let (range, flags) = (self.range(x), self.rep(missing.flags)?.id);
+        let far = range.hi - range.lo + 1;
+        let tensor = self.b.tensor(x)?;
+        let (mut shape, scale) = (tensor.shape.clone(), tensor.scale);
+        let [rows, width] = shape[..] else { return Err(self.refuse("rows of features are expected".into())) };
+        shape[1] += missing.columns.len();
+        let piece = |tensor: TensorId, coef: i64, from: usize, to: usize, len: usize| {
+            let mut axes = identity(2);
+            axes[1].offset = from as i64;
+            Piece {
+                start: vec![0, to],
+                extents: vec![rows, len],
+                sum: Vec::new(),
+                coef,
+                access: Access { tensor, axes },
+            }
+        };
+        let mut pieces = vec![piece(x, 1, 0, 0, width), piece(flags, far, 0, 0, width)];
+        let (mut at, columns) = (width, &missing.columns[..]);
+        for run in columns.chunk_by(|a, b| a + 1 == *b) {
+            pieces.push(piece(x, 1, run[0], at, run.len()));
+            pieces.push(piece(flags, -far, run[0], at, run.len()));
+            at += run.len();
+        }
+        let name = self.name("columns");
+        Ok(self.b.linear(&name, &shape, pieces, 0, scale)?)
     }
 
     /// Whether a tensor is leaf values, or sums, views and maxima of them.
@@ -80,7 +127,9 @@ impl Quantiser<'_> {
         let top = span.reach().max(lo.abs()).max(hi.abs()) * BORDER;
         let top = if top > 0.0 { top } else { 1.0 };
         let signed = span.signed() || lo < 0.0;
-        let room = |bits: u32| (1u64 << (bits - u32::from(signed))) as f64 - 1.0;
+        // The largest integer may be no number.
+        let none = f64::from(u8::from(self.g.missing.contains_key(&id)));
+        let room = |bits: u32| (1u64 << (bits - u32::from(signed))) as f64 - 1.0 - none;
         let coarse = span.seen >= STEPS_KNOWN && span.grain > 0.0 && top / span.grain < room(NARROW_BITS);
         let bits = if coarse {
             let own = exponent(top / span.grain) + SPARE_BITS + i32::from(signed);
@@ -133,7 +182,7 @@ fn whole_threshold(n: &Branch, step: f64, near: bool) -> f64 {
 /// Least and largest threshold up to `far` that trees compare an input with; `None` if no tree reads it unchanged.
 fn thresholds(g: &RealGraph, id: TensorId, far: f64) -> Option<(f64, f64)> {
     let readers = g.tensors.iter().filter_map(|t| match &t.source {
-        Source::Op(RealOp::Trees { x, forest }) if g.reads_unchanged(*x, id) => Some(forest),
+        Source::Op(RealOp::Trees { x, forest, .. }) if g.reads_unchanged(*x, id) => Some(forest),
         _ => None,
     });
     readers.fold(None, |ends, forest| {
@@ -188,7 +237,13 @@ mod tests {
 
     #[test]
     fn matches_reference_comparisons_on_the_grid_and_at_equality() {
-        let node = |threshold: f64, inclusive: bool| Branch { feature: 0, threshold, inclusive, first: 0 };
+        let node = |threshold: f64, inclusive: bool| Branch {
+            feature: 0,
+            threshold,
+            inclusive,
+            missing_first: false,
+            first: 0,
+        };
         let first = |n: &Branch, v: f64| if n.inclusive { v <= n.threshold } else { v < n.threshold };
         for inclusive in [true, false] {
             for quarters in -30..30 {

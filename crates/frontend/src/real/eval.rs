@@ -69,7 +69,17 @@ pub(crate) fn apply<'a>(
             get(*index).iter().flat_map(|&i| &cells[(i as usize).min(rows - 1) * row..][..row]).copied().collect()
         }
         RealOp::Reaches { x, threshold } => get(*x).iter().map(|v| f64::from(u8::from(v >= threshold))).collect(),
-        RealOp::Trees { x, forest } => forest.run(get(*x)),
+        RealOp::Trees { x, missing, forest } => forest.run(get(*x), missing.as_ref().map_or(&[], |m| get(m.flags))),
+        RealOp::IsMissing(x) => get(*x).iter().map(|v| f64::from(u8::from(v.is_nan()))).collect(),
+        RealOp::Fill { x, with } => {
+            let cells = get(*x).iter().zip(get(*with).iter().cycle());
+            cells.map(|(v, with)| if v.is_nan() { *with } else { *v }).collect()
+        }
+        RealOp::Known { x, .. } => get(*x).iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect(),
+        RealOp::AddAt { x, flags, gains } => {
+            let cells = get(*x).iter().zip(get(*flags)).zip(get(*gains).iter().cycle());
+            cells.map(|((v, flag), gain)| v + flag * gain).collect()
+        }
         RealOp::Softmax(x) => get(*x)
             .chunks(row(*x))
             .flat_map(|r| {

@@ -10,6 +10,8 @@ pub(crate) struct Branch {
     pub threshold: f64,
     /// Whether a feature equal to the threshold goes to the first child.
     pub inclusive: bool,
+    /// Whether a missing feature goes to the first child.
+    pub missing_first: bool,
     /// First child; a leaf's is itself.
     pub first: usize,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Decision {
     pub test: Test,
     pub yes: Next,
     pub no: Next,
+    /// Where a missing feature leads: one of the two.
+    pub missing: Next,
 }
 
 /// Decisions and leaves as a file has them.
@@ -89,6 +93,12 @@ impl Decision {
             _ => interval == 0,
         };
         if yes { self.yes } else { self.no }
+    }
+
+    /// An interval that leads where a missing feature does.
+    fn interval_of_missing(&self) -> usize {
+        let last = self.intervals() - 1;
+        if self.outcome(last) == self.missing { last } else { last - 1 }
     }
 
     /// The upper end of an interval, and whether it belongs to it.
@@ -187,7 +197,8 @@ impl Plan {
                         }));
                     }
                     let (threshold, inclusive) = d.end(middle);
-                    (Branch { feature: d.feature, threshold, inclusive, first }, vec![0.0; columns])
+                    let missing_first = d.interval_of_missing() <= middle;
+                    (Branch { feature: d.feature, threshold, inclusive, missing_first, first }, vec![0.0; columns])
                 }
             };
             nodes.push(node);
@@ -199,24 +210,31 @@ impl Plan {
 
 impl Branch {
     fn leaf(at: usize) -> Self {
-        Self { feature: 0, threshold: f64::INFINITY, inclusive: true, first: at }
+        Self { feature: 0, threshold: f64::INFINITY, inclusive: true, missing_first: true, first: at }
     }
 
-    fn next(&self, x: &[f64]) -> usize {
+    /// The next node for a row of features, of which some may be missing.
+    fn next(&self, x: &[f64], missing: &[f64]) -> usize {
         let v = x.get(self.feature).copied().unwrap_or(0.0);
-        let first = if self.inclusive { v <= self.threshold } else { v < self.threshold };
+        let first = match missing.get(self.feature) {
+            Some(flag) if *flag != 0.0 => self.missing_first,
+            _ if self.inclusive => v <= self.threshold,
+            _ => v < self.threshold,
+        };
         self.first + usize::from(!first)
     }
 }
 
 impl Forest {
-    /// Values of the leaves reached, `[row, tree, column]`.
-    pub fn run(&self, x: &[f64]) -> Vec<f64> {
-        let leaf = |x: &[f64], tree: usize| (0..self.depth).fold(tree, |at, _| self.nodes[at].next(x));
-        let row = |x: &[f64]| {
-            let leaves: Vec<usize> = (0..self.trees).map(|tree| leaf(x, tree)).collect();
+    /// Values of the leaves reached, `[row, tree, column]`. `missing` has 1 where a feature is, or no cells at all.
+    pub fn run(&self, x: &[f64], missing: &[f64]) -> Vec<f64> {
+        let width = self.features.max(1);
+        let row = |(i, x): (usize, &[f64])| {
+            let missing = missing.get(i * width..).map_or(missing, |rest| &rest[..width.min(rest.len())]);
+            let leaf = |tree: usize| (0..self.depth).fold(tree, |at, _| self.nodes[at].next(x, missing));
+            let leaves: Vec<usize> = (0..self.trees).map(leaf).collect();
             leaves.into_iter().flat_map(|l| self.values[l * self.columns..][..self.columns].to_vec())
         };
-        x.chunks(self.features.max(1)).flat_map(row).collect()
+        x.chunks(width).enumerate().flat_map(row).collect()
     }
 }

@@ -16,7 +16,7 @@ use proveil_graph::TensorId;
 
 use super::expr::{Bin, Expr, Un};
 use super::forest::{Branch, Forest};
-use super::{RealGraph, RealOp, RealTensor, Source};
+use super::{Missing, RealGraph, RealOp, RealTensor, Source};
 use crate::error::{FrontendError, Result};
 use crate::tensor::Kind;
 
@@ -112,6 +112,7 @@ pub(crate) fn level(old: &RealGraph, inputs: &[Levels], columns: &[Columns]) -> 
                 if !levels.is_empty() {
                     l.new.levelled.insert(id);
                 }
+                l.new.missing.extend(old.missing.get(&TensorId(i as u32)).map(|columns| (id, columns.clone())));
                 (id, levels)
             }
             Source::Const { .. } => {
@@ -207,15 +208,65 @@ impl Leveller<'_> {
                 let id = self.push(&t, RealOp::Max(operands[0].0, operands[1].0));
                 return Ok((id, operands[0].1.clone()));
             }
-            RealOp::Trees { forest, .. } => {
+            RealOp::Trees { missing, forest, .. } => {
                 let forest = Arc::new(levelled_forest(forest, &operands[0].1));
-                let id = self.push(&t, RealOp::Trees { x: operands[0].0, forest });
+                let missing = match missing {
+                    Some(m) => Some(Missing { flags: self.plain(m.flags)?, ..m.clone() }),
+                    None => None,
+                };
+                let id = self.push(&t, RealOp::Trees { x: operands[0].0, missing, forest });
                 return Ok((id, Levels::new()));
+            }
+            RealOp::IsMissing(_) => return Ok((self.push(&t, RealOp::IsMissing(operands[0].0)), Levels::new())),
+            RealOp::Known { flags, .. } => {
+                let flags = self.plain(*flags)?;
+                return Ok((self.push(&t, RealOp::Known { x: operands[0].0, flags }), operands[0].1.clone()));
+            }
+            RealOp::AddAt { flags, gains, .. } => {
+                let (x, levels) = operands[0].clone();
+                let flags = self.plain(*flags)?;
+                if let Some(gains) = self.columns_of(*gains, &levels)? {
+                    let id = self.push(&t, RealOp::AddAt { x, flags, gains });
+                    return Ok(self.raised(i, &t, id, levels));
+                }
             }
             _ => {}
         }
         let ids = op.operands().into_iter().map(|x| self.plain(x)).collect::<Result<Vec<_>>>()?;
         Ok((self.push(&t, op.on(&ids)), Levels::new()))
+    }
+
+    /// A tensor with higher levels for columns that became much larger than their levels say.
+    fn raised(&mut self, i: usize, t: &RealTensor, id: TensorId, levels: Levels) -> (TensorId, Levels) {
+        let mut wanted = self.columns.get(i).map(Columns::levels).unwrap_or_default();
+        wanted.resize(levels.len(), 0);
+        let own = levels.iter().zip(&wanted);
+        let higher: Levels = own.map(|(own, wanted)| if *wanted > own + SPARE { *wanted } else { *own }).collect();
+        if higher == levels {
+            return (id, levels);
+        }
+        let rest: Levels = levels.iter().zip(&higher).map(|(own, higher)| own - higher).collect();
+        let pieces = linear::runs(&rest).map(|(at, len, power)| {
+            let mut piece = linear::whole(id, &t.shape);
+            linear::cut_out(&mut piece, t.shape.len().checked_sub(1), at, len);
+            piece.coef = 2f64.powi(power);
+            piece
+        });
+        let op = RealOp::Linear { pieces: pieces.collect(), constant: 0.0 };
+        (self.push(t, op), tidy(higher))
+    }
+
+    /// A constant with a number for each column, divided like columns with these levels.
+    fn columns_of(&mut self, id: TensorId, levels: &Levels) -> Result<Option<TensorId>> {
+        let (new, width) = (self.made(id)?.0, levels.len());
+        let shape = self.new.shape(new).to_vec();
+        let Some((last, lead)) = shape.split_last() else { return Ok(None) };
+        let wide = match *last {
+            own if own == width => new,
+            1 if width > 0 => self.new.broadcast(new, &[lead, &[width]].concat()),
+            _ => return Ok(None),
+        };
+        Ok(self.scaled(wide, lead.len(), &|i| levels.get(i).map_or(0, |l| -l)))
     }
 
     fn push(&mut self, t: &RealTensor, op: RealOp) -> TensorId {

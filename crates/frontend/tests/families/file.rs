@@ -25,11 +25,10 @@ pub enum Attr {
     Tensor(Vec<f32>),
 }
 
-/// A model in the making; its nodes are of one domain and opset.
+/// A model in the making; nodes are of the domain that was named last.
 pub struct File {
     graph: pb::GraphProto,
-    domain: &'static str,
-    opset: i64,
+    domains: Vec<(&'static str, i64)>,
 }
 
 fn info(name: &str, elem_type: i32, shape: &[i64]) -> pb::ValueInfoProto {
@@ -46,7 +45,14 @@ impl File {
     /// A file with the given outputs, whose types it does not declare.
     pub fn new(domain: &'static str, opset: i64, outputs: &[&str]) -> Self {
         let output = outputs.iter().map(|o| pb::ValueInfoProto { name: (*o).into(), ..Default::default() }).collect();
-        Self { graph: pb::GraphProto { output, ..Default::default() }, domain, opset }
+        Self { graph: pb::GraphProto { output, ..Default::default() }, domains: vec![(domain, opset)] }
+    }
+
+    /// Another domain, for the nodes that follow.
+    pub fn domain(mut self, domain: &'static str, opset: i64) -> Self {
+        self.domains.retain(|d| d.0 != domain);
+        self.domains.push((domain, opset));
+        self
     }
 
     pub fn input(mut self, name: &str, elem_type: i32, shape: &[i64]) -> Self {
@@ -71,7 +77,7 @@ impl File {
         self.graph.node.push(pb::NodeProto {
             name: format!("the_{op}"),
             op_type: op.into(),
-            domain: self.domain.into(),
+            domain: self.domains.last().map_or("", |d| d.0).into(),
             input: inputs.iter().map(|s| (*s).into()).collect(),
             output: outputs.iter().map(|s| (*s).into()).collect(),
             attribute,
@@ -86,7 +92,8 @@ impl File {
     }
 
     pub fn bytes(self) -> Vec<u8> {
-        let opset_import = vec![pb::OperatorSetIdProto { version: self.opset, domain: self.domain.into() }];
+        let import = |d: &(&str, i64)| pb::OperatorSetIdProto { version: d.1, domain: d.0.into() };
+        let opset_import = self.domains.iter().map(import).collect();
         pb::ModelProto { ir_version: 8, graph: Some(self.graph), opset_import, ..Default::default() }.encode_to_vec()
     }
 

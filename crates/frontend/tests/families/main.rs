@@ -6,6 +6,7 @@ mod common;
 mod file;
 mod flow;
 mod gather;
+mod missing;
 mod quantised;
 mod recurrent;
 mod trees;

@@ -7,37 +7,37 @@ use proveil_frontend::{Kind, Model, Options, Tensor, compile};
 /// Tree, node, target and weight.
 type Weight = (usize, usize, usize, f64);
 
-const ML: &str = "ai.onnx.ml";
-const FEATURES: usize = 3;
+pub const ML: &str = "ai.onnx.ml";
+pub const FEATURES: usize = 3;
 const ROWS: usize = 4;
 
 /// Numbers that look random and are the same each time.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self, below: u64) -> u64 {
+    pub fn next(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % below
     }
 
     /// A multiple of `unit` between -8 and 8 units.
-    fn value(&mut self, unit: f64) -> f64 {
+    pub fn value(&mut self, unit: f64) -> f64 {
         (self.next(17) as f64 - 8.0) * unit
     }
 }
 
 /// A node as the file lists it; leaves have a value for each column.
 #[derive(Clone)]
-struct Node {
-    mode: &'static str,
-    feature: usize,
-    threshold: f64,
-    yes: usize,
-    no: usize,
-    values: Vec<f64>,
+pub struct Node {
+    pub mode: &'static str,
+    pub feature: usize,
+    pub threshold: f64,
+    pub yes: usize,
+    pub no: usize,
+    pub values: Vec<f64>,
 }
 
-const MODES: [&str; 6] = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
+pub const MODES: [&str; 6] = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
 
 /// Thresholds are off the grid of inputs by `shift`.
 fn grow(
@@ -62,7 +62,7 @@ fn grow(
     at
 }
 
-fn forest(seed: u64, modes: &[&'static str], columns: usize, shift: f64) -> Vec<Vec<Node>> {
+pub fn forest(seed: u64, modes: &[&'static str], columns: usize, shift: f64) -> Vec<Vec<Node>> {
     let mut dice = Dice(seed);
     let tree = |dice: &mut Dice| {
         let mut nodes = Vec::new();
@@ -72,7 +72,7 @@ fn forest(seed: u64, modes: &[&'static str], columns: usize, shift: f64) -> Vec<
     (0..5).map(|_| tree(&mut dice)).collect()
 }
 
-fn walk<'a>(tree: &'a [Node], x: &[f64]) -> &'a [f64] {
+pub fn walk<'a>(tree: &'a [Node], x: &[f64]) -> &'a [f64] {
     let mut n = &tree[0];
     while n.mode != "LEAF" {
         let (v, t) = (x[n.feature], n.threshold);
@@ -89,12 +89,12 @@ fn walk<'a>(tree: &'a [Node], x: &[f64]) -> &'a [f64] {
     &n.values
 }
 
-fn floats(list: impl Iterator<Item = f64>) -> Attr {
+pub fn floats(list: impl Iterator<Item = f64>) -> Attr {
     Attr::Floats(list.map(|v| v as f32).collect())
 }
 
 /// Attributes of the nodes, and of the leaf values under a prefix.
-fn attributes(trees: &[Vec<Node>], names: [&'static str; 4]) -> Vec<(&'static str, Attr)> {
+pub fn attributes(trees: &[Vec<Node>], names: [&'static str; 4]) -> Vec<(&'static str, Attr)> {
     let all: Vec<(usize, usize, &Node)> =
         trees.iter().enumerate().flat_map(|(t, nodes)| nodes.iter().enumerate().map(move |(i, n)| (t, i, n))).collect();
     let ints = |f: &dyn Fn(&(usize, usize, &Node)) -> usize| Attr::Ints(all.iter().map(|n| f(n) as i64).collect());
@@ -119,7 +119,7 @@ fn attributes(trees: &[Vec<Node>], names: [&'static str; 4]) -> Vec<(&'static st
     ]
 }
 
-const TARGET: [&str; 4] = ["target_treeids", "target_nodeids", "target_ids", "target_weights"];
+pub const TARGET: [&str; 4] = ["target_treeids", "target_nodeids", "target_ids", "target_weights"];
 const CLASS: [&str; 4] = ["class_treeids", "class_nodeids", "class_ids", "class_weights"];
 
 fn samples(unit: f64) -> Vec<Tensor> {

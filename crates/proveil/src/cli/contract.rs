@@ -111,11 +111,12 @@ pub fn describe_short(kind: &str, file: &KeyFile) -> Result<(String, Value), Fai
     for (what, (m, io)) in ios.chain(meta.outputs.iter().zip(&key.outputs).map(|p| ("output", p))) {
         let columns = if m.columns.is_empty() { String::new() } else { format!(" times 2^{:?} by column", m.columns) };
         text += &format!(
-            "{what:<16} '{}' {:?} {}, unit 2^{}{columns}, {:?}, {} bytes a cell from {}\n",
+            "{what:<16} '{}' {:?} {}, unit 2^{}{columns}{}, {:?}, {} bytes a cell from {}\n",
             m.name,
             m.shape,
             m.dtype,
             -m.scale,
+            super::inspect::missing(m),
             io.visibility,
             io.width(),
             io.lo
@@ -133,7 +134,7 @@ pub fn describe_short(kind: &str, file: &KeyFile) -> Result<(String, Value), Fai
     let ios = |list: &[proveil_succinct::Io], metas: &[proveil::IoMeta]| -> Vec<Value> {
         let one = |(io, m): (&proveil_succinct::Io, &proveil::IoMeta)| {
             json!({
-                "name": m.name, "shape": m.shape, "dtype": m.dtype, "scale": m.scale, "columns": m.columns, "labels": m.labels,
+                "name": m.name, "shape": m.shape, "dtype": m.dtype, "scale": m.scale, "columns": m.columns, "missing": m.missing, "labels": m.labels,
                 "visibility": io.visibility, "bytes": io.width(), "lo": io.lo, "hi": io.lo.wrapping_add(io.range as i64),
             })
         };

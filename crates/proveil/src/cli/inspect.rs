@@ -143,6 +143,14 @@ fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value)
     Ok((text, value))
 }
 
+/// How missing cells of an input are told.
+pub fn missing(m: &proveil::IoMeta) -> String {
+    let Some(missing) = &m.missing else { return String::new() };
+    let places: Vec<String> =
+        missing.columns.iter().enumerate().filter(|(_, may)| **may).map(|(place, _)| place.to_string()).collect();
+    format!(", {} where a cell of column {} is missing", missing.code, places.join(", "))
+}
+
 fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failure> {
     let (k, layout) = (&key.key, &key.layout);
     let meta = Meta::from_bytes(&k.meta).map_err(Error::from)?;
@@ -156,7 +164,8 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
     let ios = meta.inputs.iter().map(|m| ("input", m)).chain(meta.outputs.iter().map(|m| ("output", m)));
     for (what, m) in ios {
         let columns = if m.columns.is_empty() { String::new() } else { format!(" times 2^{:?} by column", m.columns) };
-        text += &format!("{what:<16} '{}' {:?} {}, unit 2^{}{columns}\n", m.name, m.shape, m.dtype, -m.scale);
+        let missing = missing(m);
+        text += &format!("{what:<16} '{}' {:?} {}, unit 2^{}{columns}{missing}\n", m.name, m.shape, m.dtype, -m.scale);
     }
     text += &format!("{stats}\n");
     text += &format!("index spaces     look-ups 2 x 2^{}, products 2^{}\n", layout.nv, layout.nk);

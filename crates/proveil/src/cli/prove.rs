@@ -55,7 +55,9 @@ fn unlike(meta: &Meta, graph: &Graph, input: &[Vec<i64>]) -> Vec<String> {
     let mut out = Vec::new();
     for ((m, cells), &id) in meta.inputs.iter().zip(input).zip(&graph.inputs) {
         let range = graph.tensors.get(id.0 as usize).map(|t| t.range);
-        let count = |outside: &dyn Fn(i64) -> bool| cells.iter().filter(|c| outside(**c)).count();
+        let number = |(i, c): &(usize, &i64)| !m.is_missing(*i, **c);
+        let numbers = || cells.iter().enumerate().filter(number);
+        let count = |outside: &dyn Fn(i64) -> bool| numbers().filter(|(_, c)| outside(**c)).count();
         if let (Some(r), "float32") = (range, m.dtype.as_str()) {
             // A range from 0 on is that of tensors without negative values: 0 is a value like others there.
             let cut = count(&|c| c >= r.hi || (c <= r.lo && r.lo < 0));

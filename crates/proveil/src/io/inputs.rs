@@ -114,6 +114,7 @@ pub fn input_specs(meta: &Meta, graph: &Graph) -> Vec<InputSpec> {
         scale: m.scale,
         columns: m.columns.clone(),
         range: graph.tensors[id.0 as usize].range,
+        missing: m.missing.as_ref().map(|m| m.columns.clone()).unwrap_or_default(),
         refuse_beyond: None,
     });
     specs.collect()

@@ -1,4 +1,4 @@
-//! Inputs as JSON: `input_data` holds one flat list for each input; `input_shapes`, `input_names` and `input_dtypes`
+//! Inputs as JSON: `input_data` holds one flat list for each input, with `null` for missing values; `input_shapes`, `input_names` and `input_dtypes`
 //! are optional.
 
 use serde::Deserialize;
@@ -18,6 +18,7 @@ struct File {
 enum Cell {
     Number(f64),
     Bool(bool),
+    Missing,
 }
 
 /// Reads the file; arrays without a shape are flat, names without an entry are empty.
@@ -42,6 +43,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<(String, Array)>, (String, Strin
             .map(|c| match c {
                 Cell::Number(v) => v,
                 Cell::Bool(b) => f64::from(u8::from(b)),
+                Cell::Missing => f64::NAN,
             })
             .collect();
         if shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)) != Some(data.len()) {

@@ -21,11 +21,10 @@ impl KeyFile {
             let kind = match m.dtype.as_str() {
                 "int64" if m.scale == 0 => Kind::Integer,
                 "bool" if m.scale == 0 => Kind::Boolean,
-                // Columns with units of their own: contracts see the integers.
-                _ if !m.columns.is_empty() => Kind::Integer,
+                _ if m.is_encoded() => Kind::Integer,
                 _ => Kind::Real,
             };
-            let form = Form::new(io.to_bytes(), if m.columns.is_empty() { m.scale } else { 0 }).ok_or_else(scale)?;
+            let form = Form::new(io.to_bytes(), if m.is_encoded() { 0 } else { m.scale }).ok_or_else(scale)?;
             Ok(Io { input, name: m.name.clone(), shape: m.shape.clone(), kind, form, labels: m.labels.clone() })
         };
         let inputs = meta.inputs.iter().zip(&self.short.inputs).map(|(m, io)| one(true, m, io));

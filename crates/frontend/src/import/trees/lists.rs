@@ -25,8 +25,16 @@ fn feature(n: &Node, number: i64, features: usize) -> Result<usize> {
     usize::try_from(number).ok().filter(|f| *f < features).ok_or_else(outside)
 }
 
-/// A test with the outcomes in the order (true, false) of the file.
-fn decision(n: &Node, mode: &str, feature: usize, value: f64, (yes, no): (Next, Next)) -> Result<Decision> {
+/// A test with the outcomes in the order (true, false) of the file. A missing value compares as false, and is not equal to
+/// anything; `tracks` sends it to the true branch all the same.
+fn decision(
+    n: &Node,
+    mode: &str,
+    feature: usize,
+    value: f64,
+    (yes, no): (Next, Next),
+    tracks: bool,
+) -> Result<Decision> {
     if value.is_nan() {
         return Err(n.malformed("a threshold is not a number; export the model again"));
     }
@@ -42,8 +50,19 @@ fn decision(n: &Node, mode: &str, feature: usize, value: f64, (yes, no): (Next, 
             return Err(n.unsupported(format!("mode {other}"), hint));
         }
     };
+    let missing = if tracks || mode == "BRANCH_NEQ" { yes } else { no };
     let (yes, no) = if swap { (no, yes) } else { (yes, no) };
-    Ok(Decision { feature, test, yes, no })
+    Ok(Decision { feature, test, yes, no, missing })
+}
+
+/// For each node whether a missing value takes the true branch.
+fn tracks(n: &Node, nodes: usize) -> Result<Vec<bool>> {
+    let list = n.ints("nodes_missing_value_tracks_true")?.unwrap_or_default();
+    if list.is_empty() {
+        return Ok(vec![false; nodes]);
+    }
+    same_lengths(n, "nodes and of missing values", &[nodes, list.len()])?;
+    Ok(list.iter().map(|v| *v != 0).collect())
 }
 
 /// The trees of `TreeEnsembleRegressor` and `TreeEnsembleClassifier`. `prefix` names the lists of leaf values,
@@ -62,6 +81,7 @@ pub(super) fn by_tree(
     let values = numbers(im, n, "nodes_values")?;
     let lengths = [trees.len(), ids.len(), tested.len(), yes.len(), no.len(), modes.len(), values.len()];
     same_lengths(n, "nodes", &lengths)?;
+    let tracks = tracks(n, trees.len())?;
     let mut places: HashMap<(i64, i64), Next> = HashMap::new();
     let (mut decisions, mut leaves, mut roots) = (0, 0, Vec::new());
     let mut known = std::collections::HashSet::new();
@@ -84,7 +104,7 @@ pub(super) fn by_tree(
             places.get(&(trees[i], id)).copied().ok_or_else(missing)
         };
         let next = (of(yes[i])?, of(no[i])?);
-        plan.decisions.push(decision(n, &modes[i], feature(n, tested[i], features)?, values[i], next)?);
+        plan.decisions.push(decision(n, &modes[i], feature(n, tested[i], features)?, values[i], next, tracks[i])?);
     }
     let list = |what: &str| ints(&format!("{prefix}_{what}"));
     let (trees, ids, targets) = (list("treeids")?, list("nodeids")?, list("ids")?);
@@ -123,6 +143,7 @@ pub(super) fn by_place(im: &Importer, n: &Node, features: usize, columns: usize)
     let (targets, weights) = (ints("leaf_targetids")?, tensor("leaf_weights")?);
     let lengths = [tested.len(), modes.len(), splits.len(), yes.len(), no.len(), yes_leaf.len(), no_leaf.len()];
     same_lengths(n, "nodes", &lengths)?;
+    let tracks = tracks(n, tested.len())?;
     same_lengths(n, "leaf values", &[targets.len(), weights.len()])?;
     let next = |place: i64, leaf: i64| {
         let count = if leaf == 1 { targets.len() } else { tested.len() };
@@ -145,9 +166,10 @@ pub(super) fn by_place(im: &Importer, n: &Node, features: usize, columns: usize)
             if list.is_empty() {
                 return Err(n.malformed("a node has no set of members; export the model again"));
             }
-            Decision { feature, test: Test::OneOf(list), yes: outcomes.0, no: outcomes.1 }
+            let (yes, no) = outcomes;
+            Decision { feature, test: Test::OneOf(list), yes, no, missing: if tracks[i] { yes } else { no } }
         } else {
-            decision(n, mode, feature, splits[i], outcomes)?
+            decision(n, mode, feature, splits[i], outcomes, tracks[i])?
         });
     }
     for (target, weight) in targets.iter().zip(&weights) {

@@ -70,10 +70,10 @@ fn matches_reference_of_products_and_trees() {
     let gram = Contract { extents: vec![2, 2, 4], out: vec![0, 1], lhs: by_row(x, 2), rhs: by_row(x, 2) };
     let gram =
         g.contract(Contract { rhs: Access { axes: vec![Affine::var(1), Affine::var(2)], ..gram.rhs.clone() }, ..gram });
-    let node = |feature, threshold, first| Branch { feature, threshold, inclusive: true, first };
+    let node = |feature, threshold, first| Branch { feature, threshold, inclusive: true, missing_first: false, first };
     let nodes = vec![node(1, 0.2, 1), node(0, f64::INFINITY, 1), node(3, -0.1, 3), node(0, 9.0, 3), node(0, 9.0, 4)];
     let forest = Forest { features: 4, trees: 1, depth: 2, nodes, columns: 1, values: vec![0.0, 1.0, 0.0, 2.0, 3.0] };
-    let leaves = g.op(vec![2, 1, 1], Kind::Float, RealOp::Trees { x, forest: forest.into() });
+    let leaves = g.op(vec![2, 1, 1], Kind::Float, RealOp::Trees { x, missing: None, forest: forest.into() });
     g.outputs = vec![product, scaled, own, gram, leaves];
     let new = same(&g);
     // The weights took the factors over: no piece brings them back.
