@@ -143,7 +143,7 @@ type Case = (&'static [u32], &'static [u32], &'static [usize], Vec<Affine>);
 fn matches_reference_rewritten_accesses() {
     let var = Affine::var;
     let form = |terms: &[(u32, i64)], offset| Affine { terms: terms.to_vec(), offset };
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         (&[5, 12], &[5, 3], &[4], vec![var(0), form(&[(1, 1), (2, 3)], 0)]),
         (&[5, 40], &[5, 6], &[5], vec![var(0), form(&[(1, 1), (2, 6)], 7)]),
         (&[4, 33], &[4, 9], &[3], vec![var(0), form(&[(1, 3), (2, 1)], 4)]),
@@ -153,6 +153,8 @@ fn matches_reference_rewritten_accesses() {
         (&[4, 3, 8], &[4, 3], &[8], vec![var(0), var(1), var(2)]),
         (&[4, 3, 2, 8], &[4, 3, 2], &[5], vec![var(0), var(1), var(2), form(&[(3, 1)], 3)]),
         (&[4, 3, 8], &[4, 3, 8], &[2], vec![var(0), var(1), var(2)]),
+        (&[4, 3, 16], &[4, 3, 5], &[], vec![var(0), var(1), form(&[(2, 1)], 9)]),
+        (&[4, 3, 16], &[4, 3], &[], vec![var(0), var(1), form(&[], 13)]),
     ];
     let mut rng = Rng(77);
     for (shape, space, sum, axes) in cases {

@@ -392,6 +392,16 @@ pub fn claims(t: &Trial) {
 }
 
 /// Shares of the functionals add up to all of them, each taken once.
+/// All that the claims of phases 1 and 2 say of tensors.
+fn all(t: &Trial, weights: &AddressWeights<E>, kappa: &[E], scale: E, out: &mut impl ClaimSink<E>) {
+    functionals::phase1(&t.relation, &t.layout, &t.point, out);
+    for side in [Side::Lhs, Side::Rhs] {
+        out.begin("operand", &|| E::ZERO);
+        functionals::product_side(&t.layout, &t.point, weights, kappa, side, out);
+    }
+    functionals::linear_side(&t.relation, &t.layout, &t.visibility, &t.point, weights, scale, out);
+}
+
 pub fn shares(t: &Trial) {
     let mut rng = Rng(t.seed ^ 11);
     let (gamma, scale) = (rng.element(), rng.element());
@@ -400,15 +410,16 @@ pub fn shares(t: &Trial) {
     let tau: Vec<E> = (0..t.layout.heights.iter().copied().max().unwrap_or(0)).map(|_| rng.element()).collect();
     let share = |k: usize, shares: usize| {
         let mut out = AtPoint::share(&t.layout, &tau, gamma, (k, shares));
-        functionals::phase1(&t.relation, &t.layout, &t.point, &mut out);
-        for side in [Side::Lhs, Side::Rhs] {
-            out.begin("operand", &|| E::ZERO);
-            functionals::product_side(&t.layout, &t.point, &weights, &kappa, side, &mut out);
-        }
-        functionals::linear_side(&t.relation, &t.layout, &t.visibility, &t.point, &weights, scale, &mut out);
+        all(t, &weights, &kappa, scale, &mut out);
         out.finish()
     };
     let whole = share(0, 1);
+    // Products and whole lines are evaluated without their rows, which a list has.
+    let shown = Shown(t);
+    let (mut list, mut listed) = (List::new(&t.layout, &shown), AtPoint::new(&t.layout, &tau, gamma));
+    all(t, &weights, &kappa, scale, &mut list);
+    list.finish().iter().for_each(|c| give(c.name, c.public, &c.entries, &mut listed));
+    assert_eq!(listed.finish(), whole, "{}", t.name);
     for shares in [2, 3] {
         let parts: Vec<Vec<Vec<E>>> = (0..shares).map(|k| share(k, shares)).collect();
         assert!(parts.iter().all(|p| *p != whole), "{}: a share of {shares} does all the work", t.name);
