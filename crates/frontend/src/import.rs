@@ -10,6 +10,7 @@ mod coupling;
 mod deconv;
 mod elementwise;
 mod encode;
+mod fused;
 mod logic;
 mod normalise;
 mod pick;
@@ -198,6 +199,7 @@ impl Importer<'_> {
 
     fn node(&mut self, n: &Node) -> Result<Vec<TensorId>> {
         let families = [
+            fused::import,
             quantised::import,
             elementwise::import,
             logic::import,

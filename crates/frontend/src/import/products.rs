@@ -17,6 +17,9 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
         ("", "Gemm") => gemm(im, n)?,
         ("", "Einsum") => einsum(im, n)?,
         ("com.microsoft", "FusedMatMul") => {
+            if n.int("transBatchA")? == Some(1) || n.int("transBatchB")? == Some(1) {
+                return Err(n.unsupported("it moves the first axis", "save the model without this optimisation"));
+            }
             let (a, b) = (im.arg(n, 0)?, im.arg(n, 1)?);
             let turn = |im: &mut Importer, x: TensorId, flag: Option<i64>| match flag {
                 Some(1) => swap_last(im, n, x),

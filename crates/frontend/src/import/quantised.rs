@@ -53,8 +53,9 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             let b = less_offset(im, n, 1, 3, Some(rank.saturating_sub(1)))?;
             vec![product(im, n, "MatMul", &[a, b])?]
         }
-        "QLinearConv" => vec![linear(im, n, "Conv", Some(8))?],
-        "QLinearMatMul" => vec![linear(im, n, "MatMul", None)?],
+        "QLinearConv" => vec![linear(im, n, "Conv", Some(8), 6)?],
+        "QLinearMatMul" => vec![linear(im, n, "MatMul", None, 6)?],
+        "QGemm" => vec![linear(im, n, "Gemm", Some(6), 7)?],
         "Conv" | "MatMul" | "Gemm" if n.domain.is_empty() => match on_integers(im, n)? {
             Some(y) => vec![y],
             None => return Ok(None),
@@ -314,7 +315,8 @@ fn product(im: &mut Importer, n: &Node, op: &str, operands: &[TensorId]) -> Resu
     for (name, &id) in names.iter().zip(operands) {
         im.env.insert(name.clone(), id);
     }
-    let node = n.with_inputs(names).renamed(op);
+    // Factors of the real product belong to its scale.
+    let node = n.with_inputs(names).renamed(op).without(&["alpha", "beta"]);
     let out = match op {
         "Conv" => super::conv::import(im, &node)?,
         _ => super::products::import(im, &node)?,
@@ -322,11 +324,13 @@ fn product(im: &mut Importer, n: &Node, op: &str, operands: &[TensorId]) -> Resu
     out.and_then(|v| v.first().copied()).ok_or_else(|| n.malformed("has no result"))
 }
 
-/// `QLinearConv` and `QLinearMatMul`: operands with their scales and offsets, then those of the result.
-fn linear(im: &mut Importer, n: &Node, op: &str, bias: Option<usize>) -> Result<TensorId> {
+/// `QLinearConv`, `QLinearMatMul` and `QGemm`: operands with their scales and offsets, then from input `result` on those
+/// of the result, which without a scale is real.
+fn linear(im: &mut Importer, n: &Node, op: &str, bias: Option<usize>, result: usize) -> Result<TensorId> {
     let rank = im.g.shape(im.arg(n, 3)?).len();
     let (a, sa) = (less_offset(im, n, 0, 2, Some(0))?, scales(im, n, 1)?);
-    let along = if op == "Conv" { 0 } else { rank.saturating_sub(1) };
+    let rows = op == "Conv" || op == "Gemm" && n.int("transB")? == Some(1);
+    let along = if rows { 0 } else { rank.saturating_sub(1) };
     let (b, sb) = (less_offset(im, n, 3, 5, Some(along))?, scales(im, n, 4)?);
     let mut operands = vec![a, b];
     if let Some(c) = bias
@@ -340,14 +344,21 @@ fn linear(im: &mut Importer, n: &Node, op: &str, bias: Option<usize>) -> Result<
     let ints = product(im, n, op, &operands)?;
     let rank = im.g.shape(ints).len();
     let axis = if op == "Conv" { 1 } else { rank.saturating_sub(1) };
-    let scales_out: Vec<f64> = sb.iter().map(|s| s * sa).collect();
+    let alpha = if op == "Gemm" { n.float("alpha")?.unwrap_or(1.0) } else { 1.0 };
+    if alpha <= 0.0 {
+        return Err(n.unsupported(format!("alpha is {alpha}"), "quantise the product with a positive factor"));
+    }
+    let scales_out: Vec<f64> = sb.iter().map(|s| s * sa * alpha).collect();
     if scales_out.len() > 1 && im.g.shape(ints).get(axis) != Some(&scales_out.len()) {
         return Err(n.malformed(format!("{} scales for a result {:?}", scales_out.len(), im.g.shape(ints))));
     }
     let x = scaled(im, n, Quantised { ints, scales: scales_out, axis, clip: NO_CLIP, range: None })?;
-    let scale = scales(im, n, 6)?;
-    let offsets = list(im, n, 7)?.unwrap_or_else(|| vec![0.0]);
-    let dtype = target(im, n, 7)?;
+    if op == "Gemm" && im.opt(n, result)?.is_none() {
+        return Ok(x);
+    }
+    let scale = scales(im, n, result)?;
+    let offsets = list(im, n, result + 1)?.unwrap_or_else(|| vec![0.0]);
+    let dtype = target(im, n, result + 1)?;
     let y = to_type(im, n, x, (&scale[..1], 0), &offsets, dtype)?;
     im.types.extend(n.outputs.first().map(|name| (name.clone(), dtype)));
     Ok(y)

@@ -77,6 +77,35 @@ impl Node {
         Self { op: op.into(), domain: String::new(), ..self }
     }
 
+    /// A node of the standard domain that this one stands for, with some of its attributes, each under a name of its
+    /// own.
+    pub fn part(&self, op: &str, inputs: Vec<String>, attributes: &[(&str, &str)]) -> Self {
+        let taken = |(from, to): &(&str, &str)| self.attributes.get(*from).map(|a| ((*to).to_string(), a.clone()));
+        let attributes = attributes.iter().filter_map(taken).collect();
+        let opset = self.opsets.get("").copied().unwrap_or(1);
+        Self { inputs, outputs: Vec::new(), attributes, opset, ..self.clone() }.renamed(op)
+    }
+
+    /// The same node with a number as an attribute.
+    pub fn with_float(mut self, name: &str, value: f64) -> Self {
+        let a = pb::AttributeProto { name: name.into(), r#type: 1, f: value as f32, ..Default::default() };
+        self.attributes.insert(name.into(), a);
+        self
+    }
+
+    /// The same node with a whole number as an attribute.
+    pub fn with_int(mut self, name: &str, value: i64) -> Self {
+        let a = pb::AttributeProto { name: name.into(), r#type: 2, i: value, ..Default::default() };
+        self.attributes.insert(name.into(), a);
+        self
+    }
+
+    /// The same node less some attributes.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.attributes.retain(|name, _| !names.contains(&name.as_str()));
+        self
+    }
+
     /// Element type of a tensor attribute.
     pub fn tensor_type(&self, name: &str) -> Option<DType> {
         self.attributes.get(name).and_then(|a| a.t.as_ref()).and_then(|t| DType::from_code(t.data_type))

@@ -5,6 +5,7 @@ mod classic;
 mod common;
 mod file;
 mod flow;
+mod fused;
 mod gather;
 mod missing;
 mod quantised;
