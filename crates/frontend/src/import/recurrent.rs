@@ -8,7 +8,7 @@ use super::activation::{Activation, list};
 use super::products::matmul;
 use crate::error::Result;
 use crate::onnx::Node;
-use crate::real::expr::{Bin, Expr};
+use crate::real::expr::{Bin, Expr, Un};
 use crate::tensor::Kind;
 
 /// Longest sequence that is unrolled.
@@ -78,7 +78,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     let x = im.arg(n, 0)?;
     let layer = layer(im, n, cell, x)?;
     let x = if layer.batch_first { im.g.permute(x, &[1, 0, 2]) } else { x };
-    check_lengths(im, n, &layer)?;
+    let lengths = lengths(im, n, &layer)?;
     let state = |im: &mut Importer, input: usize| -> Result<Option<TensorId>> {
         let Some(s) = im.opt(n, input)? else { return Ok(None) };
         let three = im.g.shape(s).len() == 3;
@@ -93,7 +93,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
         let w = weights(im, n, &layer, x, d)?;
         let one = |im: &mut Importer, s: Option<TensorId>| s.map(|s| part(im, s, d, layer.hidden));
         let (h, c) = (one(im, first_h), one(im, first_c));
-        let run = unroll(im, n, &layer, &w, d, (h, c))?;
+        let run = unroll(im, n, &layer, &w, (d, lengths), (h, c))?;
         rows.push(run.0);
         last_h.push(run.1);
         last_c.extend(run.2);
@@ -137,14 +137,39 @@ fn layer(im: &Importer, n: &Node, cell: Cell, x: TensorId) -> Result<Layer> {
     Ok(Layer { cell, steps, batch, hidden, dirs, batch_first, clip, functions, flag })
 }
 
-/// Sequences of fewer steps than the tensor has are not supported.
-fn check_lengths(im: &Importer, n: &Node, layer: &Layer) -> Result<()> {
-    match im.const_arg(n, 4)? {
-        Some(v) if v.iter().any(|&len| len != layer.steps as f64) => Err(n.unsupported(
-            format!("sequence lengths {v:?} of {} steps", layer.steps),
-            "cut the input to the length of the sequences",
-        )),
-        _ => Ok(()),
+/// The lengths of the sequences, `[batch]`, unless all of them are as long as the tensor.
+fn lengths(im: &Importer, n: &Node, layer: &Layer) -> Result<Option<TensorId>> {
+    let Some(given) = im.opt(n, 4)? else { return Ok(None) };
+    shaped(im, n, given, &[layer.batch], "the list of sequence lengths")?;
+    let steps = layer.steps as f64;
+    match im.g.as_const(given) {
+        Some(list) if list.iter().all(|len| *len == steps) => Ok(None),
+        Some(list) if list.iter().any(|len| *len < 0.0 || *len > steps) => {
+            Err(n.malformed(format!("sequence lengths {list:?} of {steps} steps; export the model again")))
+        }
+        _ => Ok(Some(given)),
+    }
+}
+
+/// Which sequences have a step.
+#[derive(Clone, Copy)]
+enum Within {
+    All,
+    None,
+    /// 1 for those that have it, `[batch, 1]`.
+    Some(TensorId),
+}
+
+fn within(im: &mut Importer, lengths: Option<TensorId>, t: usize) -> Within {
+    let Some(lengths) = lengths else { return Within::All };
+    let reaches = Expr::un(Un::NonNegative, Expr::affine(1.0, -(t as f64) - 1.0));
+    let shape = vec![im.g.get(lengths).cells(), 1];
+    let has = im.g.map(lengths, reaches, Kind::Bool);
+    let known = im.g.as_const(has).map(|cells| (cells.contains(&1.0), cells.contains(&0.0)));
+    match known {
+        Some((true, false)) => Within::All,
+        Some((false, _)) => Within::None,
+        _ => Within::Some(im.g.reshape(has, shape)),
     }
 }
 
@@ -219,38 +244,48 @@ fn weights(im: &mut Importer, n: &Node, layer: &Layer, x: TensorId, d: usize) ->
 
 type Run = (TensorId, TensorId, Option<TensorId>);
 
-/// All steps of one direction: states `[steps, batch, h]` in the order of the input, last state, last cell state.
+/// All steps of one direction: states `[steps, batch, h]` in the order of the input, last state, last cell state. A
+/// sequence keeps its state in steps behind its end, and shows zeros there.
 fn unroll(
     im: &mut Importer,
     n: &Node,
     layer: &Layer,
     w: &Weights,
-    d: usize,
+    (d, lengths): (usize, Option<TensorId>),
     first: (Option<TensorId>, Option<TensorId>),
 ) -> Result<Run> {
     let backwards = d == 1 || n.string("direction")?.as_deref() == Some("reverse");
     let (mut h, mut c) = first;
     let mut rows = Vec::new();
+    let wide = vec![1, layer.batch, layer.hidden];
+    let nothing = im.public(vec![layer.batch, layer.hidden], Kind::Float, vec![0.0; layer.batch * layer.hidden]);
     for i in 0..layer.steps {
         let t = if backwards { layer.steps - 1 - i } else { i };
+        let has = within(im, lengths, t);
+        if let Within::None = has {
+            rows.push(im.g.reshape(nothing, wide.clone()));
+            continue;
+        }
         let mut step = Step { im, n, layer, w, functions: &layer.functions[d], t };
-        let state = match layer.cell {
-            Cell::Rnn => step.rnn(h)?,
-            Cell::Lstm => {
-                let (state, cell) = step.lstm(h, c)?;
-                c = Some(cell);
-                state
-            }
-            Cell::Gru => step.gru(h)?,
+        let (mut state, mut cell) = match layer.cell {
+            Cell::Rnn => (step.rnn(h)?, None),
+            Cell::Lstm => step.lstm(h, c).map(|(state, cell)| (state, Some(cell)))?,
+            Cell::Gru => (step.gru(h)?, None),
         };
-        h = Some(state);
-        rows.push(im.g.reshape(state, vec![1, layer.batch, layer.hidden]));
+        let mut shown = state;
+        if let Within::Some(has) = has {
+            state = step.kept("lasting", has, h, state)?;
+            cell = cell.map(|cell| step.kept("lasting_cell", has, c, cell)).transpose()?;
+            shown = if h.is_some() { mul(im, n, has, state)? } else { state };
+        }
+        (h, c) = (Some(state), cell);
+        rows.push(im.g.reshape(shown, wide.clone()));
     }
     if backwards {
         rows.reverse();
     }
-    let last = h.ok_or_else(|| n.malformed("the sequence has no steps"))?;
-    Ok((im.g.concat(&rows, 0), last, c))
+    let c = if layer.cell == Cell::Lstm { Some(c.unwrap_or(nothing)) } else { None };
+    Ok((im.g.concat(&rows, 0), h.unwrap_or(nothing), c))
 }
 
 /// One time step; tensors of equal role share their calibrated range with those of the other steps.
@@ -308,6 +343,14 @@ impl Step<'_, '_, '_> {
         }
         let y = self.im.g.map(x, self.functions[f].expr().of(&inner), Kind::Float);
         self.shared(role, y)
+    }
+
+    /// `new` where a sequence has this step, else `old`.
+    fn kept(&mut self, role: &str, has: TensorId, old: Option<TensorId>, new: TensorId) -> Result<TensorId> {
+        let Some(old) = old else { return self.times(role, has, new) };
+        let gap = self.im.g.binary(Bin::Sub, new, old).ok_or_else(|| self.im.clash(self.n, new, old))?;
+        let gap = self.times(&format!("{role}/gap"), has, gap)?;
+        self.plus(role, old, gap)
     }
 
     fn rnn(&mut self, h: Option<TensorId>) -> Result<TensorId> {

@@ -2,7 +2,7 @@
 
 use super::common::relative_error;
 use super::file::{Attr, FLOAT, File, I32, I64};
-use proveil_frontend::{FrontendError, Model, Options, Tensor, compile};
+use proveil_frontend::{FrontendError, Kind, Model, Options, Tensor, compile};
 
 const STEPS: usize = 3;
 const FEATURES: usize = 2;
@@ -156,10 +156,90 @@ fn rejects_recurrent_layers_that_do_not_fit() {
     assert!(with(&[("direction", Attr::Str("sideways"))]).contains("`sideways`"));
     assert!(with(&[("hidden_size", Attr::Int(3))]).contains("the_RNN"));
     assert!(with(&[("hidden_size", Attr::Int(-1))]).contains("the_RNN"));
-    let short = Weights::new(1).file(&["y"], &[0.0, 0.0]).weight("two", I64, &[1], &[2.0]);
-    let short = short.node("RNN", &["x", "w", "r", "b", "two"], &["y"], &[]);
-    assert!(refusal(short).contains("sequence lengths"));
+    let long = Weights::new(1).file(&["y"], &[0.0, 0.0]).weight("four", I64, &[1], &[4.0]);
+    let long = long.node("RNN", &["x", "w", "r", "b", "four"], &["y"], &[]);
+    assert!(refusal(long).contains("sequence lengths"));
+    let lists = Weights::new(1).file(&["y"], &[0.0, 0.0]).weight("two", I64, &[2], &[3.0, 3.0]);
+    let lists = lists.node("RNN", &["x", "w", "r", "b", "two"], &["y"], &[]);
+    assert!(refusal(lists).contains("sequence lengths"));
     let state = Weights::new(1).file(&["y"], &[0.0, 0.0]).weight("wide", FLOAT, &[1, 1, 3], &[0.0; 3]);
     let state = state.node("RNN", &["x", "w", "r", "b", "", "wide"], &["y"], &[]);
     assert!(refusal(state).contains("initial state"));
+}
+
+/// A batch of sequences of different lengths is the sequences one by one, cut to their lengths: as an input or as a
+/// constant, with an initial state or without.
+#[test]
+fn matches_reference_sequences_of_different_lengths() {
+    let (batch, lengths) = (3, [2.0, 3.0, 1.0]);
+    let x = numbers(7.0, STEPS * batch * FEATURES);
+    let initial = numbers(9.0, 2 * batch * HIDDEN);
+    for (op, gates, outputs) in [("RNN", 1, 2), ("GRU", 3, 2), ("LSTM", 4, 3)] {
+        for (direction, dirs) in [("forward", 1), ("reverse", 1), ("bidirectional", 2)] {
+            for (constant, state) in [(false, false), (false, true), (true, true)] {
+                let rows = gates * HIDDEN;
+                let names = ["y", "h", "c"];
+                let state_of = |which: &[usize]| -> Vec<f64> {
+                    let cells = (0..dirs).flat_map(|d| which.iter().map(move |b| (d * batch + b) * HIDDEN));
+                    cells.flat_map(|at| initial[at..at + HIDDEN].to_vec()).collect()
+                };
+                let file = |steps: usize, which: &[usize]| {
+                    let (d, g) = (dirs as i64, rows as i64);
+                    let shape = [d, which.len() as i64, HIDDEN as i64];
+                    File::new("", 14, &names[..outputs])
+                        .input("x", FLOAT, &[steps as i64, which.len() as i64, FEATURES as i64])
+                        .weight("w", FLOAT, &[d, g, FEATURES as i64], &numbers(1.0, dirs * rows * FEATURES))
+                        .weight("r", FLOAT, &[d, g, HIDDEN as i64], &numbers(40.0, dirs * rows * HIDDEN))
+                        .weight("b", FLOAT, &[d, 2 * g], &numbers(80.0, dirs * 2 * rows))
+                        .weight("s", FLOAT, &shape, &state_of(which))
+                };
+                let node = |file: File, lengths: &'static str| {
+                    let all = ["x", "w", "r", "b", lengths, "s", "s"];
+                    let count = if state { 3 + outputs + 1 } else { 5 };
+                    let given = &all[..count.min(if op == "LSTM" { 7 } else { 6 })];
+                    file.node(
+                        op,
+                        given,
+                        &names[..outputs],
+                        &[("hidden_size", Attr::Int(HIDDEN as i64)), ("direction", Attr::Str(direction))],
+                    )
+                };
+                let whole = Tensor::floats(vec![STEPS, batch, FEATURES], x.clone()).expect("dense");
+                let (all, list) = ([0, 1, 2], Tensor::new(vec![batch], Kind::Int, lengths.to_vec()).expect("dense"));
+                let got = if constant {
+                    let file = file(STEPS, &all).weight("lengths", I32, &[batch as i64], &lengths);
+                    node(file, "lengths").run(&[whole]).expect("runs")
+                } else {
+                    let file = file(STEPS, &all).input("lengths", I32, &[batch as i64]);
+                    node(file, "lengths").run(&[whole, list]).expect("runs")
+                };
+                for (b, len) in lengths.iter().enumerate() {
+                    let len = *len as usize;
+                    let row = |t: usize| x[(t * batch + b) * FEATURES..][..FEATURES].to_vec();
+                    let own = Tensor::floats(vec![len, 1, FEATURES], (0..len).flat_map(row).collect()).expect("dense");
+                    let want = node(file(len, &[b]), "").run(&[own]).expect("runs");
+                    for t in 0..STEPS {
+                        for d in 0..dirs {
+                            let at = ((t * dirs + d) * batch + b) * HIDDEN;
+                            let expected = match t < len {
+                                true => want[0][(t * dirs + d) * HIDDEN..][..HIDDEN].to_vec(),
+                                false => vec![0.0; HIDDEN],
+                            };
+                            let off = got[0][at..at + HIDDEN].iter().zip(&expected).map(|(g, w)| (g - w).abs());
+                            let off = off.fold(0.0, f64::max);
+                            assert!(off < 0.01, "{op} {direction}: step {t} of sequence {b} is {off} off");
+                        }
+                    }
+                    for k in 1..outputs {
+                        for d in 0..dirs {
+                            let own = &got[k][(d * batch + b) * HIDDEN..][..HIDDEN];
+                            let off = own.iter().zip(&want[k][d * HIDDEN..]).map(|(g, w)| (g - w).abs());
+                            let off = off.fold(0.0, f64::max);
+                            assert!(off < 0.01, "{op} {direction}: last state {k} of sequence {b} is {off} off");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
