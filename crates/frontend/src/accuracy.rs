@@ -21,15 +21,26 @@ const FEW_SAMPLES: usize = 16;
 /// largest.
 const OWN_FLOOR: f64 = 0.1;
 
+/// How far a setting is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Pass {
+    /// A setting that fails the first sample meets no other: its error is that of one sample.
+    Quick,
+    /// On all samples.
+    Full,
+    /// On all samples, with the errors along the way.
+    Thorough,
+}
+
 /// The model for one setting with its measured accuracy, and the error that each sample has by itself, next to its own
-/// largest value. Unless `thorough`, a setting that fails the first sample meets no other.
+/// largest value.
 pub(crate) fn measure(
     imported: &Imported,
     q: Quantised,
     set: Setting,
     measured: &[Measured],
     options: &Options,
-    thorough: bool,
+    pass: Pass,
 ) -> Result<(Model, f64)> {
     let g = &imported.graph;
     let inputs: Vec<InputSpec> = q.inputs.into_iter().map(|p| InputSpec::new(p, options.refuse_beyond)).collect();
@@ -62,12 +73,12 @@ pub(crate) fn measure(
             pairs[k].push((got, want));
         }
         report.outputs = outputs.iter().zip(&pairs).zip(&tops).map(|((o, p), t)| OutputError::of(o, p, *t)).collect();
-        if thorough {
+        if pass == Pass::Thorough {
             saturations(&q.graph, &tensors, &mut cut);
             if i == 0 {
                 report.layers = layer_errors(g, &q.reps, &tensors, values);
             }
-        } else if i == 0 && report.outputs.iter().any(|e| e.relative > options.max_error) {
+        } else if pass == Pass::Quick && i == 0 && report.outputs.iter().any(|e| e.relative > options.max_error) {
             break;
         }
     }

@@ -13,6 +13,7 @@ mod interpolate;
 mod linear;
 mod missing;
 mod narrow;
+mod ranked;
 mod rounding;
 mod softmax;
 mod table;

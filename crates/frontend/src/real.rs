@@ -9,6 +9,7 @@ mod fold;
 pub(crate) mod forest;
 pub(crate) mod level;
 pub(crate) mod missing;
+mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,7 +46,13 @@ pub(crate) enum RealOp {
     },
     /// Cell by cell, equal shapes.
     Max(TensorId, TensorId),
+    /// 1 at the first largest cell along the last axis.
     ArgMaxOneHot(TensorId),
+    /// `x`, where cells that one of `out` marks are below all others of their row.
+    Without {
+        x: TensorId,
+        out: Vec<TensorId>,
+    },
     /// Negative indices count from the end; a row of zeros for indices outside.
     OneHot {
         x: TensorId,
@@ -142,6 +149,7 @@ impl RealOp {
             Self::Known { x, flags } => vec![*x, *flags],
             Self::AddAt { x, flags, gains } => vec![*x, *flags, *gains],
             Self::Trees { x, missing, .. } => std::iter::once(*x).chain(missing.iter().map(|m| m.flags)).collect(),
+            Self::Without { x, out } => std::iter::once(x).chain(out).copied().collect(),
             Self::Requantise(r) => vec![r.x],
             Self::Reshape(x)
             | Self::Map { x, .. }
@@ -169,6 +177,7 @@ impl RealOp {
             Self::Trees { x, missing, .. } => {
                 std::iter::once(x).chain(missing.iter_mut().map(|m| &mut m.flags)).collect()
             }
+            Self::Without { x, out } => std::iter::once(x).chain(out).collect(),
             Self::Requantise(r) => vec![&mut r.x],
             Self::Reshape(x)
             | Self::Map { x, .. }

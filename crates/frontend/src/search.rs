@@ -2,7 +2,7 @@
 
 use proveil_graph::{Graph, Op};
 
-use crate::accuracy::{Measured, measure, warnings};
+use crate::accuracy::{Measured, Pass, measure, warnings};
 use crate::error::{FrontendError, Result};
 use crate::import::Imported;
 use crate::model::Model;
@@ -86,15 +86,25 @@ struct Tried {
 impl Search<'_> {
     /// The model of the first setting that fits, or of the one that fits best.
     pub fn run(&self) -> Result<Model> {
+        let settings = settings(self.imported, self.live, self.options);
+        let mut best = self.best_of(&settings, Pass::Quick)?;
+        if best.fit > 1.0 && looked_up(&best.model.graph) <= WIDE_CELLS {
+            // Errors of one sample and of all of them do not compare.
+            best = self.best_of(&settings, Pass::Full)?;
+        }
+        self.finish(best.set)
+    }
+
+    fn best_of(&self, settings: &[Setting], pass: Pass) -> Result<Tried> {
         let (mut best, mut last_error): (Option<Tried>, _) = (None, None);
-        for set in settings(self.imported, self.live, self.options) {
+        for &set in settings {
             let wide = set.activation_bits > MAX_ACTIVATION_BITS;
             let enough =
                 |t: &Tried| looked_up(&t.model.graph) > WIDE_CELLS || t.usual <= if t.few { 1.0 } else { WIDE_FIT };
             if wide && best.as_ref().is_some_and(enough) {
                 break;
             }
-            match self.attempt(set) {
+            match self.attempt(set, pass) {
                 Ok(tried) => {
                     let goal = if tried.few && !wide { FEW_TARGET * self.options.max_error } else { f64::INFINITY };
                     let done = tried.fit <= 1.0 && worst(&tried.model) <= goal;
@@ -109,14 +119,14 @@ impl Search<'_> {
             }
         }
         match (best, last_error) {
-            (Some(tried), _) => self.finish(tried.set),
+            (Some(tried), _) => Ok(tried),
             (None, Some(e)) => Err(e),
             (None, None) => Err(FrontendError::malformed("options", "no setting was tried; widen the bit widths")),
         }
     }
 
-    fn tried(&self, set: Setting, on: &[Measured], thorough: bool) -> Result<(Model, f64)> {
-        measure(self.imported, self.quantised(set)?, set, on, self.options, thorough)
+    fn tried(&self, set: Setting, on: &[Measured], pass: Pass) -> Result<(Model, f64)> {
+        measure(self.imported, self.quantised(set)?, set, on, self.options, pass)
     }
 
     /// The integer graph of a setting, with weights as fine as their results can tell unless their bits were asked for.
@@ -139,14 +149,14 @@ impl Search<'_> {
     }
 
     /// Tries one setting; more digits are taken where they are nearly free, or where small inputs need them.
-    fn attempt(&self, set: Setting) -> Result<Tried> {
-        let small = |set| self.tried(set, &self.small, false).map_or(f64::INFINITY, |(m, _)| worst(&m) / SMALL_ERROR);
+    fn attempt(&self, set: Setting, pass: Pass) -> Result<Tried> {
+        let small = |set| self.tried(set, &self.small, pass).map_or(f64::INFINITY, |(m, _)| worst(&m) / SMALL_ERROR);
         let target = self.options.max_error.max(f64::MIN_POSITIVE);
-        let (mut set, (mut model, _)) = (set, self.tried(set, &self.measured, false)?);
+        let (mut set, (mut model, _)) = (set, self.tried(set, &self.measured, pass)?);
         if looked_up(&model.graph) > FEW_CELLS {
             if set.input_bits < INPUT_BITS && small(set) > 1.0 {
                 set.input_bits = INPUT_BITS;
-                (model, _) = self.tried(set, &self.measured, false)?;
+                (model, _) = self.tried(set, &self.measured, pass)?;
             }
             let fit = (worst(&model) / target).max(self.disagreement(&model));
             return Ok(Tried { model, set, fit, usual: fit, few: false });
@@ -162,11 +172,11 @@ impl Search<'_> {
         let misfit = |model: &Model, own: f64| {
             (worst(model) / target).max(own / target * OWN_TARGET).max(self.disagreement(model))
         };
-        let (mut model, own) = self.tried(set, &self.measured, false)?;
+        let (mut model, own) = self.tried(set, &self.measured, pass)?;
         let mut usual = misfit(&model, own);
         let fine = Setting { input_bits: FINEST_INPUT_BITS, ..set };
         if usual > 1.0
-            && let Ok((other, own)) = self.tried(fine, &self.measured, false)
+            && let Ok((other, own)) = self.tried(fine, &self.measured, pass)
         {
             let better = misfit(&other, own);
             if better < usual * WORTH_IT {
@@ -184,7 +194,7 @@ impl Search<'_> {
 
     /// The chosen setting with its whole report.
     fn finish(&self, set: Setting) -> Result<Model> {
-        let (mut model, _) = self.tried(set, &self.measured, true)?;
+        let (mut model, _) = self.tried(set, &self.measured, Pass::Thorough)?;
         let spans = self.imported.graph.inputs.iter().map(|id| self.spans[id.0 as usize]);
         model.report.inputs = model.inputs.iter().zip(spans).map(|(spec, span)| span.cells(spec)).collect();
         model.report.warnings = warnings(&model, self.samples, self.options);

@@ -58,8 +58,8 @@ fn normalizer(im: &mut Importer, n: &Node) -> Result<TensorId> {
         Some("L1") => super::normalise::normalise_by(im, n, x, axis, true),
         Some("L2") => super::normalise::normalise_by(im, n, x, axis, false),
         _ => {
-            let size = im.g.map(x, Expr::un(Un::Abs, Expr::X), Kind::Float);
-            let (row, back) = im.g.axis_last(size, axis);
+            // The largest cell, not the largest size: so the standard has it, and onnxruntime.
+            let (row, back) = im.g.axis_last(x, axis);
             let top = im.g.max_last(row);
             let top = im.g.permute(top, &back);
             both(im, n, Bin::Div, x, top)

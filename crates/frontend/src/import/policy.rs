@@ -4,40 +4,41 @@ use proveil_graph::TensorId;
 
 use crate::real::expr::{Bin, Expr, Un};
 use crate::real::{RealGraph, RealOp};
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::Kind;
 
 /// Positions of the `k` largest cells along the last axis, best first.
 pub(crate) fn top_k(g: &mut RealGraph, x: TensorId, k: usize) -> TensorId {
     largest(g, x, k).1
 }
 
-/// Values and positions of the `k` largest cells along the last axis, best first.
+/// 1 at the first largest cell along the last axis.
+pub(crate) fn first_largest(g: &mut RealGraph, x: TensorId) -> TensorId {
+    let (shape, row) = (g.shape(x).to_vec(), g.ordered_as(x));
+    g.op(shape, Kind::Bool, RealOp::ArgMaxOneHot(row))
+}
+
+/// Values and positions of the `k` largest cells along the last axis, best first: each by an arg-max over what is left.
 pub(crate) fn largest(g: &mut RealGraph, x: TensorId, k: usize) -> (TensorId, TensorId) {
     let mut shape = g.shape(x).to_vec();
     if shape.is_empty() {
         shape.push(1);
     }
     let last = shape.len() - 1;
-    let (mut values, mut places) = (Vec::new(), Vec::new());
-    let mut rest = g.reshape(x, shape.clone());
-    // Winners move down by the spread of the row and 1, which is below everything.
-    let top = g.max_last(rest);
-    let negative = g.map(rest, Expr::affine(-1.0, 0.0), g.kind(rest));
-    let bottom = g.max_last(negative);
-    let one = g.shape(top).to_vec();
-    let spread = g.combine(&one, g.kind(rest), &[(1.0, top), (1.0, bottom)], 1.0);
-    for i in 0..k {
+    let x = g.reshape(x, shape.clone());
+    let order = g.ordered_as(x);
+    let ramp = g.public(vec![shape[last]], Kind::Int, (0..shape[last]).map(|v| v as f64).collect());
+    let (mut values, mut places, mut out) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..k {
+        let rest = match out.is_empty() {
+            true => order,
+            false => g.op(shape.clone(), g.kind(order), RealOp::Without { x: order, out: out.clone() }),
+        };
         let hot = g.op(shape.clone(), Kind::Bool, RealOp::ArgMaxOneHot(rest));
-        let data = (0..shape[last]).map(|v| v as f64).collect();
-        let ramp = g.constant(&Tensor { shape: vec![shape[last]], kind: Kind::Int, data });
         let placed = g.multiply(ramp, hot, &shape);
         places.push(g.sum(placed, &[last], true, 1.0));
-        let picked = g.multiply(hot, rest, &shape);
+        let picked = g.multiply(hot, x, &shape);
         values.push(g.sum(picked, &[last], true, 1.0));
-        if i + 1 < k {
-            let push = g.multiply(hot, spread, &shape);
-            rest = g.combine(&shape, g.kind(rest), &[(1.0, rest), (-1.0, push)], 0.0);
-        }
+        out.push(hot);
     }
     (g.concat(&values, last), g.concat(&places, last))
 }

@@ -24,8 +24,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             let rank = im.g.shape(x).len();
             let axis = im.axis(n, n.int("axis")?.unwrap_or(-1), rank)?;
             let (row, back) = im.g.axis_last(x, axis);
-            let shape = im.g.shape(row).to_vec();
-            let hot = im.g.op(shape, Kind::Bool, RealOp::ArgMaxOneHot(row));
+            let hot = super::policy::first_largest(&mut im.g, row);
             im.g.permute(hot, &back)
         }
         "TopK" => return top_k(im, n).map(Some),
@@ -273,7 +272,7 @@ fn cum_prod(im: &mut Importer, n: &Node) -> Result<TensorId> {
 /// Position of the first largest cell along the last axis, which keeps length 1.
 pub(super) fn arg_max_last(im: &mut Importer, row: TensorId) -> TensorId {
     let shape = im.g.shape(row).to_vec();
-    let hot = im.g.op(shape.clone(), Kind::Bool, RealOp::ArgMaxOneHot(row));
+    let hot = super::policy::first_largest(&mut im.g, row);
     let last = shape.len() - 1;
     let ramp = im.fresh(vec![shape[last]], Kind::Int, (0..shape[last]).map(|i| i as f64).collect());
     let mut out: Vec<usize> = (0..last).collect();

@@ -9,6 +9,9 @@ use crate::tensor::{Kind, Tensor};
 /// Stand-in for minus infinity in attention masks: `exp` of it is 0 in every precision that tables have.
 pub(crate) const MASK: f64 = -4096.0;
 
+/// Largest size of a number beside masked cells: scores that differ by what is left decide nothing.
+const BIAS: f64 = 1024.0;
+
 /// Reads a constant whose numbers need not be finite.
 pub(super) fn unchecked(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
     let name = if proto.name.is_empty() { place } else { &proto.name };
@@ -38,7 +41,7 @@ pub(super) fn unchecked(proto: &pb::TensorProto, place: &str, options: &ReadOpti
 /// Reads a constant, refusing NaN and infinity except in tensors that are plainly masks.
 pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
     let mut t = unchecked(proto, place, options)?;
-    let is_mask = t.data.iter().all(|&v| v == 0.0 || v == f64::NEG_INFINITY || v < -1e4);
+    let is_mask = t.data.iter().all(|&v| v == 0.0 || v == f64::NEG_INFINITY || v < -1e4) || is_biased_mask(&t);
     for (index, v) in t.data.iter_mut().enumerate() {
         if is_mask && *v < MASK {
             *v = MASK;
@@ -56,6 +59,13 @@ pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOpt
         }
     }
     Ok(t)
+}
+
+/// Whether a tensor adds small numbers to scores where it does not mask them: relative positions in causal attention.
+fn is_biased_mask(t: &Tensor) -> bool {
+    let masked = t.data.contains(&f64::NEG_INFINITY);
+    let small = t.data.iter().all(|v| *v == f64::NEG_INFINITY || v.abs() <= BIAS);
+    t.kind == Kind::Float && t.shape.len() > 1 && masked && small
 }
 
 /// Reads text as positions, and the texts.

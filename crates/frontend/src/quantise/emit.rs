@@ -10,6 +10,12 @@ use crate::tensor::Kind;
 
 /// Bits of an operand of a maximum.
 const MAX_OPERAND: u32 = super::integer::QUOTIENT_BITS;
+/// Bits of a number that is squared as it is.
+const SQUARE_BITS: u32 = 20;
+/// Bits of a divisor of one unit more, so that this unit is next to nothing.
+const DIVISOR_BITS: i32 = 16;
+/// Bits of a divisor and its quotient that the check of a division can hold.
+const QUOTIENT_ROOM: i32 = 61;
 /// Bits of the rise of a maximum, at least.
 const RISE_BITS: u32 = 12;
 
@@ -26,11 +32,11 @@ impl Quantiser<'_> {
             RealOp::Map { x, f } => self.map(id, *x, f),
             RealOp::Max(a, b) => self.maximum(id, *a, *b),
             RealOp::ArgMaxOneHot(x) => {
-                let exact = self.is_of_trees(*x);
-                let row = if exact { self.rep(*x)? } else { self.narrow(*x, self.set.table_bits)? };
+                let row = self.ranked(*x)?;
                 let name = self.name("");
                 Ok(Rep { id: self.b.arg_max_one_hot(&name, row.id)?, step: 1.0 })
             }
+            RealOp::Without { x, out } => self.without(*x, out),
             RealOp::Index { x, len } => self.index(*x, *len),
             RealOp::Gather { data, index } => self.gather(id, *data, *index),
             RealOp::OneHot { x, depth } => self.one_hot(*x, *depth),
@@ -62,7 +68,11 @@ impl Quantiser<'_> {
     }
 
     fn square(&mut self, x: TensorId) -> Result<Rep> {
-        let rep = self.narrow(x, (self.set.activation_bits + 2).min(self.set.activation_bits.max(14)))?;
+        // A square costs no look-up, however wide its operand is.
+        self.slack = SQUARE_BITS;
+        let rep = self.narrow(x, (self.set.activation_bits + 2).min(self.set.activation_bits.max(14)));
+        self.slack = 0;
+        let rep = rep?;
         let shape = self.g.get(x).shape.clone();
         let all = Access { tensor: rep.id, axes: identity(shape.len()) };
         let out = (0..shape.len()).collect();
@@ -160,12 +170,16 @@ impl Quantiser<'_> {
     pub(super) fn reciprocal(&mut self, x: Rep, span: Span) -> Result<Rep> {
         let mut x = x;
         if self.range(x.id).lo < 1 {
+            // A divisor of 0 becomes one unit; finer units make that unit small next to the other divisors.
+            let bits = bits_of(self.range(x.id)) as i32;
+            let fits = |spare: &i32| bits + spare + quotient_bits(span, x.step / 2f64.powi(*spare)) <= QUOTIENT_ROOM;
+            let wanted = DIVISOR_BITS - exponent((span.lo / x.step).max(1.0));
+            let spare = (1..=wanted).rev().find(fits).unwrap_or(0);
+            x.step /= 2f64.powi(spare);
             let name = self.name("positive");
-            x.id = self.b.combine(&name, &[(1, x.id)], 1, Self::scale_of(x.step))?;
+            x.id = self.b.combine(&name, &[(1 << spare, x.id)], 1, Self::scale_of(x.step))?;
         }
-        let (small, large) = ((span.lo / x.step).max(1.0), (span.hi / x.step).max(1.0));
-        // 12 good bits at the largest divisor, at most 20 at the smallest.
-        let k = (exponent(large) + 13).min(exponent(small) + 20).max(exponent(small) + 15).min(58);
+        let k = quotient_bits(span, x.step);
         let shape = self.b.tensor(x.id)?.shape.clone();
         let name = self.name("one");
         let cells = vec![1i64 << k; shape.iter().product()];
@@ -329,6 +343,12 @@ impl Quantiser<'_> {
         let name = self.name("");
         Ok(Rep { id: self.b.mul(&name, signs, q)?, step: 1.0 })
     }
+}
+
+/// Bits of the numerator over a divisor with that step: 12 good ones at the largest divisor, at most 20 at the smallest.
+fn quotient_bits(span: Span, step: f64) -> i32 {
+    let (small, large) = (exponent((span.lo / step).max(1.0)), exponent((span.hi / step).max(1.0)));
+    (large + 13).min(small + 20).max(small + 15).min(58)
 }
 
 /// Image of an interval under a monotone function.

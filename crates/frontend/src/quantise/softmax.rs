@@ -4,7 +4,7 @@ use proveil_graph::{Access, Contract, TensorId};
 
 use super::interpolate::Curve;
 use super::table::{Domain, Image};
-use super::{Quantiser, Rep, Span, bit_range, exponent};
+use super::{Quantiser, Rep, Span, bit_range, bits_of, exponent};
 use crate::error::Result;
 use crate::real::{RealGraph, RealOp, RealTensor, Source, broadcast_axes, identity};
 
@@ -24,6 +24,12 @@ const TOP_HEADROOM: f64 = 3.0;
 const FLAT: f64 = 4.0;
 /// Rows that must have been seen before that spread is believed.
 const FLAT_ROWS: usize = 64;
+
+/// Largest cells whose unit is no more than this are fine enough.
+const FINE_MAX: f64 = 0.125;
+/// Cells among which the largest ones are found without rounding, and their bits at most.
+const FEW_MAXIMA: usize = 1024;
+const WIDE_MAX: u32 = 56;
 
 /// Parts that soft-max and log-sum-exp share.
 #[derive(Clone)]
@@ -115,8 +121,13 @@ impl Quantiser<'_> {
         let widest = span.row_top.abs().max(span.hi.abs());
         let reach = (widest * self.margin(span)).max(widest + TOP_HEADROOM);
         let tops = Span::new(if span.lo >= 0.0 && !span.signed() { 0.0 } else { -reach }, reach);
-        let narrow = self.requantise(acc, tops, self.set.table_bits, false)?;
-        let max = self.max_row(narrow, &shape, Span::new(-reach, reach))?;
+        let max = match self.largest_of_few(acc, &shape, 2.0 * reach)? {
+            Some(max) => max,
+            None => {
+                let narrow = self.requantise(acc, tops, self.set.table_bits, false)?;
+                self.max_row(narrow, &shape, Span::new(-reach, reach))?
+            }
+        };
         // The exact accumulator less the rounded maximum: rounding the maximum cancels in the quotient.
         let ratio = max.step / acc.step;
         let (fine, k) = if ratio >= 1.0 { (acc.step, ratio.round() as i64) } else { (max.step, 1) };
@@ -128,6 +139,24 @@ impl Quantiser<'_> {
         let sums = self.b.sum(&name, exps, &[last], true)?;
         let reach = Span::new(0.98, shape[last] as f64);
         Ok(Row { exps, sums, max: Some(max), shape, reach })
+    }
+
+    /// Largest cells along the last axis as they are, where there are few and a table is too coarse for them: below a
+    /// largest cell that is rounded down, exponentials are cut off at 1.
+    fn largest_of_few(&mut self, x: Rep, shape: &[usize], spread: f64) -> Result<Option<Rep>> {
+        let coarse = spread * 2f64.powi(-(self.set.table_bits as i32)) > FINE_MAX;
+        let few = shape.iter().product::<usize>() <= FEW_MAXIMA && bits_of(self.range(x.id)) <= WIDE_MAX;
+        let (Some(last), true) = (shape.len().checked_sub(1), coarse && few) else { return Ok(None) };
+        let name = self.name("first");
+        let hot = self.b.arg_max_one_hot(&name, x.id)?;
+        let mut extents = shape.to_vec();
+        // The axis that is summed, then one of length 1 in its place.
+        extents.push(1);
+        let all = |tensor| Access { tensor, axes: identity(last + 1) };
+        let out = (0..last).chain([last + 1]).collect();
+        let name = self.name("max");
+        let max = self.b.contract(&name, Contract { extents, out, lhs: all(hot), rhs: all(x.id) })?;
+        Ok(Some(Rep { id: max, step: x.step }))
     }
 
     /// Largest cell along the last axis by a tree of `a + max(b - a, 0)`.

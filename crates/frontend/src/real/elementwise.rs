@@ -41,7 +41,7 @@ impl RealGraph {
     }
 
     /// The tensor of which `x` is the logarithm of the soft-max along the last axis, if it is one.
-    fn less_log_sum_exp(&self, x: TensorId) -> Option<TensorId> {
+    pub(super) fn less_log_sum_exp(&self, x: TensorId) -> Option<TensorId> {
         let Source::Op(RealOp::Linear { pieces, constant: 0.0 }) = &self.get(x).source else { return None };
         let [a, b] = &pieces[..] else { return None };
         let (row, sum, shape) = (a.access.tensor, b.access.tensor, self.shape(x));

@@ -55,6 +55,11 @@ pub(crate) fn apply<'a>(
             get(*num).iter().zip(get(*den)).map(each).collect()
         }
         RealOp::ArgMaxOneHot(x) => get(*x).chunks(row(*x)).flat_map(one_hot_row).collect(),
+        RealOp::Without { x, out } => {
+            let marked = |i: usize| out.iter().any(|hot| get(*hot)[i] != 0.0);
+            let least = get(*x).iter().copied().fold(f64::INFINITY, f64::min);
+            get(*x).iter().enumerate().map(|(i, v)| if marked(i) { least - 1.0 } else { *v }).collect()
+        }
         RealOp::OneHot { x, depth } => {
             let wrap = |v: f64| if v < 0.0 { v + *depth as f64 } else { v };
             get(*x).iter().flat_map(|&v| (0..*depth).map(move |d| f64::from(u8::from(wrap(v) == d as f64)))).collect()

@@ -138,6 +138,21 @@ impl Expr {
         }
     }
 
+    /// Whether the function rises strictly, or falls strictly, wherever it is defined; `None` if neither is known.
+    pub fn grows(&self) -> Option<bool> {
+        match self {
+            Self::X => Some(true),
+            Self::Un(f, e) => Some(f.grows()? == e.grows()?),
+            Self::Bin(Bin::Add, e, c) | Self::Bin(Bin::Add, c, e) if matches!(**c, Self::Const(_)) => e.grows(),
+            Self::Bin(Bin::Sub, e, c) if matches!(**c, Self::Const(_)) => e.grows(),
+            Self::Bin(Bin::Sub, c, e) if matches!(**c, Self::Const(_)) => e.grows().map(|up| !up),
+            Self::Bin(Bin::Mul, e, c) | Self::Bin(Bin::Mul, c, e) | Self::Bin(Bin::Div, e, c) if matches!(**c, Self::Const(v) if v != 0.0) => {
+                Some(e.grows()? == (c.at(0.0) > 0.0))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the function compares or rounds. A choice between two arms counts as continuous if the arms are: activations
     /// are written that way.
     pub fn jumps(&self) -> bool {
@@ -163,6 +178,16 @@ impl Expr {
 }
 
 impl Un {
+    /// As [`Expr::grows`].
+    fn grows(self) -> Option<bool> {
+        match self {
+            Self::Exp | Self::Log | Self::Sqrt | Self::Sigmoid | Self::Tanh | Self::Erf | Self::Softplus => Some(true),
+            Self::Asin | Self::Atan | Self::Sinh | Self::Asinh | Self::Acosh | Self::Atanh => Some(true),
+            Self::Acos => Some(false),
+            _ => None,
+        }
+    }
+
     /// Whether the results are the whole numbers near the argument.
     pub fn rounds(self) -> bool {
         matches!(self, Self::Floor | Self::Ceil | Self::RoundEven | Self::Trunc)

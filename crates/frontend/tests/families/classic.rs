@@ -273,3 +273,21 @@ fn matches_reference_bounds_and_whole_numbers_that_are_computed_from() {
     let refused = wide().node("Abs", &["x"], &["y"], &[]).run(&[ids]).expect_err("too wide");
     assert!(refused.to_string().contains("more than the 16 of an input"), "{refused}");
 }
+
+/// The largest cell divides, not the largest size, as the standard says.
+#[test]
+fn matches_reference_normalisers() {
+    let x = [[3.0, -4.0, 1.0], [0.5, 0.25, -2.0], [1.0, 2.0, -0.5]];
+    type Norm = fn(&[f64; 3]) -> f64;
+    let norms: [(&str, Norm); 3] = [
+        ("L1", |r| r.iter().map(|v| v.abs()).sum()),
+        ("L2", |r| r.iter().map(|v| v * v).sum::<f64>().sqrt()),
+        ("MAX", |r| r.iter().copied().fold(f64::MIN, f64::max)),
+    ];
+    for (name, norm) in norms {
+        let file = File::new(ML, 1, &["y"]).input("x", FLOAT, &[3, 3]);
+        let file = file.node("Normalizer", &["x"], &["y"], &[("norm", Attr::Str(name))]);
+        let got = file.run(&[Tensor::floats(vec![3, 3], x.concat()).expect("dense")]).expect("runs");
+        close(&got[0], &x.iter().flat_map(|r| r.map(|v| v / norm(r))).collect::<Vec<_>>());
+    }
+}

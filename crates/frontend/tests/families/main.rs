@@ -8,6 +8,7 @@ mod flow;
 mod fused;
 mod gather;
 mod missing;
+mod near;
 mod quantised;
 mod recurrent;
 mod trees;
