@@ -2,6 +2,7 @@
 //! inputs with concrete shapes. Nothing here knows what an operator means.
 
 mod attributes;
+mod masks;
 mod order;
 mod tensors;
 
@@ -15,7 +16,7 @@ use crate::error::{FrontendError, Result};
 use crate::tensor::{Kind, Tensor};
 
 pub(crate) use attributes::Node;
-pub(crate) use tensors::MASK;
+pub(crate) use masks::MASK;
 
 /// Upper limits on what is read from a file, so that a hostile one cannot exhaust memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +121,14 @@ pub(crate) struct OnnxModel {
 /// Type code of text.
 const TEXT: i32 = 8;
 
+/// What all nodes of a file know.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Versions of all domains.
+    opsets: HashMap<String, i64>,
+    shown: masks::Shown,
+}
+
 /// The body of a loop or a condition.
 #[derive(Debug)]
 pub(crate) struct Subgraph {
@@ -153,7 +162,7 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     limit("the number of nodes", graph.node.len() as u64, options.limits.nodes)?;
     let opsets: HashMap<String, i64> =
         model.opset_import.iter().map(|o| (canonical_domain(&o.domain), o.version)).collect();
-    let opsets = Arc::new(opsets);
+    let shared = Arc::new(Shared { opsets, shown: masks::Shown::of(&graph) });
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(FrontendError::Decode { reason: "the graph has neither nodes nor outputs".into() });
     }
@@ -166,10 +175,13 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
             continue;
         }
         types.extend(DType::from_code(proto.data_type).map(|t| (proto.name.clone(), t)));
-        constants.insert(proto.name.clone(), tensors::from_proto(proto, &proto.name, options)?);
+        constants.insert(
+            proto.name.clone(),
+            tensors::from_proto(proto, &proto.name, options, shared.shown.low(&proto.name))?,
+        );
     }
     let nodes =
-        graph.node.into_iter().enumerate().map(|(i, n)| Node::from_proto(i, n, &opsets)).collect::<Result<Vec<_>>>()?;
+        graph.node.into_iter().enumerate().map(|(i, n)| Node::from_proto(i, n, &shared)).collect::<Result<Vec<_>>>()?;
     let nodes = order::sorted(nodes);
     let mut inputs = Vec::new();
     for value in graph.input.iter().filter(|v| !constants.contains_key(&v.name)) {
@@ -187,19 +199,14 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
 }
 
 /// Reads a graph held in an attribute of a node.
-pub(crate) fn subgraph(
-    graph: &pb::GraphProto,
-    opsets: &Arc<HashMap<String, i64>>,
-    place: &str,
-    limits: &Limits,
-) -> Result<Subgraph> {
+fn subgraph(graph: &pb::GraphProto, shared: &Arc<Shared>, place: &str, limits: &Limits) -> Result<Subgraph> {
     limit("the number of nodes", graph.node.len() as u64, limits.nodes)?;
     let (mut constants, mut types) = (HashMap::new(), HashMap::new());
     for proto in &graph.initializer {
         types.extend(DType::from_code(proto.data_type).map(|t| (proto.name.clone(), t)));
-        constants.insert(proto.name.clone(), constant(proto, place, limits)?);
+        constants.insert(proto.name.clone(), constant(proto, place, limits, shared.shown.low(&proto.name))?);
     }
-    let nodes = graph.node.iter().enumerate().map(|(i, n)| Node::from_proto(i, n.clone(), opsets));
+    let nodes = graph.node.iter().enumerate().map(|(i, n)| Node::from_proto(i, n.clone(), shared));
     let names = |list: &[pb::ValueInfoProto]| list.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
     let inputs = names(&graph.input).into_iter().filter(|n| !constants.contains_key(n)).collect();
     Ok(Subgraph {
@@ -212,10 +219,10 @@ pub(crate) fn subgraph(
 }
 
 /// Reads a constant held in an attribute.
-pub(crate) fn constant(proto: &pb::TensorProto, place: &str, limits: &Limits) -> Result<Tensor> {
+fn constant(proto: &pb::TensorProto, place: &str, limits: &Limits, low: Option<f64>) -> Result<Tensor> {
     let dims = BTreeMap::new();
     let options = ReadOptions { batch: None, dims: &dims, limits, external_data: None, sample_shapes: None };
-    tensors::from_proto(proto, place, &options)
+    tensors::from_proto(proto, place, &options, low)
 }
 
 /// Numbers of a tensor attribute, which need not be finite.

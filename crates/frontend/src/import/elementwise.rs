@@ -170,6 +170,10 @@ fn fold(im: &mut Importer, n: &Node, f: Bin) -> Result<TensorId> {
     let mut out = im.arg(n, 0)?;
     for i in 1..n.inputs.len() {
         let next = im.arg(n, i)?;
+        // A lower bound of scores as low as what masks them.
+        if f == Bin::Max && im.g.as_uniform(next) == Some(crate::onnx::MASK) && n.is_compared() {
+            continue;
+        }
         out = im.g.binary(f, out, next).ok_or_else(|| {
             if crate::tensor::broadcast_shape(im.g.shape(out), im.g.shape(next)).is_some() {
                 n.unsupported("the second operand varies", "use a constant exponent or divisor")

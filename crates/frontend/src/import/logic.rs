@@ -60,7 +60,7 @@ fn binary(im: &mut Importer, n: &Node, a: TensorId, b: TensorId) -> Result<Tenso
     Ok(im.g.retyped(out, Kind::Bool))
 }
 
-/// `Where(c, a, b) = c a + (1 - c) b`; a constant mask with a very negative filling becomes a sum.
+/// `Where(c, a, b) = c a + (1 - c) b`; a constant mask becomes a sum.
 fn choose(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let (cond, a, b) = (im.arg(n, 0)?, im.arg(n, 1)?, im.arg(n, 2)?);
     let clash = im.clash(n, a, b);
@@ -75,7 +75,7 @@ fn choose(im: &mut Importer, n: &Node) -> Result<TensorId> {
     if let Some(out) = filled(im, (cond, a, b), &full) {
         return Ok(out);
     }
-    let hidden = |im: &Importer, x| im.g.as_uniform(x).is_some_and(|v| v <= -1000.0);
+    let hidden = |im: &Importer, x| im.g.as_uniform(x) == Some(crate::onnx::MASK);
     if is_const(im, cond) && (hidden(im, a) || hidden(im, b)) {
         let (keep, mask) = if hidden(im, a) { (b, cond) } else { (a, im.g.not(cond)) };
         let push = im.g.map(mask, Expr::affine(crate::onnx::MASK, 0.0), Kind::Float);

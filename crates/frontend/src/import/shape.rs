@@ -77,14 +77,14 @@ fn constant(im: &mut Importer, n: &Node) -> Result<TensorId> {
     if let Some(t) = n.tensor("value", im.limits)? {
         return Ok(im.g.constant(&t));
     }
-    if let Some(v) = n.float("value_float")? {
-        return Ok(im.g.scalar(v, Kind::Float));
+    if let Some(v) = n.float_or_nan("value_float")? {
+        return n.floats_or_mask(Vec::new(), vec![v]).map(|t| im.g.constant(&t));
     }
     if let Some(v) = n.int("value_int")? {
         return Ok(im.g.scalar(v as f64, Kind::Int));
     }
-    if let Some(v) = n.floats("value_floats")? {
-        return Ok(im.fresh(vec![v.len()], Kind::Float, v));
+    if let Some(v) = n.floats_or_infinite("value_floats")? {
+        return n.floats_or_mask(vec![v.len()], v).map(|t| im.g.constant(&t));
     }
     if let Some(v) = n.ints("value_ints")? {
         return Ok(im.fresh(vec![v.len()], Kind::Int, v.iter().map(|&x| x as f64).collect()));

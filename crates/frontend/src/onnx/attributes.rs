@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tract_onnx::pb;
 
-use super::{DType, Limits, Subgraph, canonical_domain};
+use super::{DType, Limits, Shared, Subgraph, canonical_domain, tensors};
 use crate::error::{FrontendError, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{Kind, Tensor};
 
 /// One node of the file.
 #[derive(Clone, Debug)]
@@ -22,27 +22,22 @@ pub(crate) struct Node {
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
     attributes: HashMap<String, pb::AttributeProto>,
-    /// Versions of all domains, for the graphs inside.
-    opsets: Arc<HashMap<String, i64>>,
+    shared: Arc<Shared>,
 }
 
 impl Node {
-    pub(super) fn from_proto(
-        position: usize,
-        proto: pb::NodeProto,
-        opsets: &Arc<HashMap<String, i64>>,
-    ) -> Result<Self> {
+    pub(super) fn from_proto(position: usize, proto: pb::NodeProto, shared: &Arc<Shared>) -> Result<Self> {
         let domain = canonical_domain(&proto.domain);
         let name = if proto.name.is_empty() { format!("#{position}:{}", proto.op_type) } else { proto.name };
         Ok(Self {
             name,
             op: proto.op_type,
-            opset: opsets.get(&domain).copied().unwrap_or(1),
+            opset: shared.opsets.get(&domain).copied().unwrap_or(1),
             domain,
             inputs: proto.input,
             outputs: proto.output,
             attributes: proto.attribute.into_iter().map(|a| (a.name.clone(), a)).collect(),
-            opsets: opsets.clone(),
+            shared: shared.clone(),
         })
     }
 
@@ -82,7 +77,7 @@ impl Node {
     pub fn part(&self, op: &str, inputs: Vec<String>, attributes: &[(&str, &str)]) -> Self {
         let taken = |(from, to): &(&str, &str)| self.attributes.get(*from).map(|a| ((*to).to_string(), a.clone()));
         let attributes = attributes.iter().filter_map(taken).collect();
-        let opset = self.opsets.get("").copied().unwrap_or(1);
+        let opset = self.shared.opsets.get("").copied().unwrap_or(1);
         Self { inputs, outputs: Vec::new(), attributes, opset, ..self.clone() }.renamed(op)
     }
 
@@ -197,15 +192,31 @@ impl Node {
     /// A graph: the body of a loop or a condition.
     pub fn subgraph(&self, name: &str, limits: &Limits) -> Result<Option<Subgraph>> {
         match self.typed(name, 5, |a| a.g.as_ref())? {
-            Some(Some(g)) => super::subgraph(g, &self.opsets, &self.name, limits).map(Some),
+            Some(Some(g)) => super::subgraph(g, &self.shared, &self.name, limits).map(Some),
             Some(None) => Err(self.malformed(format!("attribute `{name}` holds no graph; export the model again"))),
             None => Ok(None),
         }
     }
 
+    /// Below which number cells of the node's result mask.
+    fn low(&self) -> Option<f64> {
+        let constant = matches!(self.op.as_str(), "Constant" | "ConstantOfShape");
+        self.outputs.first().filter(|_| constant).and_then(|name| self.shared.shown.low(name))
+    }
+
+    /// Whether the result's size shows nowhere: differences within its rows are all that counts.
+    pub fn is_compared(&self) -> bool {
+        self.outputs.first().is_some_and(|name| self.shared.shown.is_compared(name))
+    }
+
+    /// Numbers as a tensor, which need not be finite where the node's result masks.
+    pub fn floats_or_mask(&self, shape: Vec<usize>, data: Vec<f64>) -> Result<Tensor> {
+        tensors::finite(Tensor { shape, kind: Kind::Float, data }, &self.name, self.low())
+    }
+
     pub fn tensor(&self, name: &str, limits: &Limits) -> Result<Option<Tensor>> {
         match self.typed(name, 4, |a| a.t.as_ref())? {
-            Some(Some(t)) => super::constant(t, &self.name, limits).map(Some),
+            Some(Some(t)) => super::constant(t, &self.name, limits, self.low()).map(Some),
             Some(None) => Err(self.malformed(format!("attribute `{name}` holds no tensor; export the model again"))),
             None => Ok(None),
         }

@@ -2,15 +2,9 @@
 
 use tract_onnx::pb;
 
-use super::{DType, ReadOptions};
+use super::{DType, ReadOptions, masks};
 use crate::error::{FrontendError, Result};
 use crate::tensor::{Kind, Tensor};
-
-/// Stand-in for minus infinity in attention masks: `exp` of it is 0 in every precision that tables have.
-pub(crate) const MASK: f64 = -4096.0;
-
-/// Largest size of a number beside masked cells: scores that differ by what is left decide nothing.
-const BIAS: f64 = 1024.0;
 
 /// Reads a constant whose numbers need not be finite.
 pub(super) fn unchecked(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
@@ -38,34 +32,35 @@ pub(super) fn unchecked(proto: &pb::TensorProto, place: &str, options: &ReadOpti
     Ok(Tensor { shape, kind: dtype.kind(), data })
 }
 
-/// Reads a constant, refusing NaN and infinity except in tensors that are plainly masks.
-pub(super) fn from_proto(proto: &pb::TensorProto, place: &str, options: &ReadOptions) -> Result<Tensor> {
-    let mut t = unchecked(proto, place, options)?;
-    let is_mask = t.data.iter().all(|&v| v == 0.0 || v == f64::NEG_INFINITY || v < -1e4) || is_biased_mask(&t);
-    for (index, v) in t.data.iter_mut().enumerate() {
-        if is_mask && *v < MASK {
-            *v = MASK;
-        } else if !v.is_finite() {
-            let name = if proto.name.is_empty() { place } else { &proto.name };
-            return Err(FrontendError::NotFinite {
-                tensor: name.into(),
-                index,
-                value: *v,
-                hint: "repair the value".into(),
-            });
-        }
-        if t.kind == Kind::Bool {
-            *v = if *v == 0.0 { 0.0 } else { 1.0 };
-        }
-    }
-    Ok(t)
+/// Reads a constant, refusing NaN and infinity except where a mask has them; cells below `low` may mask.
+pub(super) fn from_proto(
+    proto: &pb::TensorProto,
+    place: &str,
+    options: &ReadOptions,
+    low: Option<f64>,
+) -> Result<Tensor> {
+    let name = if proto.name.is_empty() { place } else { &proto.name };
+    finite(unchecked(proto, place, options)?, name, low)
 }
 
-/// Whether a tensor adds small numbers to scores where it does not mask them: relative positions in causal attention.
-fn is_biased_mask(t: &Tensor) -> bool {
-    let masked = t.data.contains(&f64::NEG_INFINITY);
-    let small = t.data.iter().all(|v| *v == f64::NEG_INFINITY || v.abs() <= BIAS);
-    t.kind == Kind::Float && t.shape.len() > 1 && masked && small
+/// A constant of numbers, with a stand-in for cells below `low` if they mask.
+pub(super) fn finite(mut t: Tensor, name: &str, low: Option<f64>) -> Result<Tensor> {
+    if let Some(low) = low {
+        masks::replaced(&mut t, low);
+    }
+    if let Some(index) = t.data.iter().position(|v| !v.is_finite()) {
+        let value = t.data[index];
+        let hint = if value == f64::NEG_INFINITY {
+            "repair the value, or only add it to what a soft-max reads"
+        } else {
+            "repair the value"
+        };
+        return Err(FrontendError::NotFinite { tensor: name.into(), index, value, hint: hint.into() });
+    }
+    if t.kind == Kind::Bool {
+        t.data.iter_mut().for_each(|v| *v = f64::from(u8::from(*v != 0.0)));
+    }
+    Ok(t)
 }
 
 /// Reads text as positions, and the texts.

@@ -7,6 +7,7 @@ mod file;
 mod flow;
 mod fused;
 mod gather;
+mod masks;
 mod missing;
 mod near;
 mod quantised;
