@@ -2,6 +2,7 @@
 
 mod activation;
 mod arrange;
+mod attention;
 mod bits;
 mod classic;
 mod control;
@@ -22,6 +23,7 @@ mod raw;
 mod recurrent;
 mod reduce;
 mod resize;
+mod rotary;
 mod scatter;
 mod select;
 mod shape;
@@ -219,6 +221,8 @@ impl Importer<'_> {
             encode::import,
             bits::import,
             arrange::import,
+            attention::import,
+            rotary::import,
             control::import,
             trees::import,
         ];

@@ -17,15 +17,12 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
         ("", "Gemm") => gemm(im, n)?,
         ("", "Einsum") => einsum(im, n)?,
         ("com.microsoft", "FusedMatMul") => {
-            if n.int("transBatchA")? == Some(1) || n.int("transBatchB")? == Some(1) {
-                return Err(n.unsupported("it moves the first axis", "save the model without this optimisation"));
-            }
-            let (a, b) = (im.arg(n, 0)?, im.arg(n, 1)?);
-            let turn = |im: &mut Importer, x: TensorId, flag: Option<i64>| match flag {
-                Some(1) => swap_last(im, n, x),
-                _ => Ok(x),
+            let operand = |im: &mut Importer, i: usize, batch: &str, last: &str| {
+                let x = im.arg(n, i)?;
+                let x = if n.int(batch)? == Some(1) { first_to_rows(im, n, x)? } else { x };
+                if n.int(last)? == Some(1) { swap_last(im, n, x) } else { Ok(x) }
             };
-            let (a, b) = (turn(im, a, n.int("transA")?)?, turn(im, b, n.int("transB")?)?);
+            let (a, b) = (operand(im, 0, "transBatchA", "transA")?, operand(im, 1, "transBatchB", "transB")?);
             let y = matmul(im, n, a, b)?;
             im.g.map(y, Expr::affine(n.float("alpha")?.unwrap_or(1.0), 0.0), Kind::Float)
         }
@@ -41,6 +38,16 @@ fn swap_last(im: &mut Importer, n: &Node, x: TensorId) -> Result<TensorId> {
     }
     let mut perm: Vec<usize> = (0..rank).collect();
     perm.swap(rank - 1, rank - 2);
+    Ok(im.g.permute(x, &perm))
+}
+
+/// Moves the first axis, which holds the rows, behind those of the batch.
+fn first_to_rows(im: &mut Importer, n: &Node, x: TensorId) -> Result<TensorId> {
+    let rank = im.g.shape(x).len();
+    if rank < 2 {
+        return Err(n.malformed(format!("a tensor with {rank} axes has no rows and columns")));
+    }
+    let perm: Vec<usize> = (1..rank - 1).chain([0, rank - 1]).collect();
     Ok(im.g.permute(x, &perm))
 }
 

@@ -37,6 +37,11 @@ fn index(n: &Node, v: f64, len: usize) -> Result<usize> {
 
 fn gather(im: &mut Importer, n: &Node, axis: i64) -> Result<TensorId> {
     let (x, ids) = (im.arg(n, 0)?, im.arg(n, 1)?);
+    gather_rows(im, n, x, ids, axis)
+}
+
+/// Rows of `x` along an axis, by number.
+pub(super) fn gather_rows(im: &mut Importer, n: &Node, x: TensorId, ids: TensorId, axis: i64) -> Result<TensorId> {
     let shape = im.g.shape(x).to_vec();
     let axis = im.axis(n, axis, shape.len())?;
     let id_shape = im.g.shape(ids).to_vec();

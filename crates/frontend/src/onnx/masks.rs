@@ -23,10 +23,12 @@ const SAME: f64 = 0.01;
 /// What becomes of an operand's size.
 #[derive(Clone, Copy, PartialEq)]
 enum Use {
-    /// Only differences within a row count.
+    /// Only differences within a row count, or nothing but shape and type.
     Compared,
     /// Numbers far below all others count no more.
     Cut,
+    /// Looked for: no number of another tensor is equal to infinity.
+    Sought,
     /// Cells are moved, or added to others.
     Kept,
     /// As before, times others.
@@ -39,6 +41,8 @@ enum Use {
 pub(super) struct Shown {
     /// Beside others that are cut below.
     cut: HashSet<String>,
+    /// Beside others that are found.
+    finite: HashSet<String>,
     entirely: HashSet<String>,
 }
 
@@ -48,9 +52,12 @@ impl Shown {
         let mut flow = Flow::default();
         flow.graph(graph);
         flow.shown.extend(graph.output.iter().map(|o| o.name.clone()));
-        let entirely = flow.sources_of(flow.shown.clone());
-        let cut = flow.sources_of(flow.shown.iter().chain(&flow.cut).cloned().collect());
-        Self { cut, entirely }
+        let mut seen = flow.shown.clone();
+        let entirely = flow.sources_of(seen.clone());
+        seen.extend(flow.sought.iter().cloned());
+        let finite = flow.sources_of(seen.clone());
+        seen.extend(flow.cut.iter().cloned());
+        Self { cut: flow.sources_of(seen), finite, entirely }
     }
 
     /// Whether only differences within rows of a tensor count.
@@ -60,10 +67,11 @@ impl Shown {
 
     /// Below which number a constant of that name masks; none if its size shows.
     pub fn low(&self, name: &str) -> Option<f64> {
-        match (self.cut.contains(name), self.entirely.contains(name)) {
-            (false, _) => Some(LOW_BESIDE_OTHERS),
-            (true, false) => Some(LOW),
-            (true, true) => None,
+        match name {
+            _ if self.entirely.contains(name) => None,
+            _ if self.finite.contains(name) => Some(f64::MIN),
+            _ if self.cut.contains(name) => Some(LOW),
+            _ => Some(LOW_BESIDE_OTHERS),
         }
     }
 }
@@ -74,6 +82,7 @@ struct Flow {
     sources: HashMap<String, Vec<String>>,
     shown: Vec<String>,
     cut: Vec<String>,
+    sought: Vec<String>,
 }
 
 impl Flow {
@@ -96,6 +105,7 @@ impl Flow {
             match usage(node, i) {
                 Use::Compared => {}
                 Use::Cut => self.cut.push(input.clone()),
+                Use::Sought => self.sought.push(input.clone()),
                 Use::Scaled => {
                     self.cut.push(input.clone());
                     node.output.iter().for_each(|output| self.made_of(output, input));
@@ -146,10 +156,13 @@ fn usage(node: &pb::NodeProto, i: usize) -> Use {
     }
     match (node.op_type.as_str(), i) {
         ("Softmax" | "LogSoftmax" | "ArgMax" | "Hardmax", _) => Use::Compared,
+        ("Attention", 3) => Use::Compared,
+        ("Shape" | "Size", 0) | ("CastLike", 1) => Use::Compared,
         ("ReduceMax" | "MaxPool" | "GlobalMaxPool" | "TopK" | "Exp" | "ReduceLogSumExp", 0) => Use::Cut,
         ("Add" | "Sum" | "Min" | "Max" | "Concat" | "Identity" | "Transpose" | "Flatten" | "Cast", _) => Use::Kept,
         ("Sub" | "Reshape" | "Squeeze" | "Unsqueeze" | "Expand" | "Slice" | "Gather" | "GatherND", 0) => Use::Kept,
         ("GatherElements" | "Split" | "Tile" | "CastLike" | "Trilu" | "Dropout" | "DepthToSpace", 0) => Use::Kept,
+        ("Equal", _) => Use::Sought,
         ("Mul", _) | ("Div", 0) => Use::Scaled,
         ("Where", 1 | 2) | ("Pad" | "ScatterND" | "ScatterElements" | "Scatter", 0 | 2) => Use::Kept,
         ("Loop", 2..) => Use::Kept,

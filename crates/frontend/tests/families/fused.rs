@@ -283,8 +283,38 @@ fn matches_reference_sums_that_are_normalised_and_gelu_of_sums() {
             (0..8).map(|i| x[i] + bias[i % 4]).map(|v| 0.5 * v * (1.0 + erf(v / std::f64::consts::SQRT_2))).collect();
         close(&start(&["y"]).node(op, &["x", "bias"], &["y"], &[]).run(&inputs).expect(op)[0], &want);
     }
-    let turned = start(&["y"]).node("FusedMatMul", &["x", "skip"], &["y"], &[("transBatchA", Attr::Int(1))]);
-    assert!(matches!(turned.run(&inputs), Err(FrontendError::Unsupported { .. })));
+}
+
+/// Operands with the rows of their matrices as first axis, turned as well or not.
+#[test]
+fn matches_reference_products_over_moved_axes() {
+    let (batch, rows, inner, cols) = (2, 3, 4, 2);
+    let (a, b) = (
+        |i: usize, r: usize, k: usize| ((i * 50 + r * 7 + k) as f64).sin(),
+        |i: usize, k: usize, c: usize| ((i * 60 + k * 11 + c) as f64).cos(),
+    );
+    let all = |n: [usize; 3], f: &dyn Fn(usize, usize, usize) -> f64| -> Tensor {
+        let cells = (0..n[0] * n[1] * n[2]).map(|at| f(at / n[2] / n[1], at / n[2] % n[1], at % n[2]));
+        floats(&n, &cells.collect::<Vec<f64>>())
+    };
+    let product = |i: usize, r: usize, c: usize| (0..inner).map(|k| a(i, r, k) * b(i, k, c)).sum::<f64>() * 0.5;
+    let want = all([batch, rows, cols], &product).data;
+    for turned in [false, true] {
+        let (left, right) = if turned {
+            (all([inner, batch, rows], &|k, i, r| a(i, r, k)), all([cols, batch, inner], &|c, i, k| b(i, k, c)))
+        } else {
+            (all([rows, batch, inner], &|r, i, k| a(i, r, k)), all([inner, batch, cols], &|k, i, c| b(i, k, c)))
+        };
+        let dims = |t: &Tensor| t.shape.iter().map(|d| *d as i64).collect::<Vec<_>>();
+        let flag = |name| (name, Attr::Int(1));
+        let mut attributes = vec![flag("transBatchA"), flag("transBatchB"), ("alpha", Attr::Float(0.5))];
+        if turned {
+            attributes.extend([flag("transA"), flag("transB")]);
+        }
+        let file = File::new(DOMAIN, 1, &["y"]).input("a", FLOAT, &dims(&left)).input("b", FLOAT, &dims(&right));
+        let file = file.node("FusedMatMul", &["a", "b"], &["y"], &attributes);
+        close(&file.run(&[left, right]).expect("runs")[0], &want);
+    }
 }
 
 /// A product with bytes whose scales come at the end, of bytes or of a real tensor that is quantised on the way.
