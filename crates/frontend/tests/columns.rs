@@ -93,6 +93,64 @@ fn matches_reference_of_columns_taken_apart_and_put_together() {
 }
 
 #[test]
+fn matches_reference_of_products_of_columns_taken_apart() {
+    let pairs = [(0, 1), (2, 4), (3, 3), (2, 2), (1, 4)];
+    let size = |(a, b): (usize, usize)| MEAN[a] * MEAN[b];
+    let (mut file, mut products) = (table(), Vec::new());
+    for j in 0..5 {
+        let ends = [("starts", j), ("ends", j + 1)].map(|(name, at)| (name, Attr::Ints(vec![at])));
+        let part: Vec<_> = ends.into_iter().chain([("axes", Attr::Ints(vec![1]))]).collect();
+        file = file.node("Slice", &["x"], &format!("x{j}"), &part);
+    }
+    for (a, b) in pairs {
+        products.push(format!("p{a}{b}"));
+        file = file.node("Mul", &[&format!("x{a}"), &format!("x{b}")], &format!("p{a}{b}"), &[]);
+    }
+    let names: Vec<&str> = products.iter().map(String::as_str).collect();
+    let file = file
+        .node("Concat", &names, "z", &[("axis", Attr::Int(1))])
+        .weight("sizes", &[5], &pairs.map(size))
+        .weight("w", &[5, 2], &WEIGHTS)
+        .node("Div", &["z", "sizes"], "s", &[])
+        .node("MatMul", &["s", "w"], "y", &[]);
+    let samples = rows(64);
+    let model = compiled(file, &samples[..32]);
+    let want = |x: &[f64]| {
+        let term = |k: usize, j: usize| {
+            let (a, b) = pairs[j];
+            x[a] * x[b] / f64::from(size(pairs[j])) * f64::from(WEIGHTS[2 * j + k])
+        };
+        (0..2).map(|k| (0..5).map(|j| term(k, j)).sum()).collect()
+    };
+    let error = worst(&model, &samples[32..], want);
+    assert!(error < 0.01, "{error}");
+}
+
+#[test]
+fn matches_reference_of_rows_divided_by_the_sum_of_their_sizes() {
+    let file = table().weight("w", &[5, 2], &WEIGHTS).node("LpNormalization", &["x"], "n", &[("p", Attr::Int(1))]);
+    let file = file.node("MatMul", &["n", "w"], "y", &[]);
+    let samples = rows(64);
+    let model = compiled(file, &samples[..32]);
+    let want = |x: &[f64]| {
+        let norm: f64 = x.iter().map(|v| v.abs()).sum();
+        (0..2).map(|k| (0..5).map(|j| x[j] / norm * f64::from(WEIGHTS[2 * j + k])).sum()).collect()
+    };
+    let error = worst(&model, &samples[32..], want);
+    assert!(error < 0.01, "{error}");
+}
+
+#[test]
+fn matches_reference_of_a_function_of_columns_of_different_sizes() {
+    let file = table().node("Abs", &["x"], "p", &[]).node("Log", &["p"], "y", &[]);
+    let samples = rows(64);
+    let model = compiled(file, &samples[..32]);
+    let want = |x: &[f64]| x.iter().map(|v| v.abs().ln()).collect();
+    let error = worst(&model, &samples[32..], want);
+    assert!(error < 0.01, "{error}");
+}
+
+#[test]
 fn accepts_columns_of_one_size_with_one_unit() {
     let file = File::new(&[("x", &[1, 5])]).node("Neg", &["x"], "y", &[]);
     let samples: Vec<_> = rows(32).iter().map(|r| vec![row(&standard(&r[0].data))]).collect();

@@ -14,6 +14,9 @@ const MAX_OPERAND: u32 = super::integer::QUOTIENT_BITS;
 const SQUARE_BITS: u32 = 20;
 /// Bits of a divisor of one unit more, so that this unit is next to nothing.
 const DIVISOR_BITS: i32 = 16;
+/// Bits of a divisor that was rounded, and of its first digit.
+const WIDE_DIVISOR: u32 = 21;
+const DIVISOR_DIGIT: u32 = 15;
 /// Bits of a divisor and its quotient that the check of a division can hold.
 const QUOTIENT_ROOM: i32 = 61;
 /// Bits of the rise of a maximum, at least.
@@ -168,7 +171,7 @@ impl Quantiser<'_> {
 
     /// `1 / x` for positive `x`, with a result of some 16 bits at the largest divisor's scale.
     pub(super) fn reciprocal(&mut self, x: Rep, span: Span) -> Result<Rep> {
-        let mut x = x;
+        let mut x = self.divisor(x, span)?;
         if self.range(x.id).lo < 1 {
             // A divisor of 0 becomes one unit; finer units make that unit small next to the other divisors.
             let bits = bits_of(self.range(x.id)) as i32;
@@ -196,6 +199,34 @@ impl Quantiser<'_> {
         let ratio = exponent(span.hi / span.lo).clamp(0, 16) as u32;
         let bits = (10 + ratio).clamp(self.set.table_bits.clamp(12, 15), 15);
         self.requantise(quotient, top, bits, false)
+    }
+
+    /// A divisor that a division can hold: a sum of many units is rounded to what its quotient can tell.
+    fn divisor(&mut self, x: Rep, span: Span) -> Result<Rep> {
+        let bits = bits_of(self.range(x.id)) as i32;
+        if bits <= WIDE_DIVISOR as i32 || bits + quotient_bits(span, x.step) <= QUOTIENT_ROOM {
+            return Ok(x);
+        }
+        // Two digits, both rounded down and so never negative: a table has no row for every divisor.
+        let reach = self.room(x, span.reach(), self.margin(span));
+        let shift = self.shift_for(x, reach, DIVISOR_DIGIT, false)?;
+        let low_shift = shift.saturating_sub(WIDE_DIVISOR - DIVISOR_DIGIT);
+        let half = if shift > 0 { 1i64 << (shift - 1) } else { 0 };
+        let scale = Self::scale_of(x.step);
+        let name = self.name("below");
+        let below = self.b.combine(&name, &[(1, x.id)], -half, scale)?;
+        let table = self.identity_table(DIVISOR_DIGIT, false)?;
+        let name = self.name("high");
+        let high = self.b.lookup(&name, below, shift, table, scale - shift as i32)?;
+        let name = self.name("rest");
+        let rest = self.b.combine(&name, &[(1, x.id), (-(1i64 << shift), high)], 0, scale)?;
+        let table = self.identity_table(shift - low_shift + 1, false)?;
+        let name = self.name("low");
+        let low = self.b.lookup(&name, rest, low_shift, table, scale - low_shift as i32)?;
+        let name = self.name("divisor");
+        let id =
+            self.b.combine(&name, &[(1i64 << (shift - low_shift), high), (1, low)], 0, scale - low_shift as i32)?;
+        Ok(Rep { id, step: x.step * 2f64.powi(low_shift as i32) })
     }
 
     /// 1 where `a x + c >= 0`, or where it is 0; exact for the integers that stand for `x`.

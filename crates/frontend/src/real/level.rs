@@ -16,7 +16,7 @@ use proveil_graph::TensorId;
 
 use super::expr::{Bin, Expr, Un};
 use super::forest::{Branch, Forest};
-use super::{Missing, RealGraph, RealOp, RealTensor, Source};
+use super::{Missing, RealGraph, RealOp, RealPiece, RealTensor, Source};
 use crate::error::{FrontendError, Result};
 use crate::tensor::Kind;
 
@@ -29,9 +29,13 @@ const SPARE: i32 = 2;
 /// So many rows are few no longer.
 const ROWS_KNOWN: usize = 16;
 /// No column is more than this much smaller, as a power of two.
-const DEEPEST: i32 = -40;
+const DEEPEST: i32 = -64;
 /// A column of which more than this part is zero does not show its size.
 const MOSTLY_ZERO: f64 = 0.75;
+/// Axes of a tensor of rows, at most.
+const ROW_AXES: usize = 2;
+/// Runs of columns of one size, at most, that have tables of their own.
+const MAX_RUNS: usize = 32;
 /// Longest last axis whose cells are features.
 const MAX_COLUMNS: usize = 4096;
 
@@ -192,15 +196,17 @@ impl Leveller<'_> {
         let operands = op.operands().iter().map(|x| self.made(*x).cloned()).collect::<Result<Vec<_>>>()?;
         let plain = operands.iter().all(|(_, levels)| levels.is_empty());
         match op {
+            RealOp::Linear { pieces, constant } if !plain || self.joins(i, &t, pieces) => {
+                return self.linear(i, &t, pieces, *constant);
+            }
             _ if plain => {}
-            RealOp::Linear { pieces, constant } => return self.linear(i, &t, pieces, *constant),
             RealOp::Contract(c) => return self.contraction(i, &t, c),
             RealOp::Reshape(x) if width(self.old.get(*x)) == width(&t) => {
                 let id = self.push(&t, RealOp::Reshape(operands[0].0));
                 return Ok((id, operands[0].1.clone()));
             }
             RealOp::Map { f, .. } => {
-                if let Some(done) = self.map(&t, &operands[0], f) {
+                if let Some(done) = self.map(&t, &operands[0], f).or_else(|| self.by_runs(i, &t, &operands[0], f)) {
                     return Ok(done);
                 }
             }
@@ -234,6 +240,17 @@ impl Leveller<'_> {
         }
         let ids = op.operands().into_iter().map(|x| self.plain(x)).collect::<Result<Vec<_>>>()?;
         Ok((self.push(&t, op.on(&ids)), Levels::new()))
+    }
+
+    /// Whether rows are put together from computed columns of different sizes, each from one place: products of columns
+    /// that were taken apart.
+    fn joins(&self, i: usize, t: &RealTensor, pieces: &[RealPiece]) -> bool {
+        let Some(last) = t.shape.len().checked_sub(1).filter(|last| *last < ROW_AXES) else { return false };
+        let computed = pieces.iter().filter(|p| self.old.as_const(p.access.tensor).is_none()).count();
+        let mut spans: Vec<_> = pieces.iter().map(|p| (p.start[last], p.start[last] + p.extents[last])).collect();
+        spans.sort_unstable();
+        let apart = spans.windows(2).all(|w| w[0].1 <= w[1].0);
+        t.kind == Kind::Float && computed > 1 && apart && self.columns.get(i).is_some_and(|c| !c.levels().is_empty())
     }
 
     /// A tensor with higher levels for columns that became much larger than their levels say.
@@ -271,6 +288,31 @@ impl Leveller<'_> {
 
     fn push(&mut self, t: &RealTensor, op: RealOp) -> TensorId {
         self.new.push(t.shape.clone(), t.kind, Source::Op(op))
+    }
+
+    /// Any other function: columns of one size have a table of their own.
+    fn by_runs(
+        &mut self,
+        i: usize,
+        t: &RealTensor,
+        x: &(TensorId, Levels),
+        f: &Arc<Expr>,
+    ) -> Option<(TensorId, Levels)> {
+        let last = t.shape.len().checked_sub(1).filter(|last| *last < ROW_AXES)?;
+        let runs: Vec<_> = linear::runs(&x.1).collect();
+        if runs.len() > MAX_RUNS {
+            return None;
+        }
+        let mut pieces = Vec::new();
+        for (at, len, power) in runs {
+            let (mut shape, mut starts) = (t.shape.clone(), vec![0; t.shape.len()]);
+            (shape[last], starts[last]) = (len, at);
+            let part = self.new.slice(x.0, &starts, &shape, &vec![1; shape.len()]);
+            let f = Arc::new(f.of(&Expr::affine(2f64.powi(power), 0.0)));
+            let made = self.new.op(shape.clone(), t.kind, RealOp::Map { x: part, f });
+            pieces.push(RealPiece { start: starts, ..linear::whole(made, &shape) });
+        }
+        Some(self.beside(i, t, pieces))
     }
 
     /// Functions that do something simple with a factor.

@@ -102,6 +102,20 @@ impl Leveller<'_> {
         Ok((id, tidy(levels)))
     }
 
+    /// Columns put beside each other, levelled by their own sizes if they are real numbers.
+    pub(super) fn beside(&mut self, i: usize, t: &RealTensor, pieces: Vec<RealPiece>) -> (TensorId, Levels) {
+        let own = self.columns.get(i).filter(|_| t.kind == Kind::Float);
+        let mut levels = own.map(super::Columns::levels).unwrap_or_default();
+        levels.resize(width(t), 0);
+        let mut out = Vec::new();
+        for piece in pieces {
+            let powers = vec![0; piece.extents.last().copied().unwrap_or(1)];
+            self.fitted(Part { piece, powers, constant: false }, &levels, &mut out);
+        }
+        let id = self.push(t, RealOp::Linear { pieces: out, constant: 0.0 });
+        (id, tidy(levels))
+    }
+
     /// What a piece reads, cut so that factors depend on its column only.
     fn parts(&mut self, t: &RealTensor, p: &RealPiece, out: &mut Vec<Part>) -> Result<()> {
         let (new, levels) = self.made(p.access.tensor)?.clone();
