@@ -93,7 +93,7 @@ pub(crate) fn import(model: &OnnxModel, limits: &Limits, missing: &[Vec<bool>]) 
         return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
     }
     let mut graph = im.g;
-    if !graph.missing.is_empty() {
+    if graph.has_gaps() {
         graph = split(&graph).map_err(|reached| unexpected(model, reached))?;
     }
     Ok(Imported { graph, outputs, labels })

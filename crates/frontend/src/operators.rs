@@ -123,7 +123,7 @@ pub const OPERATORS: &[Operator] = &[
     op("", "Or", 1, ""),
     op("", "PRelu", 1, ""),
     op("", "Pad", 1, "pads are constants"),
-    op("", "Pow", 1, "the exponent is a constant"),
+    op("", "Pow", 1, "exponents are constants that vary along one axis"),
     op("", "QLinearConv", 10, ""),
     op("", "QLinearMatMul", 10, ""),
     op("", "QuantizeLinear", 10, "8 or 16 bits, no blocks"),

@@ -71,3 +71,18 @@ fn matches_the_form_of_a_model_with_large_biases() {
     }
     assert_eq!(plain.0, compiled(file(300.0)).0);
 }
+
+#[test]
+fn matches_the_form_of_a_model_with_other_exponents() {
+    let file = |e: &[f32; 4]| {
+        File::new(&[("x", &[1, 4])]).weight("e", &[4], e).node("Abs", &["x"], "a", &[]).node(
+            "Pow",
+            &["a", "e"],
+            "y",
+            &[],
+        )
+    };
+    let plain = compiled(file(&[0.5, 1.2, 0.7, 2.0]));
+    assert_eq!(plain, compiled(file(&[0.6, 1.0, 0.7, 1.9])));
+    assert_eq!(plain.1.len(), 4, "exponents are hidden: {:?}", plain.1);
+}

@@ -8,6 +8,11 @@ use crate::onnx::Node;
 use crate::real::expr::{Bin, Expr, Un};
 use crate::tensor::Kind;
 
+/// Exponents of a list, each of which has tables of its own.
+const MAX_EXPONENTS: usize = 64;
+/// What stands for a base of 0, which has no logarithm.
+const LEAST_BASE: f64 = 1e-12;
+
 fn x() -> Expr {
     Expr::X
 }
@@ -64,7 +69,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             let sum = fold(im, n, Bin::Add)?;
             im.g.map(sum, Expr::affine(1.0 / n.inputs.len() as f64, 0.0), Kind::Float)
         }
-        "Pow" => fold(im, n, Bin::Pow)?,
+        "Pow" => power(im, n)?,
         "Clip" => clip(im, n)?,
         "PRelu" => prelu(im, n)?,
         "Cast" | "CastLike" => cast(im, n)?,
@@ -183,6 +188,52 @@ fn fold(im: &mut Importer, n: &Node, f: Bin) -> Result<TensorId> {
         })?;
     }
     Ok(out)
+}
+
+/// Powers with a list of exponents: each has a range of its own, and so tables of its own.
+fn power(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    let (arg, exponents) = (im.arg(n, 0)?, im.arg(n, 1)?);
+    let listed = im.g.as_const(exponents).is_some() && im.g.as_uniform(exponents).is_none();
+    if n.inputs.len() != 2 || !listed || im.g.as_const(arg).is_some() {
+        return fold(im, n, Bin::Pow);
+    }
+    let own = im.g.shape(exponents).to_vec();
+    let shape = crate::tensor::broadcast_shape(im.g.shape(arg), &own).ok_or_else(|| im.clash(n, arg, exponents))?;
+    let long: Vec<usize> = (0..own.len()).filter(|a| own[*a] > 1).collect();
+    let [axis] = long[..] else {
+        return Err(n.unsupported("its exponents vary along several axes", "use exponents that vary along one axis"));
+    };
+    if own[axis] > MAX_EXPONENTS {
+        let what = format!("it has {} exponents, more than {MAX_EXPONENTS}", own[axis]);
+        return Err(n.unsupported(what, "use fewer different exponents"));
+    }
+    let at = shape.len() - own.len() + axis;
+    let wide = im.g.broadcast(arg, &shape);
+    let one = |im: &mut Importer, x: TensorId, axis: usize, j: usize| {
+        let (mut starts, mut extents) = (vec![0; im.g.shape(x).len()], im.g.shape(x).to_vec());
+        (starts[axis], extents[axis]) = (j, 1);
+        let steps = vec![1; starts.len()];
+        im.g.slice(x, &starts, &extents, &steps)
+    };
+    let parts: Result<Vec<TensorId>> = (0..own[axis])
+        .map(|j| {
+            let (x, e) = (one(im, wide, at, j), one(im, exponents, axis, j));
+            raised(im, x, e).ok_or_else(|| im.clash(n, x, e))
+        })
+        .collect();
+    Ok(im.g.concat(&parts?, at))
+}
+
+/// `x^e`. A hidden exponent must not show in a table: it multiplies the logarithm, and negative numbers have no power.
+fn raised(im: &mut Importer, arg: TensorId, e: TensorId) -> Option<TensorId> {
+    if im.g.as_uniform(e).is_some() {
+        return im.g.binary(Bin::Pow, arg, e);
+    }
+    let log = Expr::un(Un::Log, Expr::bin(Bin::Max, x(), c(LEAST_BASE)));
+    let log = Expr::select(Expr::un(Un::NonNegative, x()), log, c(f64::NAN));
+    let log = im.g.map(arg, log, Kind::Float);
+    let product = im.g.binary(Bin::Mul, log, e)?;
+    Some(im.g.un(Un::Exp, product))
 }
 
 fn clip(im: &mut Importer, n: &Node) -> Result<TensorId> {

@@ -7,8 +7,8 @@ use proveil_graph::TensorId;
 use super::Importer;
 use crate::error::Result;
 use crate::onnx::Node;
-use crate::real::RealOp;
 use crate::real::expr::{Bin, Expr, Un};
+use crate::real::{RealOp, Source};
 use crate::tensor::Kind;
 
 /// Most keys of an encoder.
@@ -158,6 +158,9 @@ fn imputer(im: &mut Importer, n: &Node) -> Result<TensorId> {
         (None, None) => return Err(n.malformed("has no values to put in")),
     };
     let Some(replaced) = replaced else { return fill(im, n, x, values) };
+    if replaced.is_infinite() {
+        return Ok(without_infinite_weights(im, x));
+    }
     let is_it = || Expr::un(Un::IsZero, Expr::affine(1.0, -replaced));
     let kind = im.g.kind(x);
     if let [v] = values[..] {
@@ -172,9 +175,23 @@ fn imputer(im: &mut Importer, n: &Node) -> Result<TensorId> {
     im.g.binary(Bin::Add, x, filling).ok_or_else(|| im.clash(n, x, filling))
 }
 
+/// What an imputer of infinities reads. No integer is infinite; what makes infinities is a weight that a division by 0
+/// left, and 0 in its place is what exporters put in.
+fn without_infinite_weights(im: &mut Importer, x: TensorId) -> TensorId {
+    let Source::Op(RealOp::Contract(c)) = &im.g.get(x).source else { return x };
+    let mut c = c.clone();
+    for side in [&mut c.lhs, &mut c.rhs] {
+        if let Source::Const { data, secret: true } = &im.g.get(side.tensor).source {
+            let finite = data.iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect();
+            side.tensor = im.g.weight(im.g.shape(side.tensor).to_vec(), finite);
+        }
+    }
+    im.g.contract(c)
+}
+
 /// Puts values in where cells are missing.
 fn fill(im: &mut Importer, n: &Node, x: TensorId, values: Vec<f64>) -> Result<TensorId> {
-    if !im.g.may_miss(x) {
+    if !im.g.may_miss(x) && !im.g.may_lack_value(x) {
         return Ok(x);
     }
     let shape = im.g.shape(x).to_vec();

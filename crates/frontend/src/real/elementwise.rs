@@ -7,7 +7,7 @@ use proveil_graph::{Access, Affine, Contract, TensorId};
 
 use super::build::broadcast_axes;
 use super::expr::{Bin, Expr, Un};
-use super::{RealGraph, RealOp, Source};
+use super::{RealGraph, RealOp, RealPiece, Source};
 use crate::tensor::{Kind, broadcast_shape};
 
 /// Fused expressions stop growing here.
@@ -24,6 +24,16 @@ impl RealGraph {
             && let Some(row) = self.less_log_sum_exp(x)
         {
             return self.op(self.shape(x).to_vec(), kind, RealOp::Softmax(row));
+        }
+        if let Some(parts) = self.exponentials(x).filter(|_| f.as_affine().is_some_and(|(_, c)| c != 0.0)) {
+            // A table of `exp(x) - 1` keeps the digits that the difference of two tables loses.
+            let mut pieces = Vec::new();
+            for p in parts {
+                let tensor = self.map(p.access.tensor, f.clone(), kind);
+                pieces.push(RealPiece { access: Access { tensor, ..p.access }, ..p });
+            }
+            let shape = self.shape(x).to_vec();
+            return self.op(shape, kind, RealOp::Linear { pieces, constant: 0.0 });
         }
         if let Some((a, c)) = f.as_affine().filter(|&(a, _)| a != 0.0) {
             let shape = self.shape(x).to_vec();
@@ -46,7 +56,7 @@ impl RealGraph {
         let [a, b] = &pieces[..] else { return None };
         let (row, sum, shape) = (a.access.tensor, b.access.tensor, self.shape(x));
         let vars: Vec<usize> = (0..shape.len()).collect();
-        let plain = |p: &super::RealPiece, coef: f64| {
+        let plain = |p: &RealPiece, coef: f64| {
             let axes = broadcast_axes(self.shape(p.access.tensor), &vars);
             p.coef == coef && p.sum.is_empty() && p.extents == shape && p.access.axes == axes
         };
@@ -59,6 +69,19 @@ impl RealGraph {
         let of = matches!(&self.get(inner).source, Source::Op(RealOp::LogSumExp(r)) if *r == row);
         let fits = plain(a, 1.0) && plain(b, -1.0) && self.shape(row) == shape && self.shape(sum) == column;
         (of && fits).then_some(row)
+    }
+
+    /// The parts of a tensor that puts exponentials beside each other.
+    fn exponentials(&self, x: TensorId) -> Option<Vec<RealPiece>> {
+        let Source::Op(RealOp::Linear { pieces, constant: 0.0 }) = &self.get(x).source else { return None };
+        let exp = |p: &RealPiece| {
+            let axes = crate::real::identity(p.extents.len());
+            let whole = p.coef == 1.0 && p.sum.is_empty() && p.access.axes == axes;
+            whole
+                && matches!(&self.get(p.access.tensor).source, Source::Op(RealOp::Map { f, .. }) if matches!(**f, Expr::Un(Un::Exp, _)))
+        };
+        let cells: usize = pieces.iter().map(|p| p.extents.iter().product::<usize>()).sum();
+        (pieces.iter().all(exp) && cells == self.get(x).cells()).then(|| pieces.clone())
     }
 
     /// A named function of every cell, as a float tensor.
@@ -184,6 +207,12 @@ impl RealGraph {
         let ((ra, ea), (rb, eb)) = (self.root(a), self.root(b));
         if ra != rb || self.shape(a) != self.shape(b) || ea.size() + eb.size() > MAX_EXPR {
             return None;
+        }
+        // What takes a tensor to itself is a constant; at 0, a quotient has no value that another one could contradict.
+        if ea == eb && matches!(f, Bin::Sub | Bin::Div) && !self.may_miss(ra) {
+            let shape = self.shape(a).to_vec();
+            let cells = vec![f64::from(u8::from(f == Bin::Div)); self.get(a).cells()];
+            return Some(self.public(shape, kind, cells));
         }
         let linear = matches!(f, Bin::Add | Bin::Sub) && ea.as_affine().is_some() && eb.as_affine().is_some();
         let shape = self.shape(ra).to_vec();

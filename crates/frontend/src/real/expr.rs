@@ -153,6 +153,24 @@ impl Expr {
         }
     }
 
+    /// The arguments of logarithms, roots and powers within that must not be negative, or must be positive (`true`), for
+    /// the function to have a value.
+    pub fn bounded(&self) -> Vec<(Expr, bool)> {
+        let own = |e: &Arc<Expr>, positive: bool| [e.bounded(), vec![((**e).clone(), positive)]].concat();
+        match self {
+            Self::X | Self::Const(_) => Vec::new(),
+            Self::Un(Un::Log, e) => own(e, true),
+            Self::Un(Un::Sqrt, e) => own(e, false),
+            Self::Bin(Bin::Pow, e, c) if matches!(**c, Self::Const(v) if v.fract() != 0.0) => own(e, false),
+            Self::Un(_, e) => e.bounded(),
+            Self::Bin(_, a, b) => [a.bounded(), b.bounded()].concat(),
+            Self::Select(c, _, none) => match (&**c, &**none) {
+                (Self::Un(Un::NonNegative, e), Self::Const(v)) if v.is_nan() => own(e, false),
+                _ => Vec::new(),
+            },
+        }
+    }
+
     /// Whether the function compares or rounds. A choice between two arms counts as continuous if the arms are: activations
     /// are written that way.
     pub fn jumps(&self) -> bool {

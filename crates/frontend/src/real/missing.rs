@@ -3,6 +3,9 @@
 //! tensor of finite numbers and one of flags, 1 where a cell is missing. Views act on both; trees, [`RealOp::Fill`] and
 //! [`RealOp::IsMissing`] read the flags; whatever else a missing value would reach is refused.
 //!
+//! Functions that have no value for some arguments, such as logarithms of negative numbers, are sources of missing cells
+//! too where a fill reads what comes of them.
+//!
 //! The number at a missing cell starts as 0. As long as it only depends on constants it is known as a constant, the filler,
 //! and filling is a sum: `x + flags * (fill - filler)`.
 
@@ -63,6 +66,40 @@ impl RealGraph {
         false
     }
 
+    /// Whether cells of a computed tensor may have no value, so that the file's operators give NaN.
+    pub fn may_lack_value(&self, x: TensorId) -> bool {
+        let (mut open, mut seen) = (vec![x], std::collections::HashSet::new());
+        while let Some(x) = open.pop() {
+            match &self.get(x).source {
+                Source::Op(RealOp::Map { f, .. }) if !f.bounded().is_empty() => return true,
+                Source::Op(op) if hands_through(op) && seen.insert(x) => open.extend(op.operands()),
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// Functions whose arguments may have no value, where what they lack is filled in later.
+    fn partial(&self, live: &[bool]) -> Vec<bool> {
+        let (mut filled, mut out) = (vec![false; self.tensors.len()], vec![false; self.tensors.len()]);
+        for i in (0..self.tensors.len()).rev().filter(|i| live[*i]) {
+            match &self.tensors[i].source {
+                Source::Op(RealOp::Fill { x, .. }) => filled[x.0 as usize] = true,
+                Source::Op(op) if filled[i] && hands_through(op) => {
+                    out[i] = matches!(op, RealOp::Map { f, .. } if !f.bounded().is_empty());
+                    op.operands().iter().for_each(|x| filled[x.0 as usize] = true);
+                }
+                _ => {}
+            }
+        }
+        out
+    }
+
+    /// Whether there is anything to split off.
+    pub fn has_gaps(&self) -> bool {
+        !self.missing.is_empty() || self.tensors.iter().any(|t| matches!(t.source, Source::Op(RealOp::Fill { .. })))
+    }
+
     /// Whether `flags` says of every cell of `x` that it is missing.
     pub fn tells_missing(&self, flags: TensorId, x: TensorId) -> bool {
         match (&self.get(flags).source, &self.get(x).source) {
@@ -110,6 +147,7 @@ impl RealGraph {
 pub(crate) fn split(old: &RealGraph) -> Result<RealGraph, Reached> {
     let mut s = Splitter { new: RealGraph::default(), made: Vec::new() };
     let live = old.live();
+    let partial = old.partial(&live);
     for (i, t) in old.tensors.iter().enumerate() {
         let id = TensorId(i as u32);
         s.new.scope.clone_from(&t.name);
@@ -120,12 +158,20 @@ pub(crate) fn split(old: &RealGraph) -> Result<RealGraph, Reached> {
                 s.new.int_bits.extend(old.int_bits.get(&id).map(|bits| (new, *bits)));
                 Some(Made { id: new, gaps: None })
             }
+            Source::Op(RealOp::Map { x, f }) if partial[i] && s.made(*x).is_some_and(|m| m.gaps.is_none()) => {
+                s.made(*x).map(|m| s.defined(t, m.id, f))
+            }
             Source::Op(op) if live[i] => Some(s.op(t, op).ok_or_else(|| Reached::Node(t.name.clone()))?),
             Source::Op(_) => None,
         };
         s.made.push(made);
     }
     s.finish(old)
+}
+
+/// Whether an operator may hand NaN on.
+fn hands_through(op: &RealOp) -> bool {
+    matches!(op, RealOp::Linear { .. } | RealOp::Reshape(_) | RealOp::Contract(_) | RealOp::Map { .. })
 }
 
 /// Whether NaN stays NaN under a function, whatever the function's implementation.
@@ -180,6 +226,37 @@ impl Splitter {
         self.new.scope = format!("{}/known", t.name);
         let known = self.new.op(t.shape.clone(), t.kind, RealOp::Known { x: id, flags });
         Made { id: known, gaps: Some(Gaps { flags, possible, filler: Some(filler) }) }
+    }
+
+    /// A function that has no value for some arguments: 0 there, and flags that say where.
+    fn defined(&mut self, t: &RealTensor, x: TensorId, f: &Arc<Expr>) -> Made {
+        let (mut has, mut flags) = (Expr::Const(1.0), Vec::new());
+        for (arg, positive) in f.bounded() {
+            let at_least = |e: Expr| Expr::un(Un::NonNegative, e);
+            let up_to_zero = || at_least(Expr::bin(Bin::Mul, Expr::Const(-1.0), arg.clone()));
+            let (fine, lacks) = if positive {
+                let lacks = self.new.map(x, up_to_zero(), Kind::Bool);
+                (Expr::bin(Bin::Sub, Expr::Const(1.0), up_to_zero()), lacks)
+            } else {
+                let fine = self.new.map(x, at_least(arg.clone()), Kind::Bool);
+                (at_least(arg), self.new.not(fine))
+            };
+            has = Expr::bin(Bin::Mul, has, fine);
+            flags.push(lacks);
+        }
+        let flags = match flags[..] {
+            [one] => one,
+            _ => {
+                let terms: Vec<_> = flags.iter().map(|x| (1.0, *x)).collect();
+                let count = self.new.combine(&t.shape, Kind::Int, &terms, 0.0);
+                self.new.map(count, Expr::un(Un::NonNegative, Expr::affine(1.0, -1.0)), Kind::Bool)
+            }
+        };
+        let guarded = Arc::new(Expr::select(has, (**f).clone(), Expr::Const(0.0)));
+        let id = self.new.op(t.shape.clone(), t.kind, RealOp::Map { x, f: guarded });
+        let possible = self.new.public(t.shape.clone(), Kind::Bool, vec![1.0; t.cells()]);
+        let filler = self.new.public(t.shape.clone(), t.kind, vec![0.0; t.cells()]);
+        Made { id, gaps: Some(Gaps { flags, possible, filler: Some(filler) }) }
     }
 
     /// What becomes of an operator; `None` if a missing value must not reach it.

@@ -10,6 +10,7 @@ mod gather;
 mod masks;
 mod missing;
 mod near;
+mod power;
 mod quantised;
 mod recurrent;
 mod trees;
