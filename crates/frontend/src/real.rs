@@ -30,6 +30,14 @@ pub(crate) struct RealPiece {
     pub access: Access,
 }
 
+impl RealPiece {
+    /// Whether the two go to different cells.
+    pub fn apart_from(&self, other: &Self) -> bool {
+        let before = |a: &Self, b: &Self, i: usize| a.start[i] + a.extents[i] <= b.start[i];
+        (0..self.start.len()).any(|i| before(self, other, i) || before(other, self, i))
+    }
+}
+
 /// Operators on real tensors.
 #[derive(Clone, Debug)]
 pub(crate) enum RealOp {

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use proveil_graph::TensorId;
+use proveil_graph::{Access, TensorId};
 
 use super::Importer;
 use crate::error::Result;
 use crate::onnx::{DType, Node};
 use crate::real::expr::{Bin, Expr};
-use crate::real::{RealOp, Requantise};
+use crate::real::{RealOp, RealPiece, Requantise};
 use crate::tensor::Kind;
 
 /// Scales closer than this, relatively, are one scale: they are single-precision numbers.
@@ -225,6 +225,16 @@ fn to_type(
         return Ok(y);
     }
     let Some(form) = im.quantised.get(&x).cloned() else {
+        if let (Some(parts), [_]) = (im.g.joined(x), scales) {
+            // Each part has a scale of its own, and its rounding is exact; a unit for all would turn ties.
+            let mut pieces = Vec::new();
+            for p in parts {
+                let tensor = to_type(im, n, p.access.tensor, (scales, 0), offsets, dtype)?;
+                pieces.push(RealPiece { access: Access { tensor, ..p.access }, ..p });
+            }
+            let shape = im.g.shape(x).to_vec();
+            return Ok(im.g.op(shape, Kind::Int, RealOp::Linear { pieces, constant: 0.0 }));
+        }
         if let (true, [s]) = (im.g.is_function(x), scales) {
             // A function of integers and its rounding are one table.
             let scaled = Expr::un(crate::real::expr::Un::RoundEven, Expr::affine(1.0 / s, 0.0));

@@ -71,17 +71,27 @@ impl RealGraph {
         (of && fits).then_some(row)
     }
 
+    /// The parts of a tensor that puts whole tensors beside each other.
+    pub fn joined(&self, x: TensorId) -> Option<Vec<RealPiece>> {
+        let Source::Op(RealOp::Linear { pieces, constant: 0.0 }) = &self.get(x).source else { return None };
+        let whole = |p: &RealPiece| {
+            let axes = crate::real::identity(p.extents.len());
+            let all = self.shape(p.access.tensor) == p.extents;
+            p.coef == 1.0 && p.sum.is_empty() && p.access.axes == axes && all
+        };
+        let apart = |(i, p): (usize, &RealPiece)| pieces[i + 1..].iter().all(|other| p.apart_from(other));
+        let cells: usize = pieces.iter().map(|p| p.extents.iter().product::<usize>()).sum();
+        let joined = pieces.len() > 1 && pieces.iter().all(whole) && cells == self.get(x).cells();
+        (joined && pieces.iter().enumerate().all(apart)).then(|| pieces.clone())
+    }
+
     /// The parts of a tensor that puts exponentials beside each other.
     fn exponentials(&self, x: TensorId) -> Option<Vec<RealPiece>> {
-        let Source::Op(RealOp::Linear { pieces, constant: 0.0 }) = &self.get(x).source else { return None };
-        let exp = |p: &RealPiece| {
-            let axes = crate::real::identity(p.extents.len());
-            let whole = p.coef == 1.0 && p.sum.is_empty() && p.access.axes == axes;
-            whole
-                && matches!(&self.get(p.access.tensor).source, Source::Op(RealOp::Map { f, .. }) if matches!(**f, Expr::Un(Un::Exp, _)))
+        let exp = |p: &RealPiece| match &self.get(p.access.tensor).source {
+            Source::Op(RealOp::Map { f, .. }) => matches!(**f, Expr::Un(Un::Exp, _)),
+            _ => false,
         };
-        let cells: usize = pieces.iter().map(|p| p.extents.iter().product::<usize>()).sum();
-        (pieces.iter().all(exp) && cells == self.get(x).cells()).then(|| pieces.clone())
+        self.joined(x).filter(|parts| parts.iter().all(exp))
     }
 
     /// A named function of every cell, as a float tensor.
@@ -275,10 +285,23 @@ impl RealGraph {
         {
             return folded;
         }
+        let (lhs, rhs) = match self.square_root(rhs) {
+            // Squares of outliers leave no digits for the others: `w x^2` is `(w x) x`.
+            Some(x) if self.as_const(lhs).is_some() && self.shape(x) == shape => (self.multiply(lhs, x, shape), x),
+            _ => (lhs, rhs),
+        };
         let vars: Vec<usize> = (0..shape.len()).collect();
         let lhs = Access { tensor: lhs, axes: broadcast_axes(self.shape(lhs), &vars) };
         let rhs = Access { tensor: rhs, axes: broadcast_axes(self.shape(rhs), &vars) };
         self.contract(Contract { extents: shape.to_vec(), out: vars, lhs, rhs })
+    }
+
+    /// The tensor whose cells `x` is the squares of, if it is.
+    fn square_root(&self, x: TensorId) -> Option<TensorId> {
+        match &self.get(x).source {
+            Source::Op(RealOp::Map { x, f }) if **f == Expr::bin(Bin::Mul, Expr::X, Expr::X) => Some(*x),
+            _ => None,
+        }
     }
 
     /// A choice between functions of one tensor, by a function of the same tensor; constants fit any tensor.

@@ -184,11 +184,6 @@ fn hands_on(f: &Expr) -> bool {
     }
 }
 
-fn disjoint(a: &RealPiece, b: &RealPiece) -> bool {
-    let apart = |i: usize| a.start[i] + a.extents[i] <= b.start[i] || b.start[i] + b.extents[i] <= a.start[i];
-    (0..a.start.len()).any(apart)
-}
-
 impl Splitter {
     fn finish(mut self, old: &RealGraph) -> Result<RealGraph, Reached> {
         for (k, id) in old.outputs.iter().enumerate() {
@@ -311,7 +306,7 @@ impl Splitter {
 
     /// Flags of what reads tensors with missing cells, a piece for each: 1 where any of them has 1.
     fn flags(&mut self, shape: &[usize], read: &[(RealPiece, Gaps)]) -> (TensorId, TensorId, bool) {
-        let apart = |i: usize| read[i + 1..].iter().all(|(p, _)| disjoint(&read[i].0, p));
+        let apart = |i: usize| read[i + 1..].iter().all(|(p, _)| read[i].0.apart_from(p));
         let apart = (0..read.len()).all(apart);
         let mut sum = |of: fn(&Gaps) -> TensorId| {
             let pieces = read.iter().map(|(p, g)| {

@@ -164,3 +164,27 @@ fn matches_reference_masks_with_biases() {
     let odd = File::new("", 13, &["y"]).input("x", FLOAT, &[2]).weight("m", FLOAT, &[2], &[1.0, f64::NEG_INFINITY]);
     assert!(odd.node("Add", &["x", "m"], &["y"], &[]).run(&[floats(&[2], &x[..2])]).is_err());
 }
+
+/// Squares over variances: those of a few outliers are a thousand times the others.
+#[test]
+fn matches_reference_distances_beside_outliers() {
+    let weights = [0.5, 2.0, 1.0, 0.25];
+    let file = File::new("", 13, &["y"])
+        .input("x", FLOAT, &[1, 4])
+        .weight("w", FLOAT, &[4], &weights)
+        .node("Mul", &["x", "x"], &["q"], &[])
+        .node("Mul", &["q", "w"], &["d"], &[])
+        .node("ReduceSum", &["d"], &["y"], &[])
+        .bytes();
+    let sample = |i: usize| {
+        let size = if i % 8 == 3 { 40.0 } else { 1.0 };
+        vec![floats(&[1, 4], &noise(i + 31, 4).iter().map(|v| v * size).collect::<Vec<_>>())]
+    };
+    let samples: Vec<Vec<Tensor>> = (0..64).map(sample).collect();
+    let model = compile(&file, &samples[..32], &Options::default()).expect("compiles");
+    for x in samples[32..].iter().enumerate().filter(|(i, _)| i % 8 != 3).map(|(_, x)| x) {
+        let want: f64 = x[0].data.iter().zip(weights).map(|(v, w)| w * v * v).sum();
+        let got = infer(&model, x)[0][0];
+        assert!((got - want).abs() < 0.1, "got {got}, want {want}");
+    }
+}

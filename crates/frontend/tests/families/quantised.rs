@@ -164,3 +164,26 @@ fn rejects_scales_and_types_that_do_not_fit() {
     assert!(refuse(1.0, &[0], &[], &[("block_size", Attr::Int(2))]).contains("blocks"));
     assert!(refuse(1.0, &[0], &[], &[("output_dtype", Attr::Int(7))]).contains("type"));
 }
+
+/// Tensors of two scales put beside each other: each is rounded from its own integers.
+#[test]
+fn matches_reference_rows_of_two_scales_rounded_to_a_third_exactly() {
+    let (own, token, out) = (0.0337f32, 0.0129f32, 0.0211f32);
+    let ints: Vec<f64> = (-128..128).map(f64::from).collect();
+    let start = integers(6.0, 8, -128.0, 127.0);
+    let scale = |v: f32| [f64::from(v)];
+    let file = File::new("", 13, &["y"])
+        .input("q", I8, &[256])
+        .weight("token", I8, &[8], &start)
+        .weight("own", FLOAT, &[], &scale(own))
+        .weight("other", FLOAT, &[], &scale(token))
+        .weight("out", FLOAT, &[], &scale(out))
+        .weight("z", I8, &[], &[3.0])
+        .node("DequantizeLinear", &["q", "own"], &["x"], &[])
+        .node("DequantizeLinear", &["token", "other"], &["t"], &[])
+        .node("Concat", &["t", "x"], &["c"], &[("axis", Attr::Int(0))])
+        .node("QuantizeLinear", &["c", "out", "z"], &["y"], &[]);
+    let rounded = |v: &f64, s: f32| requantised(v * f64::from(s) / f64::from(out), 3.0, -128.0, 127.0);
+    let want: Vec<f64> = start.iter().map(|v| rounded(v, token)).chain(ints.iter().map(|v| rounded(v, own))).collect();
+    assert_eq!(file.run(&[bytes(&[256], &ints)]).expect("runs")[0], want);
+}
