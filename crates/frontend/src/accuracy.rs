@@ -157,8 +157,24 @@ fn layer_errors(g: &RealGraph, reps: &[Option<Rep>], tensors: &[Vec<i64>], value
 }
 
 /// What a reader of the report should know before trusting it.
-pub(crate) fn warnings(model: &Model, samples: Samples, options: &Options) -> Vec<String> {
+pub(crate) fn warnings(
+    model: &Model,
+    samples: Samples,
+    (g, measured): (&RealGraph, &[Measured]),
+    options: &Options,
+) -> Vec<String> {
     let (r, mut out) = (&model.report, Vec::new());
+    for (id, spec) in g.outputs.iter().zip(&model.outputs) {
+        let odd = |(_, values): &&Measured| eval::cells(g, values, *id).iter().any(|v| !v.is_finite());
+        let (bad, all) = (measured.iter().filter(odd).count(), measured.len());
+        if bad > 0 {
+            let hint = "give samples that it has results for";
+            out.push(format!(
+                "the float model's `{}` is no finite number on {bad} of {all} samples: {hint}",
+                spec.name
+            ));
+        }
+    }
     if samples.drawn {
         out.push("no samples were given: ranges come from random inputs; give typical ones".into());
     } else {

@@ -76,7 +76,7 @@ pub fn check(onnx: &[u8], options: &Options) -> Result<Survey> {
     for n in &model.nodes {
         *operators.entry(n.qualified_op()).or_insert(0) += 1;
     }
-    let (failed, unchecked) = survey(&model, &options.limits);
+    let (failed, unchecked) = survey(&model, &options.limits)?;
     let problem = |(at, error): (usize, FrontendError)| {
         let n = &model.nodes[at];
         Problem {

@@ -40,8 +40,8 @@ use proveil_graph::TensorId;
 use crate::error::{FrontendError, Result};
 use crate::onnx::{DType, Limits, Node, OnnxModel};
 use crate::operators::knows;
-use crate::real::RealGraph;
 use crate::real::missing::{Reached, split};
+use crate::real::{RealGraph, Source};
 use crate::tensor::{Kind, Tensor};
 
 /// Operators of the real graph for each node that the limits allow.
@@ -80,23 +80,20 @@ pub(crate) struct Imported {
 pub(crate) fn import(model: &OnnxModel, limits: &Limits, missing: &[Vec<bool>]) -> Result<Imported> {
     let mut im = Importer::start(model, limits, missing);
     im.nodes(&model.nodes)?;
-    let (mut outputs, mut labels) = (Vec::new(), Vec::new());
-    for (name, dtype) in &model.outputs {
-        let id = im.env.get(name).copied().ok_or_else(|| {
-            FrontendError::malformed(format!("output `{name}`"), "is defined by no node; export the model again")
-        })?;
-        im.g.outputs.push(id);
-        labels.push(im.labels.get(&id).map(|names| names.to_vec()).unwrap_or_default());
-        outputs.push((name.clone(), dtype.map_or(im.g.kind(id), crate::onnx::DType::kind)));
+    im.finish(model)
+}
+
+/// Refuses constants that came out as no numbers where they were computed from others: by a division by 0, say.
+fn finite(g: &RealGraph) -> Result<()> {
+    let live = g.live();
+    for (t, _) in g.tensors.iter().zip(live).filter(|(_, live)| *live) {
+        let Source::Const { data, .. } = &t.source else { continue };
+        if let Some(index) = data.iter().position(|v| !v.is_finite()) {
+            let hint = "it is computed from constants alone: repair them".into();
+            return Err(FrontendError::NotFinite { tensor: t.name.clone(), index, value: data[index], hint });
+        }
     }
-    if outputs.is_empty() {
-        return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
-    }
-    let mut graph = im.g;
-    if graph.has_gaps() {
-        graph = split(&graph).map_err(|reached| unexpected(model, reached))?;
-    }
-    Ok(Imported { graph, outputs, labels })
+    Ok(())
 }
 
 /// Error for a missing value where none can be.
@@ -115,7 +112,10 @@ fn unexpected(model: &OnnxModel, reached: Reached) -> FrontendError {
 }
 
 /// Imports every node that can be: positions and errors of those that cannot, and how many read what those make.
-pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> (Vec<(usize, FrontendError)>, usize) {
+///
+/// # Errors
+/// Where all nodes can be, what is wrong with the outputs or with constants computed from others.
+pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> Result<(Vec<(usize, FrontendError)>, usize)> {
     let mut im = Importer::start(model, limits, &[]);
     let (mut failed, mut unchecked, mut lost) = (Vec::new(), 0, HashSet::new());
     for (at, node) in model.nodes.iter().enumerate() {
@@ -130,7 +130,10 @@ pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> (Vec<(usize, Fronten
         }
         lost.extend(node.outputs.iter().cloned());
     }
-    (failed, unchecked)
+    if failed.is_empty() {
+        im.finish(model)?;
+    }
+    Ok((failed, unchecked))
 }
 
 /// Error for an operator that no family knows.
@@ -187,6 +190,28 @@ impl<'a> Importer<'a> {
 }
 
 impl Importer<'_> {
+    /// The graph with its outputs, after the last node.
+    fn finish(mut self, model: &OnnxModel) -> Result<Imported> {
+        let (mut outputs, mut labels) = (Vec::new(), Vec::new());
+        for (name, dtype) in &model.outputs {
+            let id = self.env.get(name).copied().ok_or_else(|| {
+                FrontendError::malformed(format!("output `{name}`"), "is defined by no node; export the model again")
+            })?;
+            self.g.outputs.push(id);
+            labels.push(self.labels.get(&id).map(|names| names.to_vec()).unwrap_or_default());
+            outputs.push((name.clone(), dtype.map_or(self.g.kind(id), crate::onnx::DType::kind)));
+        }
+        if outputs.is_empty() {
+            return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
+        }
+        finite(&self.g)?;
+        let mut graph = self.g;
+        if graph.has_gaps() {
+            graph = split(&graph).map_err(|reached| unexpected(model, reached))?;
+        }
+        Ok(Imported { graph, outputs, labels })
+    }
+
     fn nodes(&mut self, nodes: &[Node]) -> Result<()> {
         for node in nodes {
             self.define(node)?;

@@ -6,7 +6,7 @@ mod masks;
 mod order;
 mod tensors;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use prost::Message;
@@ -183,6 +183,7 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     let nodes =
         graph.node.into_iter().enumerate().map(|(i, n)| Node::from_proto(i, n, &shared)).collect::<Result<Vec<_>>>()?;
     let nodes = order::sorted(nodes);
+    defined_once(&graph.input, &nodes, &constants)?;
     let mut inputs = Vec::new();
     for value in graph.input.iter().filter(|v| !constants.contains_key(&v.name)) {
         let sample = options.sample_shapes.as_ref().and_then(|s| s.get(inputs.len()));
@@ -196,6 +197,23 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
         .map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type))))
         .collect();
     Ok(OnnxModel { nodes, constants, inputs, outputs, types, strings })
+}
+
+/// Refuses names that two things have, of which the rest of the file could mean either. A constant may be the default of
+/// an input of its name.
+fn defined_once(inputs: &[pb::ValueInfoProto], nodes: &[Node], constants: &HashMap<String, Tensor>) -> Result<()> {
+    let mut seen = HashSet::new();
+    let outputs = nodes.iter().flat_map(|n| n.outputs.iter().map(String::as_str)).filter(|name| !name.is_empty());
+    let made: Vec<&str> = outputs.collect();
+    let twice = inputs.iter().map(|v| v.name.as_str()).chain(made.iter().copied()).find(|name| !seen.insert(*name));
+    let twice = twice.or_else(|| made.into_iter().find(|name| constants.contains_key(*name)));
+    match twice {
+        Some(name) => Err(FrontendError::malformed(
+            format!("tensor `{name}`"),
+            "is defined twice; give each input, constant and result a name of its own",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Reads a graph held in an attribute of a node.

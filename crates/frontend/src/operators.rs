@@ -200,6 +200,7 @@ pub const OPERATORS: &[Operator] = &[
     op("ai.onnx.ml", "ZipMap", 1, ""),
     op("com.microsoft", "BiasGelu", 1, ""),
     op("com.microsoft", "DequantizeLinear", 1, "8, 16 or 32 bits, no blocks"),
+    op("com.microsoft", "DynamicQuantizeLSTM", 1, "inputs and states are not rounded to bytes"),
     op("com.microsoft", "DynamicQuantizeMatMul", 1, ""),
     op("com.microsoft", "FastGelu", 1, ""),
     op("com.microsoft", "FusedConv", 1, ""),

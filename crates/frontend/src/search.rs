@@ -197,7 +197,7 @@ impl Search<'_> {
         let (mut model, _) = self.tried(set, &self.measured, Pass::Thorough)?;
         let spans = self.imported.graph.inputs.iter().map(|id| self.spans[id.0 as usize]);
         model.report.inputs = model.inputs.iter().zip(spans).map(|(spec, span)| span.cells(spec)).collect();
-        model.report.warnings = warnings(&model, self.samples, self.options);
+        model.report.warnings = warnings(&model, self.samples, (&self.imported.graph, &self.measured), self.options);
         Ok(model)
     }
 }

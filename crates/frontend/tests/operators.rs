@@ -314,8 +314,45 @@ fn rejects_hostile_graphs_without_panic() {
             .node("LeakyRelu", &["x"], "y", &[("alpha", Attr::Float(slope))])
             .run(&[row(&X)]);
     }
-    let zero = File::new(&[("x", &[1, 4])]).weight("z", &[1], &[0.0]).node("Div", &["x", "z"], "y", &[]);
-    let _ = zero.run(&[row(&X)]);
     let log = File::new(&[("x", &[1, 4])]).node("Log", &["x"], "l", &[]).node("Exp", &["l"], "y", &[]);
     let _ = log.run(&[row(&X)]);
+}
+
+/// Numbers that are none, computed from constants: found before anything is quantised, and by `check` too.
+#[test]
+fn rejects_constants_that_come_out_as_no_numbers() {
+    let zero = || File::new(&[("x", &[1, 4])]).weight("z", &[2], &[1.0, 0.0]).node("Div", &["z", "z"], "q", &[]);
+    let root = || File::new(&[("x", &[1, 4])]).weight("z", &[2], &[-1.0, 4.0]).node("Sqrt", &["z"], "q", &[]);
+    for (place, file) in [(1, zero()), (0, root())] {
+        let file = file.node("ReduceSum", &["q"], "s", &[]).node("Add", &["x", "s"], "y", &[]);
+        let bytes = file.bytes();
+        let message = compile(&bytes, &[vec![row(&X)]], &Options::default()).expect_err("no number").to_string();
+        assert!(message.contains("computed from constants"), "{place}: {message}");
+        assert!(proveil_frontend::check(&bytes, &Options::default()).is_err());
+    }
+    // What nothing reads is no matter.
+    assert!(zero().node("Relu", &["x"], "y", &[]).run(&[row(&X)]).is_ok());
+}
+
+#[test]
+fn rejects_names_that_are_defined_twice() {
+    let start = || File::new(&[("x", &[1, 4])]).weight("w", &[4], &[1.0, 2.0, 3.0, 4.0]);
+    let again = start().node("Relu", &["x"], "a", &[]).node("Exp", &["x"], "a", &[]).node("Add", &["a", "w"], "y", &[]);
+    let input = start().node("Relu", &["x"], "x", &[]).node("Exp", &["x"], "y", &[]);
+    let constant = start().node("Relu", &["x"], "w", &[]).node("Add", &["x", "w"], "y", &[]);
+    for (name, file) in [("a", again), ("x", input), ("w", constant)] {
+        let message = compile(&file.bytes(), &[], &Options::default()).expect_err("defined twice").to_string();
+        assert!(message.contains(&format!("`{name}`")) && message.contains("defined twice"), "{message}");
+    }
+}
+
+/// Samples on which the float model has no result: said so, and the error is that of the others.
+#[test]
+fn accepts_samples_without_a_result_with_a_warning() {
+    let bytes = File::new(&[("x", &[1, 4])]).node("Sqrt", &["x"], "y", &[]).bytes();
+    let samples = [vec![row(&[1.0, 2.0, 3.0, 4.0])], vec![row(&[1.0, -2.0, 3.0, 4.0])]];
+    let model = compile(&bytes, &samples, &Options::default()).expect("compiles");
+    let warning = model.report.warnings.iter().find(|w| w.contains("no finite number on 1 of 2"));
+    assert!(warning.is_some(), "{:?}", model.report.warnings);
+    assert!(model.report.outputs[0].mean.is_finite(), "{:?}", model.report.outputs);
 }

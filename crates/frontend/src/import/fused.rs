@@ -12,6 +12,8 @@ use crate::onnx::Node;
 const GEMM: [&str; 4] = ["alpha", "beta", "transA", "transB"];
 const CONV: [&str; 6] = ["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"];
 const POOL: [&str; 7] = ["auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides"];
+const RECURRENT: [&str; 7] =
+    ["activation_alpha", "activation_beta", "activations", "clip", "direction", "hidden_size", "input_forget"];
 /// What onnxruntime adds to the variance where the file says nothing.
 const EPSILON: f64 = 1e-12;
 
@@ -51,6 +53,7 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
             let [a, sa, za] = p.dynamically(x)?;
             p.matrix_product([a, b, sa, sb, za, zb, bias])?
         }
+        "DynamicQuantizeLSTM" => return p.recurrent().map(Some),
         "QLinearAdd" => p.quantised("Add", 2, &[])?,
         "QLinearMul" => p.quantised("Mul", 2, &[])?,
         "QLinearSigmoid" => p.quantised("Sigmoid", 1, &[])?,
@@ -199,5 +202,45 @@ impl Parts<'_, '_> {
         let scale = self.step("Mul", &[sa, sb], &[])?;
         let y = self.step("Mul", &[y, scale], &[])?;
         if bias.is_empty() { Ok(y) } else { self.step("Add", &[y, bias], &[]) }
+    }
+
+    /// A recurrent layer with bytes for weights. Inputs and states are real: that its definition rounds them to bytes
+    /// before each product is an approximation of this.
+    fn recurrent(&mut self) -> Result<Vec<TensorId>> {
+        let n = self.n;
+        let (w, r) = (self.bytes_as_rows(1, 8)?, self.bytes_as_rows(2, 10)?);
+        let operands = vec![input(n, 0), w, r, input(n, 3), input(n, 4), input(n, 5), input(n, 6), input(n, 7)];
+        let kept = RECURRENT.map(|name| (name, name));
+        let names = self.put(n.part("LSTM", operands, &kept), 3)?;
+        names.iter().map(|name| self.result(name)).collect()
+    }
+
+    /// Constant bytes `[directions, inputs, gates]` of input `i`, with scales and offsets of directions or gates from input
+    /// `scale` on, as real numbers `[directions, gates, inputs]`; gives their name.
+    fn bytes_as_rows(&mut self, i: usize, scale: usize) -> Result<String> {
+        let n = self.n;
+        let given = self.im.arg(n, i)?;
+        let shape = self.im.g.shape(given).to_vec();
+        let list =
+            |im: &Importer, i: usize| im.const_arg(n, i)?.ok_or_else(|| n.malformed(format!("input {i} is missing")));
+        let (bytes, scales, offsets) = (list(self.im, i)?, list(self.im, scale)?, list(self.im, scale + 1)?);
+        let &[dirs, inner, gates] = &shape[..] else {
+            return Err(n.malformed(format!("weights {shape:?} have not three axes; export the model again")));
+        };
+        let fits = |v: &[f64]| v.len() == dirs || v.len() == dirs * gates;
+        if !fits(&scales) || !fits(&offsets) {
+            let reason = format!("{} scales and {} offsets for weights {shape:?}", scales.len(), offsets.len());
+            return Err(n.malformed(format!("{reason}; export the model again")));
+        }
+        let at = |v: &[f64], d: usize, g: usize| v[if v.len() == dirs { d } else { d * gates + g }];
+        let cell = |k: usize| {
+            let (d, g, j) = (k / inner / gates, k / inner % gates, k % inner);
+            (bytes[(d * inner + j) * gates + g] - at(&offsets, d, g)) * at(&scales, d, g)
+        };
+        let data = (0..bytes.len()).map(cell).collect();
+        let id = self.im.g.weight(vec![dirs, gates, inner], data);
+        let name = format!("{}/weights~{i}", n.name);
+        self.im.env.insert(name.clone(), id);
+        Ok(name)
     }
 }

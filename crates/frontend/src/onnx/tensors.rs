@@ -1,5 +1,8 @@
 //! `TensorProto` to a float tensor: raw and typed fields, half precision, external files.
 
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Component, Path};
+
 use tract_onnx::pb;
 
 use super::{DType, ReadOptions, masks};
@@ -19,13 +22,15 @@ pub(super) fn unchecked(proto: &pb::TensorProto, place: &str, options: &ReadOpti
         .collect::<Result<Vec<_>>>()?;
     let cells = options.limits.cells(name, &shape)?;
     let data = if proto.data_location == Some(1) || !proto.external_data.is_empty() {
-        from_raw(proto.data_type, &external(proto, name, options)?)
+        from_raw(proto.data_type, &external(proto, name, cells, options)?)
     } else if !proto.raw_data.is_empty() {
         from_raw(proto.data_type, &proto.raw_data)
     } else {
         from_typed(proto)
     };
-    let data = data.ok_or_else(|| fail(format!("bytes do not hold whole elements of type {}", proto.data_type)))?;
+    let data = data.ok_or_else(|| {
+        fail(format!("bytes do not hold whole elements of type {}; export the model again", proto.data_type))
+    })?;
     if data.len() != cells {
         return Err(fail(format!("has shape {shape:?} but {} elements; export the model again", data.len())));
     }
@@ -131,28 +136,44 @@ fn bfloat(bits: u16) -> f64 {
     f64::from(f32::from_bits(u32::from(bits) << 16))
 }
 
-fn external(proto: &pb::TensorProto, name: &str, options: &ReadOptions) -> Result<Vec<u8>> {
-    let place = format!("tensor `{name}`");
+/// Bytes that a file beside the model holds, at most eight for each of `cells`.
+fn external(proto: &pb::TensorProto, name: &str, cells: usize, options: &ReadOptions) -> Result<Vec<u8>> {
+    let fail = |reason: String| FrontendError::malformed(format!("tensor `{name}`"), reason);
     let get = |key: &str| proto.external_data.iter().find(|e| e.key == key).map(|e| e.value.clone());
     let location = get("location").unwrap_or_default();
-    let dir = options.external_data.ok_or_else(|| {
-        FrontendError::malformed(&place, format!("is stored in the file `{location}`; set `Options::external_data`"))
-    })?;
-    let relative = std::path::Path::new(&location);
-    let plain = relative.components().all(|c| matches!(c, std::path::Component::Normal(_)));
+    let dir = options
+        .external_data
+        .ok_or_else(|| fail(format!("is stored in the file `{location}`; set `Options::external_data`")))?;
+    let relative = Path::new(&location);
+    let plain = relative.components().all(|c| matches!(c, Component::Normal(_)));
     if !plain || location.is_empty() {
-        return Err(FrontendError::malformed(&place, format!("points outside the model's directory (`{location}`)")));
+        let hint = "store its numbers in a file beside the model";
+        return Err(fail(format!("points outside the model's directory (`{location}`); {hint}")));
     }
-    let number = |key: &str| get(key).map(|v| v.parse::<usize>()).transpose();
-    let (offset, length) = match (number("offset"), number("length")) {
-        (Ok(o), Ok(l)) => (o.unwrap_or(0), l),
-        _ => return Err(FrontendError::malformed(&place, "has an offset or length that is no number")),
+    let number = |key: &str| get(key).map(|v| v.parse::<u64>()).transpose();
+    let (Ok(offset), Ok(length)) = (number("offset"), number("length")) else {
+        return Err(fail("has an offset or length that is no number; export the model again".into()));
     };
-    let bytes = std::fs::read(dir.join(relative))
-        .map_err(|e| FrontendError::malformed(&place, format!("cannot read `{location}`: {e}")))?;
-    let end = length.map_or(bytes.len(), |l| offset.saturating_add(l));
-    bytes
-        .get(offset..end)
-        .map(<[u8]>::to_vec)
-        .ok_or_else(|| FrontendError::malformed(&place, format!("`{location}` is shorter than {end} bytes")))
+    let unread = |e: std::io::Error| fail(format!("cannot read `{location}`: {e}; put the file beside the model"));
+    let path = dir.join(relative).canonicalize().map_err(unread)?;
+    if !path.starts_with(dir.canonicalize().map_err(unread)?) {
+        return Err(fail(format!("`{location}` is a link to another directory; copy the file beside the model")));
+    }
+    // Not before this is known: opening a pipe waits for its writer.
+    let meta = path.metadata().map_err(unread)?;
+    if !meta.is_file() {
+        return Err(fail(format!("`{location}` is no regular file; store its numbers in one")));
+    }
+    let offset = offset.unwrap_or(0);
+    let end = length.map_or(meta.len(), |l| offset.saturating_add(l));
+    let count = end.checked_sub(offset).filter(|_| end <= meta.len());
+    let count = count.ok_or_else(|| fail(format!("`{location}` ends before byte {end}; copy the whole file")))?;
+    if count > 8 * cells as u64 {
+        return Err(fail(format!("has {count} bytes for {cells} elements; export the model again")));
+    }
+    let mut file = std::fs::File::open(&path).map_err(unread)?;
+    file.seek(SeekFrom::Start(offset)).map_err(unread)?;
+    let mut bytes = vec![0; count as usize];
+    file.read_exact(&mut bytes).map_err(unread)?;
+    Ok(bytes)
 }

@@ -3,6 +3,7 @@
 mod classic;
 #[path = "../common/mod.rs"]
 mod common;
+mod external;
 mod file;
 mod flow;
 mod fused;

@@ -1,7 +1,7 @@
 //! Recurrent layers against cell-by-cell loops, with the options that the standard's node tests leave out.
 
 use super::common::relative_error;
-use super::file::{Attr, FLOAT, File, I32, I64};
+use super::file::{Attr, FLOAT, File, I8, I32, I64};
 use proveil_frontend::{FrontendError, Kind, Model, Options, Tensor, compile};
 
 const STEPS: usize = 3;
@@ -240,6 +240,57 @@ fn matches_reference_sequences_of_different_lengths() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Bytes with scales and offsets of directions, or of gates, are the weights of an ordinary layer.
+#[test]
+fn matches_reference_layers_with_bytes_for_weights() {
+    let (dirs, rows) = (2, 4 * HIDDEN);
+    let x = Tensor::floats(vec![STEPS, 1, FEATURES], numbers(7.0, STEPS * FEATURES)).expect("dense");
+    let bytes = |seed: f64, inner: usize| -> Vec<f64> {
+        numbers(seed, dirs * inner * rows).iter().map(|v| (v * 120.0).round()).collect()
+    };
+    for per_gate in [false, true] {
+        let count = if per_gate { dirs * rows } else { dirs };
+        let list = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..count).map(f).collect() };
+        let (scales, offsets) = (list(&|i| (1.0 + i as f64) / 1024.0), list(&|i| (i % 5) as f64 - 2.0));
+        let real = |cells: &[f64], inner: usize| -> Vec<f64> {
+            let cell = |d: usize, g: usize, j: usize| {
+                let k = if per_gate { d * rows + g } else { d };
+                (cells[(d * inner + j) * rows + g] - offsets[k]) * scales[k]
+            };
+            (0..dirs * rows * inner).map(|i| cell(i / inner / rows, i / inner % rows, i % inner)).collect()
+        };
+        let (w, r, b) = (bytes(1.0, FEATURES), bytes(40.0, HIDDEN), numbers(80.0, dirs * 2 * rows));
+        let attributes = [("hidden_size", Attr::Int(HIDDEN as i64)), ("direction", Attr::Str("bidirectional"))];
+        let (d, g, inputs, hidden) = (dirs as i64, rows as i64, FEATURES as i64, HIDDEN as i64);
+        let start = |domain| {
+            File::new(domain, if domain.is_empty() { 14 } else { 1 }, &["y", "h", "c"])
+                .input("x", FLOAT, &[STEPS as i64, 1, FEATURES as i64])
+                .weight("b", FLOAT, &[d, 2 * g], &b)
+        };
+        let shape: &[i64] = if per_gate { &[d, g] } else { &[d] };
+        let file = start("com.microsoft")
+            .weight("w", I8, &[d, inputs, g], &w)
+            .weight("r", I8, &[d, hidden, g], &r)
+            .weight("s", FLOAT, shape, &scales)
+            .weight("z", I8, shape, &offsets)
+            .node(
+                "DynamicQuantizeLSTM",
+                &["x", "w", "r", "b", "", "", "", "", "s", "z", "s", "z"],
+                &["y", "h", "c"],
+                &attributes,
+            );
+        let got = file.run(std::slice::from_ref(&x)).expect("runs");
+        let plain = start("")
+            .weight("w", FLOAT, &[d, g, inputs], &real(&w, FEATURES))
+            .weight("r", FLOAT, &[d, g, hidden], &real(&r, HIDDEN))
+            .node("LSTM", &["x", "w", "r", "b"], &["y", "h", "c"], &attributes);
+        let want = plain.run(std::slice::from_ref(&x)).expect("runs");
+        for (got, want) in got.iter().zip(&want) {
+            close(got, want);
         }
     }
 }
