@@ -7,7 +7,7 @@ use proveil::budget::{FileStore, folder};
 use proveil::io::{InputFile, read_cases, read_limited, write_atomic};
 use proveil::succinct::{self, BITS, SetUp};
 use proveil::{CompileOptions, Engine, compile_onnx, tree};
-use proveil_frontend::{LayerError, Options, Report, Tensor};
+use proveil_frontend::{LayerError, Options, Report, Tensor, check};
 use proveil_graph::Stats;
 use serde_json::{Value, json};
 
@@ -141,7 +141,7 @@ pub fn read_model(model: &Path, samples: Option<&Path>, building: &Building) -> 
     let mut front = building.front()?;
     let onnx = read_limited(model, FILE_LIMIT)?;
     front.external_data = folder_of(model);
-    let samples = samples.map_or(Ok(Vec::new()), read_samples)?;
+    let samples = samples.map_or(Ok(Vec::new()), |path| read_samples(path, &onnx, &front))?;
     Ok(ModelFile { name, onnx, samples, options, front })
 }
 
@@ -151,7 +151,7 @@ pub fn folder_of(model: &Path) -> Option<PathBuf> {
 }
 
 /// Calibration inputs: all cases of an archive, the first rows of a test set (`X`, `X1`, ..), or one input.
-fn read_samples(path: &Path) -> Result<Vec<Vec<Tensor>>, Failure> {
+fn read_samples(path: &Path, onnx: &[u8], front: &Options) -> Result<Vec<Vec<Tensor>>, Failure> {
     if path.extension().is_some_and(|e| e == "npz") {
         let cases = read_cases(path)?;
         if !cases.is_empty() {
@@ -163,7 +163,13 @@ fn read_samples(path: &Path) -> Result<Vec<Vec<Tensor>>, Failure> {
             return Ok(test.rows.into_iter().take(MAX_SAMPLES).collect());
         }
     }
-    Ok(vec![InputFile::read(path, 0)?.tensors()])
+    let file = InputFile::read(path, 0)?;
+    let names = match file.arrays() {
+        // What is wrong with the model is said when it is compiled.
+        2.. => check(onnx, front).map_or(Vec::new(), |s| s.inputs.into_iter().map(|i| i.0).collect()),
+        _ => Vec::new(),
+    };
+    Ok(vec![file.tensors(&names)?])
 }
 
 /// The accuracy report in words.

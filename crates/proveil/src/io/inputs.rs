@@ -54,10 +54,39 @@ impl InputFile {
         Ok(Self { path: path.into(), arrays })
     }
 
-    /// The arrays as tensors, in the order of the file.
+    /// Number of arrays.
     #[must_use]
-    pub fn tensors(&self) -> Vec<Tensor> {
-        self.arrays.iter().map(|(_, a)| a.tensor()).collect()
+    pub fn arrays(&self) -> usize {
+        self.arrays.len()
+    }
+
+    /// The arrays as tensors: in the order of `inputs` if the file has one of these names, else in its own.
+    ///
+    /// # Errors
+    /// `MissingInput`.
+    pub fn tensors(&self, inputs: &[String]) -> Result<Vec<Tensor>, IoError> {
+        if !self.is_named(inputs.iter().map(String::as_str)) {
+            return Ok(self.arrays.iter().map(|(_, a)| a.tensor()).collect());
+        }
+        inputs.iter().enumerate().map(|(k, name)| self.array(name, k, true).map(Array::tensor)).collect()
+    }
+
+    /// Whether the file says by name which array is which.
+    fn is_named<'a>(&self, mut inputs: impl Iterator<Item = &'a str>) -> bool {
+        inputs.any(|name| self.arrays.iter().any(|(n, _)| n == name))
+    }
+
+    /// The array for input `k`: of its name in a file that names inputs, else the one at its place.
+    fn array(&self, name: &str, k: usize, named: bool) -> Result<&Array, IoError> {
+        let found = match named {
+            true => self.arrays.iter().find(|(n, _)| n == name),
+            false => self.arrays.get(k),
+        };
+        found.map(|(_, array)| array).ok_or_else(|| {
+            let names: Vec<&str> = self.arrays.iter().map(|(n, _)| n.as_str()).collect();
+            let found = format!("{} arrays {names:?}", names.len());
+            IoError::MissingInput { path: self.path.clone(), input: name.into(), found }
+        })
     }
 
     /// The integers of every input of a model.
@@ -65,17 +94,12 @@ impl InputFile {
     /// # Errors
     /// `MissingInput`, `Shape`, `Type`, `Value`.
     pub fn encode(&self, specs: &[InputSpec]) -> Result<Vec<Vec<i64>>, IoError> {
-        specs.iter().enumerate().map(|(k, s)| self.one(s, k)).collect()
+        let named = self.is_named(specs.iter().map(|s| s.name.as_str()));
+        specs.iter().enumerate().map(|(k, s)| self.one(s, self.array(&s.name, k, named)?)).collect()
     }
 
-    fn one(&self, spec: &InputSpec, k: usize) -> Result<Vec<i64>, IoError> {
+    fn one(&self, spec: &InputSpec, array: &Array) -> Result<Vec<i64>, IoError> {
         let (path, input) = (self.path.clone(), spec.name.clone());
-        let named = self.arrays.iter().find(|(n, _)| *n == spec.name);
-        let Some((_, array)) = named.or_else(|| self.arrays.get(k)) else {
-            let names: Vec<&str> = self.arrays.iter().map(|(n, _)| n.as_str()).collect();
-            let found = format!("{} arrays {names:?}", names.len());
-            return Err(IoError::MissingInput { path, input, found });
-        };
         // A file without shapes gives flat lists; row-major order is unambiguous.
         let flat = array.shape.len() == 1 && array.data.len() == spec.shape.iter().product::<usize>();
         if array.shape != spec.shape && !(flat && self.path.extension().is_some_and(|e| e == "json")) {
@@ -155,5 +179,56 @@ pub fn read_cases(path: &Path) -> Result<Cases, IoError> {
             return Ok(cases);
         }
         cases.push((inputs, outputs));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proveil_graph::Range;
+
+    use super::*;
+
+    fn spec(name: &str) -> InputSpec {
+        InputSpec {
+            name: name.into(),
+            shape: vec![2],
+            dtype: Kind::Float,
+            scale: 0,
+            columns: Vec::new(),
+            range: Range { lo: -128, hi: 127 },
+            missing: Vec::new(),
+            refuse_beyond: None,
+        }
+    }
+
+    fn file(names: &str) -> InputFile {
+        let data = format!(r#"{{"input_data": [[1, 2], [3, 4]]{names}}}"#);
+        let arrays = json::parse(data.as_bytes()).expect("is well-formed");
+        InputFile { path: "in.json".into(), arrays }
+    }
+
+    #[test]
+    fn accepts_inputs_by_name_in_any_order_and_by_place() {
+        let (specs, inputs) = ([spec("a"), spec("b")], ["a".to_string(), "b".to_string()]);
+        for (names, want) in [
+            ("", [[1, 2], [3, 4]]),
+            (r#", "input_names": ["a", "b"]"#, [[1, 2], [3, 4]]),
+            (r#", "input_names": ["b", "a"]"#, [[3, 4], [1, 2]]),
+            (r#", "input_names": ["p", "q"]"#, [[1, 2], [3, 4]]),
+        ] {
+            assert_eq!(file(names).encode(&specs).expect("is complete"), want, "{names}");
+            let tensors = file(names).tensors(&inputs).expect("is complete");
+            let cells: Vec<Vec<i64>> = tensors.iter().map(|t| t.data.iter().map(|v| *v as i64).collect()).collect();
+            assert_eq!(cells, want, "{names}");
+        }
+    }
+
+    /// One array under a name of the model and one under another name: the place of the second says nothing.
+    #[test]
+    fn rejects_files_that_name_one_input_and_not_the_other() {
+        let names = r#", "input_names": ["b", "aa"]"#;
+        let refused = |e: IoError| matches!(&e, IoError::MissingInput { input, .. } if input == "a");
+        assert!(refused(file(names).encode(&[spec("a"), spec("b")]).expect_err("`a` is missing")));
+        assert!(refused(file(names).tensors(&["a".into(), "b".into()]).expect_err("`a` is missing")));
     }
 }
