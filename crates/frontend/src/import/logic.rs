@@ -4,10 +4,13 @@ use proveil_graph::TensorId;
 
 use super::Importer;
 use crate::error::Result;
-use crate::onnx::Node;
+use crate::onnx::{MASK, Node};
 use crate::real::RealOp;
 use crate::real::expr::{Bin, Expr};
 use crate::tensor::{Kind, broadcast_shape};
+
+/// Fillings from here down hide scores from a soft-max.
+const LOW_SCORE: f64 = -1000.0;
 
 pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>>> {
     if !n.domain.is_empty() {
@@ -75,10 +78,12 @@ fn choose(im: &mut Importer, n: &Node) -> Result<TensorId> {
     if let Some(out) = filled(im, (cond, a, b), &full) {
         return Ok(out);
     }
-    let hidden = |im: &Importer, x| im.g.as_uniform(x) == Some(crate::onnx::MASK);
+    // How far below the others does not matter where only differences count.
+    let fills = |v: f64| v == MASK || n.is_compared() && v <= LOW_SCORE;
+    let hidden = |im: &Importer, x| im.g.as_uniform(x).is_some_and(fills);
     if is_const(im, cond) && (hidden(im, a) || hidden(im, b)) {
         let (keep, mask) = if hidden(im, a) { (b, cond) } else { (a, im.g.not(cond)) };
-        let push = im.g.map(mask, Expr::affine(crate::onnx::MASK, 0.0), Kind::Float);
+        let push = im.g.map(mask, Expr::affine(MASK, 0.0), Kind::Float);
         return im.g.binary(Bin::Add, keep, push).ok_or_else(|| im.clash(n, keep, push));
     }
     if let Some(out) = im.g.select_same_root(cond, a, b, kind) {
