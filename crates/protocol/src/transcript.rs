@@ -57,16 +57,6 @@ pub fn blake3(bytes: &[u8]) -> Digest {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// Blake3 of the concatenation of `parts`.
-#[must_use]
-pub fn blake3_parts(parts: &[Vec<u8>]) -> Digest {
-    let mut h = blake3::Hasher::new();
-    for p in parts {
-        h.update(p);
-    }
-    *h.finalize().as_bytes()
-}
-
 /// Keccak-256 of the concatenation of `parts`.
 #[must_use]
 pub fn keccak256(parts: &[&[u8]]) -> Digest {

@@ -16,7 +16,7 @@ use crate::decl::{Home, Relation};
 use crate::layout::TreeKind;
 
 /// Name and version of the protocol; first thing absorbed. Any change of proof bytes, transcript or key changes it.
-pub const PROTOCOL: &str = "proveil/transparent/3";
+pub const PROTOCOL: &str = "proveil/transparent/4";
 
 /// Bytes that open a serialised verifying key.
 pub const KEY_MAGIC: [u8; 8] = *b"PVKEY\0\0\x03";
@@ -303,7 +303,7 @@ impl Statement {
         statement::encode(self)
     }
 
-    /// Blake3 of [`Statement::encode`], the work lent to `tasks`.
+    /// Binds all that [`Statement::encode`] holds, by Blake3; the work is lent to `tasks`.
     #[must_use]
     pub fn digest(&self, tasks: &impl Tasks) -> Digest {
         statement::digest(self, tasks)

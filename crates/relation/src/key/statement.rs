@@ -1,11 +1,12 @@
-//! A statement's bytes. They are those of postcard, written by hand: a verifier hashes them before anything else, and a
-//! public output may have a million cells, for which growing a vector byte by byte takes longer than the hash.
+//! A statement's bytes and its digest. The bytes are those of postcard, written by hand: a public output may have a million
+//! cells, for which growing a vector byte by byte takes longer than all else. A verifier hashes them before anything else,
+//! piece by piece, on all threads and without holding them.
 
 use alloc::vec::Vec;
 
 use proveil_algebra::Tasks;
 use proveil_protocol::sample::SAMPLED_BYTES;
-use proveil_protocol::transcript::{Digest, blake3_parts};
+use proveil_protocol::transcript::{Digest, blake3};
 
 use super::{IoValue, Statement};
 
@@ -14,8 +15,8 @@ const BLOCK: usize = 64;
 /// Bytes that one step writes, whatever it keeps of them.
 const STEP: usize = 8;
 
-/// Cells that are encoded as one piece.
-const PIECE: usize = 1 << 15;
+/// Cells that are encoded, and hashed, as one piece.
+const PIECE: usize = 1 << 14;
 
 /// Some of a statement's bytes.
 enum Piece<'a> {
@@ -36,17 +37,30 @@ pub fn encode(s: &Statement) -> Vec<u8> {
     out
 }
 
-/// The digest of a statement's canonical bytes, which `tasks` encode.
+/// The digest of a statement: of its canonical bytes, where the digest of every [`PIECE`] cells of a public tensor stands for
+/// these. How many they are is in the bytes before them. `tasks` hash the pieces.
 pub fn digest(s: &Statement, tasks: &impl Tasks) -> Digest {
     let pieces = pieces(s);
-    let encoded = |i: usize| {
-        let mut out = Vec::new();
-        if let Some(p) = pieces.get(i) {
-            append(p, &mut out);
-        }
-        out
+    let absorbed = |i: usize| match pieces.get(i) {
+        Some(Piece::Bytes(bytes)) => bytes.clone(),
+        Some(Piece::Cells(cells)) => blake3(&planes(cells)).to_vec(),
+        None => Vec::new(),
     };
-    blake3_parts(&tasks.map(pieces.len(), encoded))
+    blake3(&tasks.map(pieces.len(), absorbed).concat())
+}
+
+/// Cells as words of the fewest bytes that hold all of them in two's complement: how many, then the lowest byte of every cell,
+/// the second one of every cell, and so on, which a processor writes many cells at a time.
+fn planes(cells: &[i64]) -> Vec<u8> {
+    // Bits that differ from the sign.
+    let used = cells.iter().fold(0, |bits, x| bits | (x ^ x >> 63) as u64);
+    let width = (u64::BITS - used.leading_zeros()) / 8 + 1;
+    let mut out = Vec::with_capacity(1 + width as usize * cells.len());
+    out.push(width as u8);
+    for k in 0..width {
+        out.extend(cells.iter().map(|x| (x >> (8 * k)) as u8));
+    }
+    out
 }
 
 fn pieces(s: &Statement) -> Vec<Piece<'_>> {
@@ -154,13 +168,57 @@ mod tests {
     use proveil_algebra::{Challenge, E, InTurn};
     use proveil_protocol::merkle::Commitment;
     use proveil_protocol::sample::Sampled;
-    use proveil_protocol::transcript::blake3;
 
     fn matches(s: &Statement) {
         let bytes = encode(s);
         assert_eq!(bytes, postcard::to_allocvec(s).unwrap());
         assert_eq!(&Statement::decode(&bytes).unwrap(), s);
-        assert_eq!(s.digest(&InTurn), blake3(&bytes));
+    }
+
+    #[test]
+    fn matches_reference_of_planes() {
+        let words = |width: usize, cells: &[i64]| -> Vec<u8> {
+            let byte = |k: usize| cells.iter().map(move |x| x.to_le_bytes()[k]);
+            core::iter::once(width as u8).chain((0..width).flat_map(byte)).collect()
+        };
+        for width in 1..=8usize {
+            let top = i64::MAX >> (64 - 8 * width);
+            for cells in [vec![top], vec![-top - 1], vec![0, top, -1, 7, -top - 1]] {
+                assert_eq!(planes(&cells), words(width, &cells));
+                assert!(width == 8 || planes(&[top + 1])[0] as usize == width + 1);
+                assert!(width == 8 || planes(&[-top - 2])[0] as usize == width + 1);
+            }
+        }
+        assert_eq!(planes(&[]), [1]);
+    }
+
+    #[test]
+    fn rejects_statements_of_another_with_its_digest() {
+        let cells: Vec<i64> = (0..2 * PIECE as i64 + 5).map(|i| i * 37 % 20_001 - 10_000).collect();
+        let of = |outputs: Vec<IoValue>, context: Vec<u8>| {
+            Statement { outputs, context, ..Statement::default() }.digest(&InTurn)
+        };
+        let public = |cells: &[i64]| IoValue::Public(cells.to_vec());
+        let changed = |i: usize, by: i64| {
+            let mut cells = cells.clone();
+            cells[i] += by;
+            of(vec![public(&cells)], vec![1])
+        };
+        let all = [
+            of(vec![public(&cells)], vec![1]),
+            of(vec![public(&cells)], vec![2]),
+            of(vec![public(&cells), public(&[])], vec![1]),
+            of(vec![public(&cells[..PIECE]), public(&cells[PIECE..])], vec![1]),
+            of(vec![public(&cells[1..])], vec![1]),
+            of(vec![IoValue::Private], vec![1]),
+            changed(0, 1),
+            changed(PIECE - 1, -1),
+            changed(PIECE, 1 << 8),
+            changed(2 * PIECE + 4, 1 << 62),
+        ];
+        for (i, a) in all.iter().enumerate() {
+            assert!(all.iter().skip(i + 1).all(|b| a != b), "{i}");
+        }
     }
 
     #[test]
