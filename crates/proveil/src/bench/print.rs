@@ -56,7 +56,7 @@ pub struct Measured {
 impl Table for Measured {
     fn head(&self, _: &Value) -> String {
         format!(
-            "{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
+            "{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
             "model",
             "batch",
             "params",
@@ -66,6 +66,7 @@ impl Table for Measured {
             "prove s",
             "each s",
             "plain s",
+            "hid/plain",
             "verify s",
             "proof K",
             "peak M",
@@ -80,7 +81,7 @@ impl Table for Measured {
         let n = |key: &str, scale: f64, digits: usize| number(r, key, scale, digits);
         let name = r["name"].as_str().unwrap_or_default();
         let mut out = format!(
-            "{name:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
+            "{name:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
             n("batch", 1.0, 0),
             n("params", 1.0, 0),
             n("macs", 1.0, 0),
@@ -89,6 +90,7 @@ impl Table for Measured {
             n("prove_s", 1.0, 3),
             n("prove_each_s", 1.0, 4),
             n("prove_plain_s", 1.0, 3),
+            n("hidden_over_plain", 1.0, 2),
             n("verify_s", 1.0, 4),
             n("proof_bytes", 1.0 / 1024.0, 1),
             n("peak_mib", 1.0, 0),
