@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+mod integers;
 mod packed;
 mod scalar;
 mod tasks;
@@ -15,6 +16,7 @@ use p3_field::{BasedVectorSpace, PrimeField64};
 pub use p3_field::{ExtensionField, Field, PackedValue, PrimeCharacteristicRing, TwoAdicField};
 use p3_goldilocks::Goldilocks;
 
+pub use integers::IntegerWeights;
 pub use packed::{Planes, add_scaled, dot, eq_table_scaled, scale};
 
 pub use tasks::{InTurn, Tasks};
@@ -40,6 +42,11 @@ pub trait Challenge: Field + ExtensionField<Self::Base> {
     fn from_int(v: i64) -> Self;
     /// The integer as a base-field element.
     fn base_from_int(v: i64) -> Self::Base;
+    /// `[low, high]` with `x = low + 2^32 high`; `None` where elements do not fit two halves.
+    fn halves(x: Self::Base) -> Option<[i32; 2]> {
+        let _ = x;
+        None
+    }
     /// Appends the canonical encoding: coordinates of [`E`] least significant byte first, [`Scalar`] as a word of the
     /// Ethereum virtual machine.
     fn write(&self, out: &mut Vec<u8>);
@@ -58,6 +65,13 @@ impl Challenge for E {
     }
     fn base_from_int(v: i64) -> F {
         base_from_i64(v)
+    }
+    fn halves(x: F) -> Option<[i32; 2]> {
+        let x = x.as_canonical_u64();
+        // The largest that is left as it is must have its upper half below 2^31 when the lower one is negative.
+        let signed = if x < F::ORDER_U64 / 2 { x as i64 } else { x.wrapping_sub(F::ORDER_U64) as i64 };
+        let low = signed as i32;
+        Some([low, ((signed - i64::from(low)) >> 32) as i32])
     }
     fn write(&self, out: &mut Vec<u8>) {
         for c in self.as_basis_coefficients_slice() {

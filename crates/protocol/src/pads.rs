@@ -7,7 +7,7 @@
 //! # Soundness
 //! `(n + 1)/|E|` for `epsilon` and `((1 + rho)/2)^q 2^-w` for the positions, at unique-decoding distance.
 
-use proveil_algebra::{E, F, InTurn, PrimeCharacteristicRing, TwoAdicField, ext_from_coords, log2_ceil};
+use proveil_algebra::{E, F, PrimeCharacteristicRing, Tasks, TwoAdicField, ext_from_coords, log2_ceil};
 
 use crate::channel::{Channel, ProofError};
 use crate::merkle::{Opened, read_rows};
@@ -26,7 +26,7 @@ pub fn log_height(pads: usize, params: &Params) -> usize {
 ///
 /// # Errors
 /// `Decode`, `Opening`, `Check { "inner claim" }`, `Check { "pad row" }`.
-pub fn verify(ch: &mut Channel<'_, E>, params: &Params) -> Result<(), ProofError> {
+pub fn verify(tasks: &impl Tasks, ch: &mut Channel<'_, E>, params: &Params) -> Result<(), ProofError> {
     let Some(commitment) = ch.pads() else { return Ok(()) };
     ch.triples(|ch, _| ch.clear("triple reveal"))?;
     let (c, t) = ch.combine();
@@ -50,17 +50,30 @@ pub fn verify(ch: &mut Channel<'_, E>, params: &Params) -> Result<(), ProofError
     let log_domain = log_n + usize::from(params.pad_log_inv_rate);
     let positions = transcript.positions("pad positions", log_domain, round.count);
     let opened = Opened { commitment: &commitment, log_leaves: log_domain, width: WIDTH };
-    let rows = read_rows(&InTurn, reader, &opened, &positions, "pad rows", <[F]>::to_vec)?;
+    let rows = read_rows(tasks, reader, &opened, &positions, "pad rows", <[F]>::to_vec)?;
     let omega = F::two_adic_generator(log_domain);
-    for (i, row) in positions.iter().zip(&rows) {
-        let z = omega.exp_u64(*i);
-        let expected = v.iter().rev().fold(E::ZERO, |a, x| a * z + *x);
+    let fits = |(i, row): (&u64, &Vec<F>)| {
         let at = |k: usize| row.get(k).copied().unwrap_or(F::ZERO);
         let p = ext_from_coords([at(0), at(1), at(2)]);
         let m = ext_from_coords([at(3), at(4), at(5)]);
-        if expected != m + epsilon * p {
-            return Err(ProofError::Check { check: "pad row" });
-        }
+        value(&v, omega.exp_u64(*i)) == m + epsilon * p
+    };
+    let shares = tasks.shares_of(positions.len() << log_n);
+    let share = |k: usize| positions.iter().zip(&rows).skip(k).step_by(shares).all(fits);
+    if !tasks.map(shares, share).into_iter().all(|fit| fit) {
+        return Err(ProofError::Check { check: "pad row" });
     }
     Ok(())
+}
+
+/// The polynomial's value, by chains of products that do not wait for each other.
+fn value(coefficients: &[E], z: F) -> E {
+    const CHAINS: usize = 4;
+    let step = z.exp_u64(CHAINS as u64);
+    let mut sums = [E::ZERO; CHAINS];
+    for part in coefficients.chunks(CHAINS).rev() {
+        sums.iter_mut().for_each(|s| *s *= step);
+        sums.iter_mut().zip(part).for_each(|(s, c)| *s += *c);
+    }
+    sums.iter().rev().fold(E::ZERO, |a, s| a * z + *s)
 }

@@ -124,11 +124,14 @@ fn matches_reference_equality_segments() {
             let sum = expected.iter().fold(E::ZERO, |a, x| a + *x);
             assert_eq!(eq_sum(&pt, start + len) - eq_sum(&pt, start), sum, "{bits} bits, {len} cells from {start}");
         }
-        let other: Vec<E> = (0..bits).map(|_| rng.element()).collect();
-        let mut sum = E::ZERO;
+        let [other, third]: [Vec<E>; 2] = [0, 1].map(|_| (0..bits).map(|_| rng.element()).collect());
+        let (mut sum, mut sum_of_three) = (E::ZERO, E::ZERO);
         for len in 0..(1 << bits) + 2 {
-            assert_eq!(eq_points_below(&pt, &other, len), sum, "{bits} bits, {len} cells");
-            sum += eq(&pt, len) * eq(&other, len);
+            assert_eq!(eq_points_below(&pt, &[&other], len), sum, "{bits} bits, {len} cells");
+            let of_three = eq_points_below(&pt, &[&other, &third], len);
+            assert_eq!(of_three, sum_of_three, "{bits} bits, {len} cells");
+            let two = eq(&pt, len) * eq(&other, len);
+            (sum, sum_of_three) = (sum + two, sum_of_three + two * eq(&third, len));
         }
         let values: Vec<E> = (0..1 << bits).map(|_| rng.element()).collect();
         assert_eq!(proveil_algebra::eval_mle(&values, &pt), extension(&values, &pt));

@@ -7,7 +7,6 @@
 
 mod sink;
 
-use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -19,8 +18,8 @@ use crate::groups::{Group, Side};
 use crate::key::{IoVisibility, Visibility};
 use crate::layout::{Block, Dims, LaneSegment, Layout};
 use crate::table::{Column, Part, Table};
-use crate::terms::{LinearTerm, ProductTerm, Source};
-use crate::weights::{Factor, Sink, eq_segment_into, eq_sum, push};
+use crate::terms::{LinearTerm, Source};
+use crate::weights::{Factor, RowWeights, Run, Sink, dense, eq_sum, push, push_runs};
 
 pub use sink::{AtPoint, Claim, ClaimSink, List, PublicCells, PublicParts};
 
@@ -35,8 +34,7 @@ pub struct SpaceWeights<E> {
 
 /// The coefficient as a field element.
 pub fn coef<E: Challenge>(c: Coef) -> E {
-    let half = E::ONE.halve();
-    E::from_int(c.num) * half.exp_u64(u64::from(c.shift))
+    E::from_int(c.num).div_2exp_u64(u64::from(c.shift))
 }
 
 /// Everything the later phases need to know about a run, public on both sides.
@@ -67,33 +65,42 @@ impl<E: Challenge> Point<E> {
     }
 
     /// Row weights of a block, lanes weighted by `lane`.
-    fn block_rows(&self, layout: &Layout, block: &Block, lane: impl Fn(&LaneSegment) -> E) -> Vec<E> {
-        let g = block.dims.granule;
-        let mut rows = vec![E::ZERO; block.dims.rows()];
-        for s in &block.segments {
-            let w = lane(s);
-            let high = self.rho_nv(layout).get(g..).unwrap_or_default();
-            let mut eq = Vec::with_capacity(s.rows);
-            eq_segment_into(high, s.start >> g, s.rows, w, &mut eq);
-            rows.iter_mut().skip(s.row).zip(eq).for_each(|(r, e)| *r = e);
+    fn block_runs<'p>(
+        &'p self,
+        layout: &Layout,
+        block: &'p Block,
+        lane: impl Fn(&LaneSegment) -> E,
+    ) -> impl Iterator<Item = Run<'p, E>> {
+        let (point, inside) = (self.rho_nv(layout), block.dims.granule);
+        block.segments.iter().map(move |s| Run {
+            point,
+            inside,
+            row: s.row,
+            rows: s.rows,
+            start: s.start >> inside,
+            weight: lane(s),
+        })
+    }
+
+    /// Row weights of a source's space times a scale.
+    fn runs<'p>(&'p self, layout: &'p Layout, source: Source, scale: E, out: &mut Vec<Run<'p, E>>) {
+        match source {
+            Source::Block(i, _) => {
+                let own = layout.blocks.get(i).map(|b| self.block_runs(layout, b, |s| scale * self.weight(s.lane)));
+                out.extend(own.into_iter().flatten());
+            }
+            Source::Output(o) => out.extend(layout.outputs.get(o).map(|dims| {
+                let weight = scale * self.weight(2 + o);
+                Run { point: &self.rho, inside: dims.granule, row: 0, rows: dims.rows(), start: 0, weight }
+            })),
         }
-        rows
     }
 
-    /// Address weights of a look-up or table block, lanes weighted 1 and delta.
-    pub fn block(&self, layout: &Layout, block: &Block) -> SpaceWeights<E> {
-        let rows = self.block_rows(layout, block, |s| self.weight(s.lane));
-        SpaceWeights { rows, low: self.low(&block.dims) }
-    }
-
-    /// Address weights of an output.
-    pub fn output(&self, layout: &Layout, o: usize) -> SpaceWeights<E> {
-        let Some(dims) = layout.outputs.get(o) else { return SpaceWeights { rows: vec![], low: vec![] } };
-        let high = self.rho.get(dims.granule..).unwrap_or_default();
-        let w = self.weight(2 + o);
-        let mut rows = Vec::with_capacity(dims.rows());
-        eq_segment_into(high, 0, dims.rows(), w, &mut rows);
-        SpaceWeights { rows, low: self.low(dims) }
+    /// Address weights of a source's space.
+    fn space(&self, layout: &Layout, dims: &Dims, source: Source) -> SpaceWeights<E> {
+        let mut runs = Vec::new();
+        self.runs(layout, source, E::ONE, &mut runs);
+        SpaceWeights { rows: dense(&runs, dims.rows()), low: self.low(dims) }
     }
 
     /// Scale of tuple column `c`.
@@ -102,22 +109,28 @@ impl<E: Challenge> Point<E> {
     }
 }
 
-/// Sum of the weights of the valid cells of a block, lanes weighted by `lane`.
-fn block_total<E: Challenge>(layout: &Layout, p: &Point<E>, b: &Block, lane: impl Fn(&LaneSegment) -> E) -> E {
+/// Sum of the weights of the valid cells of a block, by lane.
+fn block_totals<E: Challenge>(layout: &Layout, p: &Point<E>, b: &Block) -> [E; 2] {
     let (d, low) = (&b.dims, p.low(&b.dims));
     let tail = d.last & ((1 << d.granule) - 1);
+    let own = |lane: usize| move |s: &LaneSegment| if s.lane == lane { E::ONE } else { E::ZERO };
     if tail != 0 && d.chunks() > 1 {
-        let rows = p.block_rows(layout, b, lane);
-        return total(d, &SpaceWeights { rows, low });
+        let of = |lane: usize| {
+            let runs: Vec<_> = p.block_runs(layout, b, own(lane)).collect();
+            total(d, &SpaceWeights { rows: dense(&runs, d.rows()), low: low.clone() })
+        };
+        return [0, 1].map(of);
     }
     // All granules hold the same number of cells.
     let cells = if tail == 0 { E::ONE } else { eq_sum(&low, tail) };
     let high = p.rho_nv(layout).get(d.granule..).unwrap_or_default();
-    let sum = |s: &LaneSegment| {
+    let mut totals = [E::ZERO; 2];
+    for s in &b.segments {
         let start = s.start >> d.granule;
-        lane(s) * (eq_sum(high, start + s.rows) - eq_sum(high, start))
-    };
-    b.segments.iter().fold(E::ZERO, |a, s| a + sum(s)) * cells
+        let sum = (eq_sum(high, start + s.rows) - eq_sum(high, start)) * cells;
+        totals.iter_mut().skip(s.lane).take(1).for_each(|t| *t += sum);
+    }
+    totals
 }
 
 /// Sum of the weights of all valid cells.
@@ -132,23 +145,30 @@ pub fn total<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
     (all - ends) * full + ends * part
 }
 
-/// Sum of the weights of all valid cells, each times the cell's row-major number.
-pub fn numbers<E: Challenge>(dims: &Dims, w: &SpaceWeights<E>) -> E {
-    let low = eq_table(&w.low);
-    let moments = |cells: usize| {
+/// Sum of the weights of all valid cells, and that of each times the cell's row-major number.
+pub fn moments<E: Challenge>(dims: &Dims, runs: &[Run<'_, E>], low: &[E]) -> [E; 2] {
+    let low = eq_table(low);
+    // Sum, and sum of cells times their numbers, inside a row of so many cells.
+    let inside = |cells: usize| {
         let weighed = low.iter().take(cells).enumerate();
-        weighed.fold((E::ZERO, E::ZERO), |(a, b), (j, x)| (a + *x, b + *x * E::from_int(j as i64)))
+        weighed.fold([E::ZERO; 2], |[a, b], (j, x)| [a + *x, b + *x * E::from_int(j as i64)])
     };
     let (step, chunks) = (1usize << dims.granule, dims.chunks().max(1));
     let tail = dims.last - (chunks - 1) * step;
-    let (full, part) = (moments(step), moments(tail));
-    let (mut acc, mut at) = (E::ZERO, 0);
-    for (i, r) in w.rows.iter().enumerate() {
-        let ((sum, moment), cells) = if (i + 1) % chunks == 0 { (part, tail) } else { (full, step) };
-        acc += *r * (sum * E::from_int(at) + moment);
+    if chunks == 1 || tail == step {
+        // Every row has as many cells as any other.
+        let [sum, moment] = inside(tail);
+        let rows = runs.iter().map(Run::moments).fold([E::ZERO; 2], |[a, b], [x, y]| [a + x, b + y]);
+        return [rows[0] * sum, rows[1] * E::from_int(tail as i64) * sum + rows[0] * moment];
+    }
+    let (full, part) = (inside(step), inside(tail));
+    let (mut out, mut at) = ([E::ZERO; 2], 0);
+    for (i, r) in dense(runs, dims.rows()).iter().enumerate() {
+        let ([sum, moment], cells) = if (i + 1) % chunks == 0 { (part, tail) } else { (full, step) };
+        out = [out[0] + *r * sum, out[1] + *r * (sum * E::from_int(at) + moment)];
         at += cells as i64;
     }
-    acc
+    out
 }
 
 /// The numerator of lane `j` at `rho`: the indicator of look-ups less the multiplicities.
@@ -156,22 +176,20 @@ fn numerator<E: Challenge>(
     (name, lane): (&'static str, usize),
     relation: &Relation,
     layout: &Layout,
-    p: &Point<E>,
+    (p, weights): (&Point<E>, &AddressWeights<E>),
     out: &mut impl ClaimSink<E>,
 ) {
     let pick = |s: &LaneSegment| if s.lane == lane { E::ONE } else { E::ZERO };
-    let weights = |b: &Block| SpaceWeights { rows: p.block_rows(layout, b, pick), low: p.low(&b.dims) };
     let here = |b: &Block| b.segments.iter().any(|s| s.lane == lane);
     let num = relation.lookups.len();
-    let lookups = layout.blocks.iter().take(num).filter(|b| here(b));
-    out.begin(name, &|| lookups.clone().fold(E::ZERO, |a, b| a + block_total(layout, p, b, pick)));
+    let totals = || weights.totals.iter().filter_map(|t| t.get(lane));
+    out.begin(name, &|| totals().fold(E::ZERO, |a, t| a + *t));
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
         let multiplicity = layout.multiplicity(relation, t);
         if out.wants(multiplicity) && out.turn(cost(&b.dims.shape, &b.dims)) {
-            let w = weights(b);
-            let vars = (0..b.dims.shape.len()).collect();
-            let f = [Factor::Space { vars, granule: b.dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
-            push(&b.dims.shape, &f, -E::ONE, &identity(multiplicity, b.dims.shape.len()), &b.dims, out);
+            let runs: Vec<_> = p.block_runs(layout, b, pick).collect();
+            let access = identity(multiplicity, b.dims.shape.len());
+            push_runs(&b.dims, (&runs, &p.low(&b.dims)), -E::ONE, &access, &b.dims, out);
         }
     }
 }
@@ -189,13 +207,21 @@ fn identity(tensor: usize, rank: usize) -> Access {
 }
 
 /// Claims of phase 1: helper at rho, sum of all fractions, numerators of both lanes.
-pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, out: &mut impl ClaimSink<E>) {
+pub fn phase1<E: Challenge>(
+    relation: &Relation,
+    layout: &Layout,
+    p: &Point<E>,
+    weights: &AddressWeights<E>,
+    out: &mut impl ClaimSink<E>,
+) {
     let h = layout.helper(relation);
     if let Some(t) = layout.tensors.get(h) {
         out.begin("look-up helper", &|| E::ZERO);
         if out.turn(cost(&[t.dims.last], &t.dims)) {
-            let f = [Factor::Eq { var: 0, pt: p.rho_nv(layout).to_vec() }];
-            push(&[t.dims.last], &f, E::ONE, &identity(h, 1), &t.dims, out);
+            // A cell's place is its address.
+            let (point, inside, rows) = (p.rho_nv(layout), t.dims.granule, t.dims.rows());
+            let run = Run { point, inside, row: 0, rows, start: 0, weight: E::ONE };
+            push_runs(&t.dims, (&[run], &p.low(&t.dims)), E::ONE, &identity(h, 1), &t.dims, out);
         }
         out.begin("look-up sum", &|| E::ZERO);
         if out.turn(cost(&[t.dims.last], &t.dims)) {
@@ -203,19 +229,21 @@ pub fn phase1<E: Challenge>(relation: &Relation, layout: &Layout, p: &Point<E>, 
         }
     }
     for lane in [("look-up numerator, lane 0", 0), ("look-up numerator, lane 1", 1)] {
-        numerator(lane, relation, layout, p, out);
+        numerator(lane, relation, layout, (p, weights), out);
     }
 }
 
-/// Address weights of every look-up, table of committed rows and output, computed once and used by several steps.
+/// Address weights of outputs and of the spaces of products, computed once and used by several steps.
 #[derive(Clone, Debug)]
 pub struct AddressWeights<E> {
-    /// One for each block of the layout; `None` for public tables, whose rows have closed forms.
-    pub blocks: Vec<Option<SpaceWeights<E>>>,
     /// One for each output; `None` for a private output, about which nothing is claimed.
     pub outputs: Vec<Option<SpaceWeights<E>>>,
+    /// One for each block of the layout that is the only source of a product term.
+    blocks: Vec<Option<SpaceWeights<E>>>,
     /// One for each product term of the layout that several sources share.
     sums: Vec<Option<SpaceWeights<E>>>,
+    /// Sum of the weights of all cells of each look-up, by lane.
+    totals: Vec<[E; 2]>,
 }
 
 impl<E: Challenge> AddressWeights<E> {
@@ -227,41 +255,53 @@ impl<E: Challenge> AddressWeights<E> {
         p: &Point<E>,
         tasks: &impl Tasks,
     ) -> Self {
-        let looked = relation.lookups.len();
-        let dense = |i: usize| i < looked || relation.tables.get(i - looked).is_some_and(|t| t.expressions().is_some());
-        let block = |i: usize| layout.blocks.get(i).filter(|_| dense(i)).map(|b| p.block(layout, b));
-        let blocks = tasks.map(layout.blocks.len(), block);
         let shown = |o: usize| visibility.output(o as u32) != IoVisibility::Private;
-        let outputs = (0..relation.outputs.len()).map(|o| shown(o).then(|| p.output(layout, o))).collect();
-        let mut out = Self { blocks, outputs, sums: Vec::new() };
-        let own = |t: &ProductTerm| match out.sum(p, &t.sources) {
-            Some((Cow::Owned(w), _)) => Some(w),
-            _ => None,
+        let output = |o: usize| {
+            let dims = layout.outputs.get(o).filter(|_| shown(o))?;
+            Some(p.space(layout, dims, Source::Output(o)))
         };
-        out.sums = tasks.map(layout.products.len(), |i| layout.products.get(i).and_then(own));
+        let outputs = (0..relation.outputs.len()).map(output).collect();
+        let mut lone = vec![false; layout.blocks.len()];
+        for t in &layout.products {
+            if let [(Source::Block(i, _), _)] = &t.sources[..] {
+                lone.iter_mut().skip(*i).take(1).for_each(|l| *l = true);
+            }
+        }
+        let block = |i: usize| {
+            let b = layout.blocks.get(i).filter(|_| lone.get(i) == Some(&true))?;
+            Some(p.space(layout, &b.dims, Source::Block(i, 0)))
+        };
+        let blocks = tasks.map(layout.blocks.len(), block);
+        let looked = layout.blocks.get(..relation.lookups.len()).unwrap_or_default();
+        let all = |i: usize| looked.get(i).map_or([E::ZERO; 2], |b| block_totals(layout, p, b));
+        let totals = tasks.map(looked.len(), all);
+        let mut out = Self { outputs, blocks, sums: Vec::new(), totals };
+        let sum = |i: usize| {
+            let term = layout.products.get(i).filter(|t| t.sources.len() > 1)?;
+            let runs = out.runs(layout, p, &term.sources, E::ONE);
+            Some(SpaceWeights { rows: dense(&runs, term.dims.rows()), low: p.low(&term.dims) })
+        };
+        out.sums = tasks.map(layout.products.len(), sum);
         out
     }
 
-    /// Weights of a source's space with the scale of its column; `None` when nothing is claimed there.
-    fn of(&self, p: &Point<E>, source: Source) -> Option<(&SpaceWeights<E>, E)> {
+    /// The scale of a source's column; `None` when nothing is claimed there.
+    fn column(&self, p: &Point<E>, source: Source) -> Option<E> {
         match source {
-            Source::Block(i, c) => Some((self.blocks.get(i)?.as_ref()?, p.column(c))),
-            Source::Output(o) => Some((self.outputs.get(o)?.as_ref()?, E::ONE)),
+            Source::Block(_, c) => Some(p.column(c)),
+            Source::Output(o) => self.outputs.get(o)?.as_ref().map(|_| E::ONE),
         }
     }
 
-    /// The weights of terms that read the same, times their coefficients, added up: those of the only one with a scale,
-    /// or a sum. `None` when nothing is claimed of any.
-    fn sum(&self, p: &Point<E>, sources: &[(Source, Coef)]) -> Option<(Cow<'_, SpaceWeights<E>>, E)> {
-        let mut claimed = sources.iter().filter_map(|(s, c)| self.of(p, *s).map(|(w, k)| (w, k * coef::<E>(*c))));
-        let (first, scale) = claimed.next()?;
-        let Some(second) = claimed.next() else { return Some((Cow::Borrowed(first), scale)) };
-        let mut out = first.clone();
-        proveil_algebra::scale(&mut out.rows, scale);
-        for (w, k) in [second].into_iter().chain(claimed) {
-            add_scaled(&mut out.rows, &w.rows, k);
+    /// The weights of terms that read the same, times their coefficients and a scale; none when nothing is claimed of any.
+    fn runs<'p>(&self, layout: &'p Layout, p: &'p Point<E>, sources: &[(Source, Coef)], scale: E) -> Vec<Run<'p, E>> {
+        let mut out = Vec::with_capacity(sources.len());
+        for (source, c) in sources {
+            if let Some(column) = self.column(p, *source) {
+                p.runs(layout, *source, scale * column * coef::<E>(*c), &mut out);
+            }
         }
-        Some((Cow::Owned(out), E::ONE))
+        out
     }
 
     /// Address weights of a group's term with their scale; `None` when nothing is claimed there.
@@ -275,9 +315,12 @@ impl<E: Challenge> AddressWeights<E> {
         match self.sums.get(g.term)? {
             Some(w) => Some((w, &term.dims, E::ONE)),
             None => {
-                let mut claimed = term.sources.iter().filter_map(|(s, c)| Some((self.of(p, *s)?, *c)));
-                let ((w, k), c) = claimed.next()?;
-                Some((w, &term.dims, k * coef::<E>(c)))
+                let (source, c) = term.sources.first()?;
+                let own = match source {
+                    Source::Block(i, _) => self.blocks.get(*i),
+                    Source::Output(o) => self.outputs.get(*o),
+                };
+                Some((own?.as_ref()?, &term.dims, self.column(p, *source)? * coef::<E>(*c)))
             }
         }
     }
@@ -298,9 +341,8 @@ pub fn phase2_public<E: Challenge>(
         columns.fold(table_id::<E>(table), |a, (c, e)| a + p.column(first + c) * coef::<E>(e.constant))
     };
     let of_lookup = |i: usize| {
-        let (l, b) = (relation.lookups.get(i)?, layout.blocks.get(i)?);
-        weights.blocks.get(i)?.as_ref()?;
-        Some(block_total(layout, p, b, |s| p.weight(s.lane)) * constants(l.table as usize, 0, &l.tuple))
+        let (l, [first, second]) = (relation.lookups.get(i)?, weights.totals.get(i)?);
+        Some((*first + p.delta * *second) * constants(l.table as usize, 0, &l.tuple))
     };
     let of_output = |o: usize| {
         let (output, d) = (relation.outputs.get(o)?, layout.outputs.get(o)?);
@@ -310,8 +352,10 @@ pub fn phase2_public<E: Challenge>(
         let (table, at) = (relation.tables.get(t)?, relation.lookups.len() + t);
         let b = layout.blocks.get(at)?;
         if let Some((_, columns)) = table.expressions() {
-            let w = weights.blocks.get(at)?.as_ref()?;
-            return Some(total(&b.dims, w) * constants(t, 1, columns) + numbers(&b.dims, w) * p.column(0));
+            let mut runs = Vec::new();
+            p.runs(layout, Source::Block(at, 0), E::ONE, &mut runs);
+            let [sum, numbers] = moments(&b.dims, &runs, &p.low(&b.dims));
+            return Some(sum * constants(t, 1, columns) + numbers * p.column(0));
         }
         let powers: Vec<E> = (0..table.width()).map(|c| p.column(c)).collect();
         let part = |s: &LaneSegment| {
@@ -403,7 +447,7 @@ pub fn product_side<E: Challenge>(
         }
         let mut factors = space.map_or_else(Vec::new, |(w, dims, _)| g.side_factors(side, dims, &w.rows, &w.low));
         let same = match (g.joint.get(side.index()), factors.first_mut()) {
-            (Some(Some(j)), Some(Factor::Outer { rows, .. })) => Some((*j, core::mem::take(rows))),
+            (Some(Some(j)), Some(Factor::Outer { rows, .. })) => Some((*j, rows.dense().into_owned())),
             _ => None,
         };
         if let Some((j, rows)) = &same
@@ -427,7 +471,7 @@ pub fn product_side<E: Challenge>(
     }
     for (g, sum, mut factors) in joint.into_values() {
         if let Some(Factor::Outer { rows, .. }) = factors.first_mut() {
-            *rows = sum;
+            *rows = sum.into();
         }
         pushed(g, &factors, E::ONE, out);
     }
@@ -438,29 +482,32 @@ pub fn side_scale<E: Challenge>(g: &Group, side: Side, scale: E) -> E {
     if g.rows_to == side { scale } else { E::ONE }
 }
 
-/// Pushes linear terms of one weight, or a series of them: member `k` is scaled by `scales[k]` and reads `k step` cells
-/// further along the last axis.
+/// Pushes a linear term whose space has the weights of some runs, or a series of them: member `k` is scaled by `scales[k]`
+/// and reads `k step` cells further along the last axis.
 fn push_linear<E: Challenge>(
     layout: &Layout,
-    w: &SpaceWeights<E>,
+    (runs, low): (&[Run<'_, E>], &[E]),
     term: &LinearTerm,
-    scales: &[E],
+    scales: Option<&[E]>,
     out: &mut impl Sink<E>,
 ) {
     let (dims, l) = (&term.dims, &term.linear);
     let Some(t) = layout.tensors.get(l.access.tensor as usize) else { return };
+    if l.sum.is_empty() && scales.is_none() {
+        return push_runs(dims, (runs, low), E::ONE, &l.access, &t.dims, out);
+    }
     let mut extents: Vec<usize> = dims.shape.iter().copied().chain(l.sum.iter().map(|n| *n as usize)).collect();
     let vars = (0..dims.shape.len()).collect();
-    let mut factors = vec![Factor::Space { vars, granule: dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
-    if let [scale] = scales {
-        return push(&extents, &factors, *scale, &l.access, &t.dims, out);
-    }
+    let rows = RowWeights::Runs { len: dims.rows(), runs: runs.to_vec() };
+    let mut factors = vec![Factor::Space { vars, granule: dims.granule, rows, low }];
     let mut access = l.access.clone();
-    if let Some(last) = access.axes.last_mut() {
-        last.terms.push((extents.len() as u32, term.step));
+    if let Some(scales) = scales {
+        if let Some(last) = access.axes.last_mut() {
+            last.terms.push((extents.len() as u32, term.step));
+        }
+        factors.push(Factor::Outer { vars: vec![extents.len()], rows: scales.into() });
+        extents.push(scales.len());
     }
-    factors.push(Factor::Outer { vars: vec![extents.len()], rows: scales.to_vec() });
-    extents.push(scales.len());
     push(&extents, &factors, E::ONE, &access, &t.dims, out);
 }
 
@@ -479,33 +526,33 @@ pub fn linear_side<E: Challenge>(
         if !out.turn(cost(&term.dims.shape, &t.dims).saturating_mul(term.sources.len())) {
             continue;
         }
+        let low = p.low(&term.dims);
         if term.step == 0 {
-            if let Some((w, k)) = weights.sum(p, &term.sources) {
-                push_linear(layout, &w, term, &[scale * k], out);
+            let runs = weights.runs(layout, p, &term.sources, scale);
+            if !runs.is_empty() {
+                push_linear(layout, (&runs, &low), term, None, out);
             }
             continue;
         }
-        let own = |(s, c): &(Source, Coef)| weights.of(p, *s).map(|(w, k)| (w, scale * k * coef::<E>(*c)));
-        let (spaces, scales): (Vec<_>, Vec<E>) = term.sources.iter().filter_map(own).unzip();
         // A series is of one block.
-        if let Some(w) = spaces.first() {
-            push_linear(layout, w, term, &scales, out);
-        }
+        let Some((Source::Block(i, _), _)) = term.sources.first() else { continue };
+        let own = |(s, c): &(Source, Coef)| weights.column(p, *s).map(|k| scale * k * coef::<E>(*c));
+        let scales: Vec<E> = term.sources.iter().filter_map(own).collect();
+        let mut runs = Vec::new();
+        p.runs(layout, Source::Block(*i, 0), E::ONE, &mut runs);
+        push_linear(layout, (&runs, &low), term, Some(&scales), out);
     }
     for (t, decl) in relation.tensors.iter().enumerate() {
         let Home::Output(o) = decl.home else { continue };
-        let (Some(Some(w)), Some(dims)) = (weights.outputs.get(o as usize), layout.outputs.get(o as usize)) else {
-            continue;
-        };
+        let Some(dims) = layout.outputs.get(o as usize) else { continue };
         if visibility.output(o) != IoVisibility::Committed || !out.turn(cost(&dims.shape, dims)) {
             continue;
         }
-        let vars: Vec<usize> = (0..dims.shape.len()).collect();
-        let axes = vars.iter().map(|v| Affine::var(*v as u32)).collect();
-        let f = [Factor::Space { vars, granule: dims.granule, rows: (&w.rows[..]).into(), low: &w.low }];
         if let Some(placed) = layout.tensors.get(t) {
-            let access = Access { tensor: t as u32, axes, guards: vec![] };
-            push(&dims.shape, &f, -scale, &access, &placed.dims, out);
+            let mut runs = Vec::new();
+            p.runs(layout, Source::Output(o as usize), -scale, &mut runs);
+            let access = identity(t, dims.shape.len());
+            push_runs(dims, (&runs, &p.low(dims)), E::ONE, &access, &placed.dims, out);
         }
     }
 }

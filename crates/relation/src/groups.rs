@@ -159,7 +159,7 @@ impl Group {
         let mut out = Vec::new();
         let Some((last, outer)) = vars.split_last() else { return out };
         if self.rows_to == side {
-            out.push(Factor::Outer { vars: outer.to_vec(), rows: self.cut_rows(dims, rows) });
+            out.push(Factor::Outer { vars: outer.to_vec(), rows: self.cut_rows(dims, rows).into() });
         }
         if self.low_to == side {
             out.push(Factor::Eq { var: *last, pt: low.to_vec() });

@@ -7,6 +7,7 @@
 mod product;
 mod push;
 mod rewrite;
+mod runs;
 
 use alloc::borrow::Cow;
 use alloc::vec;
@@ -17,9 +18,10 @@ use proveil_algebra::{Challenge, eq_points, eq_table, eq_table_scaled};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
-pub use product::{Lines, ProductRows};
-pub use push::push;
+pub use product::{Lines, ProductRows, dot_product};
+pub use push::{push, push_runs};
 pub use rewrite::spelled_out;
+pub use runs::{RowWeights, Run, dense, dot_lines, eq_runs, is_closed};
 
 use product::outer_product;
 
@@ -41,6 +43,33 @@ pub fn eq_sum<E: Challenge>(pt: &[E], len: usize) -> E {
         let one = same * *x;
         if len >> i & 1 == 1 {
             sum += same - one;
+            same = one;
+        } else {
+            same -= one;
+        }
+    }
+    sum
+}
+
+/// `sum of x eq(pt, x)` over `x < len`, in O(pt.len()) field operations.
+pub fn eq_moment<E: Challenge>(pt: &[E], len: usize) -> E {
+    let len = len.min(1 << pt.len());
+    // What `x` below `2^i` are on average.
+    let mut mean: Vec<E> = Vec::with_capacity(pt.len() + 1);
+    mean.push(E::ZERO);
+    for (i, x) in pt.iter().enumerate() {
+        mean.push(*x * E::from_int(1 << i) + mean.last().copied().unwrap_or(E::ZERO));
+    }
+    if len >> pt.len() != 0 {
+        return mean.last().copied().unwrap_or(E::ZERO);
+    }
+    // Those that begin like `len` and have a 0 where it has a 1.
+    let (mut sum, mut same) = (E::ZERO, E::ONE);
+    for (i, (x, mean)) in pt.iter().zip(mean).enumerate().rev() {
+        let one = same * *x;
+        if len >> i & 1 == 1 {
+            let above = (len >> (i + 1) << (i + 1)) as i64;
+            sum += (same - one) * (E::from_int(above) + mean);
             same = one;
         } else {
             same -= one;
@@ -91,7 +120,7 @@ pub enum Factor<'a, E: Clone> {
         /// Cells of the last axis in a row, as a power of two.
         granule: usize,
         /// Row weights.
-        rows: Cow<'a, [E]>,
+        rows: RowWeights<'a, E>,
         /// Point for the cell inside a row.
         low: &'a [E],
     },
@@ -106,8 +135,8 @@ pub enum Factor<'a, E: Clone> {
     Outer {
         /// The variables.
         vars: Vec<usize>,
-        /// Dense weights.
-        rows: Vec<E>,
+        /// The weights.
+        rows: RowWeights<'a, E>,
     },
 }
 
@@ -133,14 +162,27 @@ pub type Rows<'a, E> = (usize, Cow<'a, [E]>);
 /// Weights inside a row.
 #[derive(Clone, Debug)]
 pub enum Low<'a, E: Clone> {
-    /// `scale * eq(point, j)` for `j < valid`, zero behind.
+    /// `scale * eq(p_0, j) eq(p_1, j) ..` for `j < valid`, zero behind.
     Eq {
-        /// The point, as long as the granule.
-        point: Cow<'a, [E]>,
+        /// The points, as long as the granule; at least one.
+        points: Vec<&'a [E]>,
         /// The scale.
         scale: E,
         /// Cells that weigh something.
         valid: usize,
+    },
+    /// `scale * eq(point, j - at)` for `at <= j < at + len`, zero elsewhere.
+    Run {
+        /// The point, of any length.
+        point: &'a [E],
+        /// The scale.
+        scale: E,
+        /// First cell that weighs something.
+        at: usize,
+        /// Cells that weigh something.
+        len: usize,
+        /// Cells of a row, as a power of two.
+        granule: usize,
     },
     /// Dense.
     Cells(Cow<'a, [E]>),
@@ -148,18 +190,28 @@ pub enum Low<'a, E: Clone> {
 
 impl<'a, E: Challenge> Low<'a, E> {
     /// `eq(point, j)` on a whole row.
-    pub fn eq(point: impl Into<Cow<'a, [E]>>) -> Self {
-        let point = point.into();
-        Self::Eq { valid: 1 << point.len(), point, scale: E::ONE }
+    #[must_use]
+    pub fn eq(point: &'a [E]) -> Self {
+        Self::Eq { valid: 1 << point.len(), points: vec![point], scale: E::ONE }
     }
 
     /// All weights.
     #[must_use]
     pub fn cells(self) -> Vec<E> {
         match self {
-            Self::Eq { point, scale, valid } => {
-                let mut cells = eq_table_scaled(&point, scale);
+            Self::Eq { points, scale, valid } => {
+                let mut points = points.into_iter();
+                let mut cells = eq_table_scaled(points.next().unwrap_or_default(), scale);
+                for p in points {
+                    cells.iter_mut().zip(eq_table(p)).for_each(|(c, x)| *c *= x);
+                }
                 cells.iter_mut().skip(valid).for_each(|x| *x = E::ZERO);
+                cells
+            }
+            Self::Run { point, scale, at, len, granule } => {
+                let mut cells = vec![E::ZERO; at];
+                eq_segment_into(point, 0, len, scale, &mut cells);
+                cells.resize(1 << granule, E::ZERO);
                 cells
             }
             Self::Cells(cells) => cells.into_owned(),
@@ -170,7 +222,8 @@ impl<'a, E: Challenge> Low<'a, E> {
     #[must_use]
     pub fn scaled(self, by: E) -> Self {
         match self {
-            Self::Eq { point, scale, valid } => Self::Eq { point, scale: scale * by, valid },
+            Self::Eq { points, scale, valid } => Self::Eq { points, scale: scale * by, valid },
+            Self::Run { point, scale, at, len, granule } => Self::Run { point, scale: scale * by, at, len, granule },
             Self::Cells(cells) => {
                 let mut cells = cells.into_owned();
                 proveil_algebra::scale(&mut cells, by);
@@ -183,7 +236,10 @@ impl<'a, E: Challenge> Low<'a, E> {
     #[must_use]
     pub fn cut(self, cells: usize) -> Self {
         match self {
-            Self::Eq { point, scale, valid } => Self::Eq { point, scale, valid: valid.min(cells) },
+            Self::Eq { points, scale, valid } => Self::Eq { points, scale, valid: valid.min(cells) },
+            Self::Run { point, scale, at, len, granule } => {
+                Self::Run { point, scale, at, len: len.min(cells.saturating_sub(at)), granule }
+            }
             Self::Cells(all) => {
                 let mut all = all.into_owned();
                 all.iter_mut().skip(cells).for_each(|x| *x = E::ZERO);
@@ -193,20 +249,25 @@ impl<'a, E: Challenge> Low<'a, E> {
     }
 }
 
-/// `sum of eq(a, x) eq(b, x)` over `x < len`, in O(a.len()) field operations. The points are of one length.
-pub fn eq_points_below<E: Challenge>(a: &[E], b: &[E], len: usize) -> E {
-    if len >> a.len() != 0 {
+/// `sum of eq(a, x) eq(b_0, x) eq(b_1, x) ..` over `x < len`, in O(a.len()) field operations. The points are of one length.
+pub fn eq_points_below<E: Challenge>(a: &[E], others: &[&[E]], len: usize) -> E {
+    if let [b] = others
+        && len >> a.len() != 0
+    {
         return eq_points(a, b);
     }
     // From the lowest bit on: the sum over the bits so far, and over those of them that are below the same bits of `len`.
     let (mut all, mut below) = (E::ONE, E::ZERO);
-    for (i, (x, y)) in a.iter().zip(b).enumerate() {
-        let one = *x * *y;
-        let zero = E::ONE - *x - *y + one;
+    for (i, x) in a.iter().enumerate() {
+        let (mut one, mut zero) = (*x, E::ONE - *x);
+        for y in others.iter().filter_map(|b| b.get(i)) {
+            one *= *y;
+            zero *= E::ONE - *y;
+        }
         below = if len >> i & 1 == 1 { zero * all + one * below } else { zero * below };
         all *= zero + one;
     }
-    below
+    if len >> a.len() != 0 { all } else { below }
 }
 
 /// Where functionals go: into a list, or to what follows from them.
@@ -227,7 +288,7 @@ pub trait Sink<E: Clone> {
         E: Challenge,
     {
         let mut product = self.spare();
-        outer_product(rows.slow, rows.fast, &mut product);
+        outer_product(&rows.slow.dense(), rows.fast, &mut product);
         self.take(tensor, granule, (rows.first, product.into()), low);
     }
     /// Takes a functional on whole lines of the last axis.
@@ -235,10 +296,11 @@ pub trait Sink<E: Clone> {
     where
         E: Challenge,
     {
+        let slow = lines.slow.dense();
         for (k, cells) in lines.cells.chunks(1 << granule).enumerate() {
             let mut rows = self.spare();
-            rows.resize((lines.slow.len().max(1) - 1) * lines.chunks + 1, E::ZERO);
-            rows.iter_mut().step_by(lines.chunks.max(1)).zip(lines.slow).for_each(|(r, w)| *r = *w);
+            rows.resize((slow.len().max(1) - 1) * lines.chunks + 1, E::ZERO);
+            rows.iter_mut().step_by(lines.chunks.max(1)).zip(&*slow).for_each(|(r, w)| *r = *w);
             let first = lines.first * lines.chunks + lines.from + k;
             self.take(tensor, granule, (first, rows.into()), Low::Cells(cells.into()));
         }
@@ -339,7 +401,7 @@ pub fn plan_walk<'f, E: Challenge>(
             let n = extents.get(v).copied().unwrap_or(1);
             Walk { granule: g, var: Some(v), low: low_weights(v, g, factors), partial: n & ((1 << g) - 1) }
         }
-        None => Walk { granule: 0, var: None, low: Low::eq(vec![]), partial: 0 },
+        None => Walk { granule: 0, var: None, low: Low::eq(&[]), partial: 0 },
     }
 }
 
@@ -399,8 +461,8 @@ fn low_weights<'f, E: Challenge>(v: usize, g: usize, factors: &'f [Factor<'_, E>
             _ => {}
         }
     }
-    if let ([point], []) = (&points[..], &lines[..]) {
-        return Low::eq(*point);
+    if lines.is_empty() && !points.is_empty() {
+        return Low::Eq { points, scale: E::ONE, valid: 1 << g };
     }
     let mut low = vec![E::ONE; 1 << g];
     let tables = points.into_iter().map(|p| Cow::Owned(eq_table(p)));
@@ -431,17 +493,18 @@ fn prepare<'f, E: Challenge>(factor: &'f Factor<'_, E>, extents: &[usize], walk:
         // A row holds the whole line.
         Factor::Line { var, .. } if walk.var == Some(*var) => Table { cells: vec![E::ONE].into(), strides: vec![] },
         Factor::Line { var, cells } => Table { cells: cells.as_slice().into(), strides: vec![(*var, 1, 0)] },
-        Factor::Outer { vars, rows } => Table { cells: rows.as_slice().into(), strides: dense(vars, 1) },
+        Factor::Outer { vars, rows } => Table { cells: rows.dense(), strides: dense(vars, 1) },
         Factor::Space { vars, granule, rows, low } => {
             let Some((last, outer)) = vars.split_last() else {
-                return Table { cells: rows.as_ref().into(), strides: vec![] };
+                return Table { cells: rows.dense(), strides: vec![] };
             };
             let drop = if walk.var == Some(*last) { g.min(*granule) } else { 0 };
             let n = length(*last);
             let (coarse, chunks) = (n.div_ceil(1 << granule).max(1), n.div_ceil(1 << drop));
             let fine = eq_table(low.get(drop..).unwrap_or_default());
+            let rows = rows.dense();
             let cells: Cow<'f, [E]> = if fine.len() == 1 {
-                rows.as_ref().into()
+                rows
             } else {
                 let line = |line: &[E]| refine(line, &fine, granule - drop, chunks);
                 rows.chunks(coarse).flat_map(line).collect::<Vec<E>>().into()

@@ -150,7 +150,7 @@ fn check(
         let value = open_group(tasks, &mut ch, key, &public, &end, group)?;
         end.tie(&mut ch, group, value)?;
     }
-    pads::verify(&mut ch, &key.key.params)?;
+    pads::verify(tasks, &mut ch, &key.key.params)?;
     ch.finish()?;
     Ok(())
 }

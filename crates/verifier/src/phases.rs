@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, InTurn, Planes, Tasks, eq_index, eq_table};
+use proveil_algebra::{Challenge, InTurn, IntegerWeights, Tasks, eq_index, eq_table};
 use proveil_protocol::channel::{Channel, Message, ProofError, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::{sample, sumcheck};
@@ -236,16 +236,14 @@ pub fn output_at<E: Challenge>(
 /// The weighted sum of a space's values.
 fn lines_at<E: Challenge>(dims: &Dims, w: &claims::SpaceWeights<E>, values: &[i64], tasks: &impl Tasks) -> E {
     let chunks = dims.chunks().max(1);
-    let low = Planes::new(&eq_table(&w.low));
+    let low = IntegerWeights::new(&eq_table(&w.low));
     let lines: Vec<&[i64]> = values.chunks(dims.last.max(1)).collect();
     let shares = tasks.shares_of(values.len());
     let share = |k: usize| {
-        let (mut acc, mut cells) = (E::ZERO, Vec::new());
+        let mut acc = E::ZERO;
         for (i, line) in lines.iter().enumerate().skip(k).step_by(shares) {
             for (c, row) in line.chunks(1 << dims.granule).enumerate() {
-                cells.clear();
-                cells.extend(row.iter().map(|v| E::base_from_int(*v)));
-                acc += w.rows.get(i * chunks + c).copied().unwrap_or(E::ZERO) * low.dot(0, &cells);
+                acc += w.rows.get(i * chunks + c).copied().unwrap_or(E::ZERO) * low.dot(row);
             }
         }
         acc
@@ -282,7 +280,7 @@ impl<E: Challenge> Claims<'_, E> {
     pub fn give(&self, out: &mut impl ClaimSink<E>) {
         let (layout, relation, kappa) = (&self.key.layout, &self.key.key.relation, self.kappa);
         let Some(weights) = self.weights else { return };
-        claims::phase1(relation, layout, self.point, out);
+        claims::phase1(relation, layout, self.point, weights, out);
         let linear = eq_index(kappa, layout.linear_at as u64);
         out.begin("left operand", &|| linear);
         claims::product_side(layout, self.point, weights, kappa, Side::Lhs, out);

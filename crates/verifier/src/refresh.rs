@@ -258,7 +258,7 @@ fn run(mut ch: Channel<'_, E>, key: &PreparedKey, sizes: &Sizes, both: [Sampled;
     let combination = Combination { trees: &trees, coeffs: &coeffs };
     let value = opening::verify(&InTurn, transcript, reader, params, sizes.log_height, &combination, &end.tau)?;
     end.tie(&mut ch, value)?;
-    pads::verify(&mut ch, params)?;
+    pads::verify(&InTurn, &mut ch, params)?;
     ch.finish()
 }
 

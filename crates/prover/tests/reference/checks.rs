@@ -338,7 +338,8 @@ fn both(t: &Trial, r: &Reference<'_>, rng: &mut Rng) -> Vec<(Claim<E>, Weights)>
     let mut out = Vec::new();
     let shown = Shown(t);
     let mut fast = List::new(l, &shown);
-    functionals::phase1(&t.relation, l, p, &mut fast);
+    let weights = t.address_weights();
+    functionals::phase1(&t.relation, l, p, &weights, &mut fast);
     let fast = fast.finish();
     let slow = r.phase1(p);
     assert_eq!(fast.len(), slow.len(), "{name}");
@@ -347,7 +348,6 @@ fn both(t: &Trial, r: &Reference<'_>, rng: &mut Rng) -> Vec<(Claim<E>, Weights)>
         assert!(t.dense(r, &claim.entries) == weights, "{name}, {}: weights differ", claim.name);
         out.push((claim, weights));
     }
-    let weights = t.address_weights();
     let kappa: Vec<E> = (0..l.nk).map(|_| rng.element()).collect();
     for side in [Side::Lhs, Side::Rhs] {
         let mut entries = Vec::new();
@@ -394,7 +394,7 @@ pub fn claims(t: &Trial) {
 /// Shares of the functionals add up to all of them, each taken once.
 /// All that the claims of phases 1 and 2 say of tensors.
 fn all(t: &Trial, weights: &AddressWeights<E>, kappa: &[E], scale: E, out: &mut impl ClaimSink<E>) {
-    functionals::phase1(&t.relation, &t.layout, &t.point, out);
+    functionals::phase1(&t.relation, &t.layout, &t.point, weights, out);
     for side in [Side::Lhs, Side::Rhs] {
         out.begin("operand", &|| E::ZERO);
         functionals::product_side(&t.layout, &t.point, weights, kappa, side, out);

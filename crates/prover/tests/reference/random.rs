@@ -9,7 +9,7 @@ use proveil_relation::check::{KeyError, Limits, check};
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, Visibility};
 use proveil_relation::layout::Dims;
 use proveil_relation::table::{Column, Part, Table};
-use proveil_relation::weights::{Factor, Visit, Walk, plan_walk, push, walk_rows};
+use proveil_relation::weights::{Entry, Factor, RowWeights, Run, Visit, Walk, plan_walk, push, push_runs, walk_rows};
 use proveil_relation::{
     Access, Affine, Coef, Expr, Guard, Home, Input, Linear, Lookup, Output, Product, Relation, TensorDecl,
 };
@@ -155,11 +155,59 @@ pub fn well_formed(r: &Relation, log_height: u8) -> Result<(), KeyError> {
     check(r, &geometry, &visibility, &params, &Limits::default())
 }
 
-/// Owned weights of a space: granule, rows and low point.
+/// Owned weights of a space: all rows, or a point with the places, lengths, starts and weights of runs; low point.
 struct Space {
     dims: Dims,
     rows: Vec<E>,
-    low: Vec<E>,
+    point: Vec<E>,
+    runs: Vec<(usize, usize, usize, E)>,
+}
+
+impl Space {
+    /// Random rows, or runs that touch, lie apart or overlap.
+    fn random(dims: Dims, rng: &mut Rng) -> Self {
+        let point = (0..dims.granule + 8).map(|_| rng.element()).collect();
+        let n = dims.rows();
+        let run = |rng: &mut Rng| {
+            let from = rng.below(n);
+            (from, rng.below(n - from) + 1, rng.below(200), rng.element())
+        };
+        let runs = if rng.below(2) == 0 { Vec::new() } else { (0..=rng.below(2)).map(|_| run(rng)).collect() };
+        let rows = (0..n).map(|_| rng.element()).collect();
+        let mut out = Self { dims, rows, point, runs };
+        if !out.runs.is_empty() {
+            out.rows = vec![E::ZERO; n];
+            for (row, rows, start, weight) in &out.runs {
+                let own = out.rows.iter_mut().skip(*row).take(*rows).enumerate();
+                own.for_each(|(i, r)| *r += *weight * eq(&out.point[out.dims.granule..], start + i));
+            }
+        }
+        out
+    }
+
+    fn low(&self) -> &[E] {
+        &self.point[..self.dims.granule]
+    }
+
+    fn runs(&self) -> Vec<Run<'_, E>> {
+        let inside = self.dims.granule;
+        let run = |(row, rows, start, weight): &_| Run {
+            point: &self.point,
+            inside,
+            row: *row,
+            rows: *rows,
+            start: *start,
+            weight: *weight,
+        };
+        self.runs.iter().map(run).collect()
+    }
+
+    fn rows(&self) -> RowWeights<'_, E> {
+        match self.runs() {
+            runs if runs.is_empty() => self.rows.as_slice().into(),
+            runs => RowWeights::Runs { len: self.rows.len(), runs },
+        }
+    }
 }
 
 /// Walks every linear term of a relation with random factors: whole, in parts, and pushed to a functional.
@@ -178,12 +226,7 @@ fn factors<'a>(rng: &mut Rng, space: &'a Space, vars: usize, extents: &[usize]) 
     let mut out = Vec::new();
     if rng.below(3) > 0 {
         let vars = (0..vars).collect();
-        out.push(Factor::Space {
-            vars,
-            granule: space.dims.granule,
-            rows: space.rows.as_slice().into(),
-            low: &space.low,
-        });
+        out.push(Factor::Space { vars, granule: space.dims.granule, rows: space.rows(), low: space.low() });
     }
     for (var, n) in extents.iter().enumerate() {
         if rng.below(3) == 0 {
@@ -194,7 +237,7 @@ fn factors<'a>(rng: &mut Rng, space: &'a Space, vars: usize, extents: &[usize]) 
     if rng.below(4) == 0 {
         let vars: Vec<usize> = (0..extents.len()).filter(|_| rng.below(2) == 0).collect();
         let n = vars.iter().map(|v| extents[*v]).product();
-        out.push(Factor::Outer { vars, rows: (0..n).map(|_| rng.element()).collect() });
+        out.push(Factor::Outer { vars, rows: (0..n).map(|_| rng.element()).collect::<Vec<_>>().into() });
     }
     out
 }
@@ -204,12 +247,12 @@ fn weight(f: &Factor<'_, E>, extents: &[usize], idx: &[usize]) -> E {
     match f {
         Factor::Eq { var, pt } => eq(pt, idx[*var]),
         Factor::Line { var, cells } => cells[idx[*var]],
-        Factor::Outer { vars, rows } => rows[row_major(vars)],
+        Factor::Outer { vars, rows } => rows.dense()[row_major(vars)],
         Factor::Space { vars, granule, rows, low } => {
             let (last, outer) = vars.split_last().expect("a space has an axis");
             let chunks = extents[*last].div_ceil(1 << granule);
             let (chunk, inside) = (idx[*last] >> granule, idx[*last] & ((1 << granule) - 1));
-            rows[row_major(outer) * chunks + chunk] * eq(low, inside)
+            rows.dense()[row_major(outer) * chunks + chunk] * eq(low, inside)
         }
     }
 }
@@ -219,9 +262,7 @@ pub fn walk(r: &Relation, rng: &mut Rng, space: &[u32], extents: &[usize], acces
     let shape = &r.tensors[access.tensor as usize].shape;
     let dims = Dims::new(shape, rng.below(6));
     let own = Dims::new(space, rng.below(6));
-    let rows = (0..own.rows()).map(|_| rng.element()).collect();
-    let low = (0..own.granule).map(|_| rng.element()).collect();
-    let laid = Space { dims: own, rows, low };
+    let laid = Space::random(own, rng);
     let factors = factors(rng, &laid, space.len(), extents);
     let strides: Vec<usize> = extents.iter().map(|_| rng.below(4)).collect();
     let scale = rng.element();
@@ -253,7 +294,29 @@ pub fn walk(r: &Relation, rng: &mut Rng, space: &[u32], extents: &[usize], acces
     slow.iter().for_each(|((c, _), w)| cells[*c] += *w);
     let mut entries = Vec::new();
     push(extents, &factors, scale, access, &dims, &mut entries);
-    for e in &entries {
+    assert_entries(&entries, access, &dims, cells, &format!("{access:?} over {extents:?}, pushed"));
+    if extents.len() == space.len() && !laid.runs.is_empty() {
+        let mut cells = vec![E::ZERO; r.tensors[access.tensor as usize].cells()];
+        let own = [Factor::Space {
+            vars: (0..extents.len()).collect(),
+            granule: laid.dims.granule,
+            rows: laid.rows(),
+            low: laid.low(),
+        }];
+        settings(extents, |idx| {
+            if let Some(c) = cell(access, shape, idx) {
+                cells[c] += scale * weight(&own[0], extents, idx);
+            }
+        });
+        let mut entries = Vec::new();
+        push_runs(&laid.dims, (&laid.runs(), laid.low()), scale, access, &dims, &mut entries);
+        assert_entries(&entries, access, &dims, cells, &format!("{access:?} over {extents:?}, runs pushed"));
+    }
+}
+
+/// Fails unless entries have these weights on the cells of their tensor.
+fn assert_entries(entries: &[Entry<E>], access: &Access, dims: &Dims, mut cells: Vec<E>, what: &str) {
+    for e in entries {
         assert_eq!(e.tensor, access.tensor as usize);
         for (c, w) in cells.iter_mut().enumerate() {
             let at = c / dims.last * dims.padded_last() + c % dims.last;
@@ -261,7 +324,7 @@ pub fn walk(r: &Relation, rng: &mut Rng, space: &[u32], extents: &[usize], acces
             *w -= row.map_or(E::ZERO, |r| *r * e.low[at & ((1 << e.granule) - 1)]);
         }
     }
-    assert!(cells.iter().all(|w| *w == E::ZERO), "{access:?} over {extents:?}, pushed");
+    assert!(cells.iter().all(|w| *w == E::ZERO), "{what}");
 }
 
 /// The cells of one visited row.

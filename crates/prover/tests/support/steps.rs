@@ -53,7 +53,7 @@ pub fn verify(
         }
     }
     if leave != Leave::Pads {
-        pads::verify(&mut ch, &key.key.params)?;
+        pads::verify(&InTurn, &mut ch, &key.key.params)?;
     }
     let t = ch.transcript.clone();
     if leave != Leave::Pads {

@@ -88,7 +88,7 @@ pub fn challenges(
         end.tie(&mut ch, group, value)?;
     }
     let inner = ch.transcript.drawn().len();
-    pads::verify(&mut ch, &key.key.params)?;
+    pads::verify(&InTurn, &mut ch, &key.key.params)?;
     let all = ch.transcript.drawn().to_vec();
     ch.finish()?;
     Ok(Challenges::new(end, all, &groups, inner))

@@ -183,7 +183,7 @@ fn structure(g: &Group, side: Side, dims: &Dims) -> Vec<Factor<'static, E>> {
     let mut out = Vec::new();
     if g.rows_to == side {
         // Weights on the outer variables; a whole space walks its last axis by granules as an equality factor does.
-        out.push(Factor::Outer { vars: (0..last).collect(), rows: Vec::new() });
+        out.push(Factor::Outer { vars: (0..last).collect(), rows: Vec::new().into() });
     }
     if g.low_to == side {
         out.push(Factor::Eq { var: last, pt: point(dims.granule) });

@@ -6,10 +6,13 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{Challenge, Planes, dot, eq_table};
+use proveil_algebra::{Challenge, IntegerWeights, dot, eq_table};
 
-use crate::layout::{Dims, Layout};
-use crate::weights::{Entry, Lines, Low, ProductRows, Rows, Sink, eq_points_below, eq_segment_into};
+use crate::layout::{Dims, Layout, Placed, Segment};
+use crate::weights::{
+    Entry, Lines, Low, ProductRows, RowWeights, Rows, Run, Sink, dot_lines, dot_product, eq_points_below, eq_runs,
+    eq_segment_into, is_closed,
+};
 
 /// Takes claims one after the other: each begins, then its functionals follow.
 pub trait ClaimSink<E: Clone>: Sink<E> {
@@ -111,15 +114,51 @@ impl<E: Challenge> ClaimSink<E> for List<'_, E> {
 
 /// `sum weight * cell` over row-major cells.
 fn dot_public<E: Challenge>(dims: &Dims, granule: usize, first: usize, rows: &[E], low: &[E], cells: &[i64]) -> E {
-    let low = Planes::new(low);
-    let (mut acc, mut base) = (E::ZERO, Vec::new());
+    let low = IntegerWeights::new(low);
+    let mut acc = E::ZERO;
     for (r, weight) in rows.iter().enumerate().filter(|(_, w)| !w.is_zero()) {
         let row = cells.get(dims.row_cells(first + r, granule)).unwrap_or_default();
-        base.clear();
-        base.extend(row.iter().map(|v| E::base_from_int(*v)));
-        acc += *weight * low.dot(0, &base);
+        acc += *weight * low.dot(row);
     }
     acc
+}
+
+/// Rows of `2^granule` cells of a tensor.
+#[derive(Clone, Copy)]
+struct Place {
+    tensor: usize,
+    granule: usize,
+    first: usize,
+    len: usize,
+}
+
+/// Rows `from .. to` of a tensor that follow each other in a column, from its row `start` on.
+struct Stretch {
+    column: usize,
+    from: usize,
+    to: usize,
+    start: usize,
+}
+
+/// The columns that hold a tensor.
+#[derive(Clone, Copy)]
+struct Columns {
+    tree: usize,
+    height: usize,
+}
+
+impl Place {
+    /// Where the rows lie.
+    fn segments(self, placed: &Placed) -> impl Iterator<Item = Stretch> {
+        let fine = placed.dims.granule - self.granule;
+        let own = move |s: &Segment| {
+            let row = s.row << fine;
+            let (from, to) = (row.max(self.first), ((s.row + s.rows) << fine).min(self.first + self.len));
+            let start = (s.start >> self.granule) + from.saturating_sub(row);
+            (from < to).then_some(Stretch { column: s.column, from, to, start })
+        };
+        placed.segments.iter().filter_map(own)
+    }
 }
 
 /// Values at a point of the functionals that claims, weighted by powers of `gamma`, induce on the columns of all trees.
@@ -169,46 +208,81 @@ impl<'a, E: Challenge> AtPoint<'a, E> {
         }
     }
 
-    /// Adds a functional of so many rows of a tensor from a first one on; `rows` gives the inner product of row weights,
-    /// from one of them on, with a vector that is as long as it says, and may use memory.
-    fn add(
-        &mut self,
-        (tensor, granule, first, len): (usize, usize, usize, usize),
-        low: Low<'_, E>,
-        rows: impl Fn(usize, &[E], &mut Vec<E>) -> E,
-    ) {
-        let Some(placed) = self.layout.tensors.get(tensor) else { return };
-        let Some(tree) = placed.tree else { return };
-        let group = self.layout.trees.get(tree).map_or(0, |t| t.group);
-        let height = self.layout.heights.get(group).copied().unwrap_or(0).min(self.tau.len());
-        let (inside, above) = self.tau.get(..height).unwrap_or_default().split_at(granule.min(height));
-        let inner = match &low {
-            Low::Eq { point, scale, valid } => eq_points_below(point, inside, *valid) * *scale,
-            Low::Cells(cells) => dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), cells),
-        };
+    /// Adds a functional of so many rows of a tensor from a first one on, each of which weighs `inner` at the point; `rows`
+    /// gives the inner product of row weights, from one of them on, with a vector that is as long as it says, and may use
+    /// memory.
+    fn add(&mut self, place: Place, inner: E, rows: impl Fn(usize, &[E], &mut Vec<E>) -> E) {
+        let Some((placed, column)) = self.placed(place.tensor) else { return };
+        let above = self.split(column.height, place.granule).1;
         let inner = inner * self.weight;
-        let (used, table) = self.high.entry((height, granule)).or_default();
-        *used += len;
+        let (used, table) = self.high.entry((column.height, place.granule)).or_default();
+        *used += place.len;
         // Where rows are many, one table serves all.
         if table.is_empty() && *used >= 1 << above.len() {
             *table = eq_table(above);
         }
-        let fine = placed.dims.granule - granule;
-        for s in &placed.segments {
-            let (from, to) = ((s.row << fine).max(first), ((s.row + s.rows) << fine).min(first + len));
-            if from >= to {
-                continue;
-            }
-            let start = (s.start >> granule) + from - (s.row << fine);
+        for s in place.segments(placed) {
+            let (start, n) = (s.start, s.to - s.from);
             let eq = if table.is_empty() {
                 self.segment.clear();
-                eq_segment_into(above, start, to - from, E::ONE, &mut self.segment);
+                eq_segment_into(above, start, n, E::ONE, &mut self.segment);
                 &self.segment
             } else {
-                table.get(start..start + to - from).unwrap_or_default()
+                table.get(start..start + n).unwrap_or_default()
             };
-            if let Some(o) = self.out.get_mut(tree).and_then(|c| c.get_mut(s.column)) {
-                *o += inner * rows(from - first, eq, &mut self.memory);
+            if let Some(o) = self.out.get_mut(column.tree).and_then(|c| c.get_mut(s.column)) {
+                *o += inner * rows(s.from - place.first, eq, &mut self.memory);
+            }
+        }
+    }
+
+    /// [`AtPoint::add`] of lines whose weights are runs.
+    fn add_lines(&mut self, place: Place, inner: E, runs: &[Run<'_, E>], fast: &[E]) {
+        let Some((placed, column)) = self.placed(place.tensor) else { return };
+        let above = self.split(column.height, place.granule).1;
+        let inner = inner * self.weight;
+        for s in place.segments(placed) {
+            let own = dot_lines(runs, fast, (s.from - place.first, s.to - place.first), above, s.start);
+            if let Some(o) = self.out.get_mut(column.tree).and_then(|c| c.get_mut(s.column)) {
+                *o += inner * own;
+            }
+        }
+    }
+
+    /// A tensor's place, its tree and the height of its columns; `None` if no tree holds it.
+    fn placed(&self, tensor: usize) -> Option<(&'a Placed, Columns)> {
+        let placed = self.layout.tensors.get(tensor)?;
+        let tree = placed.tree?;
+        let group = self.layout.trees.get(tree).map_or(0, |t| t.group);
+        let height = self.layout.heights.get(group).copied().unwrap_or(0).min(self.tau.len());
+        Some((placed, Columns { tree, height }))
+    }
+
+    /// The point, inside rows of `2^granule` cells and above.
+    fn split(&self, height: usize, granule: usize) -> (&'a [E], &'a [E]) {
+        self.tau.get(..height).unwrap_or_default().split_at(granule.min(height))
+    }
+
+    /// What the weights inside a row amount to at the point.
+    fn inner(&mut self, tensor: usize, granule: usize, low: &Low<'_, E>) -> E {
+        let Some((_, column)) = self.placed(tensor) else { return E::ZERO };
+        let inside = self.split(column.height, granule).0;
+        match low {
+            Low::Eq { points, scale, valid } => eq_points_below(inside, points, *valid) * *scale,
+            Low::Run { point, scale, at, len, .. } => eq_runs((point, 0), (inside, *at), *len) * *scale,
+            Low::Cells(cells) => dot(self.low.entry(granule).or_insert_with(|| eq_table(inside)), cells),
+        }
+    }
+
+    /// Adds a functional whose row weights are a tensor product.
+    fn add_product(&mut self, (tensor, granule): (usize, usize), inner: E, rows: ProductRows<'_, E>) {
+        let ProductRows { first, slow, fast } = rows;
+        let place = Place { tensor, granule, first, len: slow.count() * fast.len() };
+        match slow {
+            RowWeights::Runs { runs, .. } if is_closed(runs, fast.len()) => self.add_lines(place, inner, runs, fast),
+            _ => {
+                let slow = slow.dense();
+                self.add(place, inner, |from, eq, spare| dot_product(&slow, fast, from, eq, spare));
             }
         }
     }
@@ -234,8 +308,9 @@ impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
     }
 
     fn take(&mut self, tensor: usize, granule: usize, (first, rows): Rows<'_, E>, low: Low<'_, E>) {
-        let place = (tensor, granule, first, rows.len());
-        self.add(place, low, |from, eq, _| dot(rows.get(from..).unwrap_or_default(), eq));
+        let place = Place { tensor, granule, first, len: rows.len() };
+        let inner = self.inner(tensor, granule, &low);
+        self.add(place, inner, |from, eq, _| dot(rows.get(from..).unwrap_or_default(), eq));
         if let Cow::Owned(rows) = rows
             && rows.capacity() > self.spare.capacity()
         {
@@ -244,21 +319,22 @@ impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
     }
 
     fn take_product(&mut self, tensor: usize, granule: usize, rows: ProductRows<'_, E>, low: Low<'_, E>) {
-        let place = (tensor, granule, rows.first, rows.slow.len() * rows.fast.len());
-        self.add(place, low, |from, eq, spare| rows.dot(from, eq, spare));
+        let inner = self.inner(tensor, granule, &low);
+        self.add_product((tensor, granule), inner, rows);
     }
 
     fn take_lines(&mut self, tensor: usize, granule: usize, lines: Lines<'_, E>) {
         let eq = self.low.entry(granule).or_insert_with(|| eq_table(self.tau.get(..granule).unwrap_or(self.tau)));
         let own = lines.cells.chunks(1 << granule).map(|cells| dot(eq, cells));
         // Several lines are one product with the granules of a whole line.
-        let alone = lines.slow.len() == 1;
+        let alone = lines.slow.count() == 1;
         let (before, after) = if alone { (0, 0) } else { (lines.from, lines.chunks) };
         let mut fast: Vec<E> = core::iter::repeat_n(E::ZERO, before).chain(own).collect();
         fast.resize(fast.len().max(after), E::ZERO);
         let first = lines.first * lines.chunks + if alone { lines.from } else { 0 };
         let rows = ProductRows { first, slow: lines.slow, fast: &fast };
-        self.take_product(tensor, granule, rows, Low::eq(vec![]));
+        // What is inside a row is in `fast`.
+        self.add_product((tensor, granule), E::ONE, rows);
     }
 
     fn spare(&mut self) -> Vec<E> {

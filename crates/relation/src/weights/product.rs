@@ -4,16 +4,18 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, dot, scale};
 
+use super::RowWeights;
+
 /// Length from which on a line is worked on as a whole; of shorter ones, all cells at one place of the line.
 const LONG: usize = 8;
 
 /// Row weights that are a tensor product.
 #[derive(Clone, Copy, Debug)]
-pub struct ProductRows<'a, E> {
+pub struct ProductRows<'a, E: Clone> {
     /// First row with a weight.
     pub first: usize,
     /// Weights of the slow index.
-    pub slow: &'a [E],
+    pub slow: &'a RowWeights<'a, E>,
     /// Weights of the fast one.
     pub fast: &'a [E],
 }
@@ -21,41 +23,40 @@ pub struct ProductRows<'a, E> {
 /// Weights of whole lines of the last axis, each of `chunks` granules: cell `j` of line `first + i` has weight
 /// `slow[i] cells[j - (from << granule)]`, cells before and after those given none.
 #[derive(Clone, Copy, Debug)]
-pub struct Lines<'a, E> {
+pub struct Lines<'a, E: Clone> {
     /// Granules of a line.
     pub chunks: usize,
     /// First line with a weight.
     pub first: usize,
     /// Weights of lines.
-    pub slow: &'a [E],
+    pub slow: &'a RowWeights<'a, E>,
     /// First granule of a line with a weight.
     pub from: usize,
     /// Weights inside a line, whole granules of them.
     pub cells: &'a [E],
 }
 
-impl<E: Challenge> ProductRows<'_, E> {
-    /// Inner product of the `eq.len()` weights from number `from` on with `eq`; `spare` is memory.
-    pub fn dot(&self, from: usize, eq: &[E], spare: &mut Vec<E>) -> E {
-        let (n, end) = (self.fast.len().max(1), from + eq.len());
-        if n >= LONG {
-            let line = |i: usize| {
-                let (start, stop) = ((i * n).max(from), ((i + 1) * n).min(end));
-                let own = self.fast.get(start - i * n..stop - i * n).unwrap_or_default();
-                let weight = self.slow.get(i).copied().unwrap_or(E::ZERO);
-                weight * dot(own, eq.get(start - from..).unwrap_or_default())
-            };
-            return (from / n..end.div_ceil(n)).fold(E::ZERO, |sum, i| sum + line(i));
-        }
-        let mut sum = E::ZERO;
-        for (j, y) in self.fast.iter().enumerate().filter(|(_, y)| !y.is_zero()) {
-            let i = from.saturating_sub(j).div_ceil(n);
-            spare.clear();
-            spare.extend(eq.iter().skip(i * n + j - from).step_by(n));
-            sum += *y * dot(self.slow.get(i..).unwrap_or_default(), spare);
-        }
-        sum
+/// Inner product of the `eq.len()` weights from number `from` on of the tensor product of `slow` and `fast` with `eq`; `spare`
+/// is memory.
+pub fn dot_product<E: Challenge>(slow: &[E], fast: &[E], from: usize, eq: &[E], spare: &mut Vec<E>) -> E {
+    let (n, end) = (fast.len().max(1), from + eq.len());
+    if n >= LONG {
+        let line = |i: usize| {
+            let (start, stop) = ((i * n).max(from), ((i + 1) * n).min(end));
+            let own = fast.get(start - i * n..stop - i * n).unwrap_or_default();
+            let weight = slow.get(i).copied().unwrap_or(E::ZERO);
+            weight * dot(own, eq.get(start - from..).unwrap_or_default())
+        };
+        return (from / n..end.div_ceil(n)).fold(E::ZERO, |sum, i| sum + line(i));
     }
+    let mut sum = E::ZERO;
+    for (j, y) in fast.iter().enumerate().filter(|(_, y)| !y.is_zero()) {
+        let i = from.saturating_sub(j).div_ceil(n);
+        spare.clear();
+        spare.extend(eq.iter().skip(i * n + j - from).step_by(n));
+        sum += *y * dot(slow.get(i..).unwrap_or_default(), spare);
+    }
+    sum
 }
 
 /// Appends `slow[i] fast[j]`, `j` counting fastest.
@@ -94,11 +95,10 @@ mod tests {
             outer_product(&slow, &fast, &mut product);
             let expected: Vec<E> = slow.iter().flat_map(|x| fast.iter().map(|y| *x * *y)).collect();
             assert_eq!(product[1..], expected);
-            let rows = ProductRows { first: 0, slow: &slow, fast: &fast };
             for from in 0..m * n {
                 for len in [0, 1, 2, 7, 13].into_iter().filter(|l| from + l <= m * n) {
                     let eq: Vec<E> = (200..200 + len).map(e).collect();
-                    assert_eq!(rows.dot(from, &eq, &mut vec![E::ONE]), dot(&expected[from..], &eq));
+                    assert_eq!(dot_product(&slow, &fast, from, &eq, &mut vec![E::ONE]), dot(&expected[from..], &eq));
                 }
             }
         }

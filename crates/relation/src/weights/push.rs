@@ -9,11 +9,31 @@ use proveil_algebra::{Challenge, eq_table};
 
 use super::rewrite::{Unrolled, fuse, merge, unroll};
 use super::{
-    Factor, Lines, Low, ProductRows, Sink, Table, Walk, eq_segment, eq_segment_into, eq_sum, outer_product, plan_walk,
-    prepare, walk_rows,
+    Factor, Lines, Low, ProductRows, RowWeights, Run, Sink, Table, Walk, dense, eq_segment, eq_sum, outer_product,
+    plan_walk, prepare, walk_rows,
 };
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
+
+impl<'a, E: Challenge> Factor<'a, E> {
+    /// The weights of its only variable, of length `n`, as runs.
+    fn runs<'f>(&'f self, n: usize) -> Option<Vec<Run<'f, E>>>
+    where
+        'a: 'f,
+    {
+        match self {
+            Self::Eq { pt, .. } => Some(vec![Run { point: pt, inside: 0, row: 0, rows: n, start: 0, weight: E::ONE }]),
+            Self::Outer { vars, rows: RowWeights::Runs { runs, .. } } if vars.len() == 1 => Some(runs.clone()),
+            // Cells of lines without padding follow each other.
+            Self::Space { vars, granule, rows: RowWeights::Runs { runs, .. }, .. }
+                if vars.len() == 1 && n & ((1 << granule) - 1) == 0 =>
+            {
+                Some(runs.iter().map(Run::cells).collect())
+            }
+            _ => None,
+        }
+    }
+}
 
 impl<E: Challenge> Factor<'_, E> {
     /// The factor summed over variable `v`, which it depends on.
@@ -24,13 +44,13 @@ impl<E: Challenge> Factor<'_, E> {
         match self {
             Self::Eq { pt, .. } => {
                 let sum = eq_segment(pt, 0, length(&v)).into_iter().fold(E::ZERO, |a, x| a + x);
-                Self::Outer { vars: vec![], rows: vec![sum] }
+                Self::Outer { vars: vec![], rows: vec![sum].into() }
             }
             Self::Line { cells, .. } => {
-                Self::Outer { vars: vec![], rows: vec![cells.iter().fold(E::ZERO, |a, x| a + *x)] }
+                Self::Outer { vars: vec![], rows: vec![cells.iter().fold(E::ZERO, |a, x| a + *x)].into() }
             }
             Self::Outer { vars, rows } => {
-                Self::Outer { vars: others(vars), rows: sum_axis(rows, length(&v), after(vars)) }
+                Self::Outer { vars: others(vars), rows: sum_axis(&rows.dense(), length(&v), after(vars)).into() }
             }
             Self::Space { vars, granule, rows, low } if vars.last() == Some(&v) => {
                 let (n, eq) = (length(&v), eq_table(low));
@@ -41,12 +61,15 @@ impl<E: Challenge> Factor<'_, E> {
                     Some((end, whole)) => whole.iter().fold(E::ZERO, |a, x| a + *x) * full + *end * part,
                     None => E::ZERO,
                 };
-                Self::Outer { vars: others(vars), rows: rows.chunks(chunks).map(line).collect() }
+                Self::Outer {
+                    vars: others(vars),
+                    rows: rows.dense().chunks(chunks).map(line).collect::<Vec<_>>().into(),
+                }
             }
             Self::Space { vars, granule, rows, low } => {
                 let last = vars.last().map_or(1, length);
                 let after = after(vars) / last.max(1) * last.div_ceil(1 << granule);
-                let rows = sum_axis(rows, length(&v), after).into();
+                let rows = sum_axis(&rows.dense(), length(&v), after).into();
                 Self::Space { vars: others(vars), granule: *granule, rows, low }
             }
         }
@@ -54,32 +77,49 @@ impl<E: Challenge> Factor<'_, E> {
 }
 
 /// Whether the access reads cell `i` of its tensor at index `i` of a space of the same shape.
-fn is_identity(extents: &[usize], vars: &[usize], access: &Access, dims: &Dims) -> bool {
+fn is_identity(space: &Dims, access: &Access, dims: &Dims) -> bool {
     let own = |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
-    extents == dims.shape
+    space.shape == dims.shape
         && access.guards.is_empty()
-        && access.axes.len() == vars.len()
-        && vars.iter().enumerate().all(|(i, v)| i == *v)
+        && access.axes.len() == space.shape.len()
         && access.axes.iter().enumerate().all(own)
 }
 
-/// [`push`] through the identity: the weights of the space are those of the tensor.
-fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, dims: &Dims, out: &mut impl Sink<E>) {
+/// Hands on a functional whose row weights are runs.
+fn take_runs<E: Challenge>(
+    tensor: usize,
+    granule: usize,
+    (len, runs): (usize, &[Run<'_, E>]),
+    low: Low<'_, E>,
+    out: &mut impl Sink<E>,
+) {
+    let slow = RowWeights::Runs { len, runs: runs.to_vec() };
+    out.take_product(tensor, granule, ProductRows { first: 0, slow: &slow, fast: &[E::ONE] }, low);
+}
+
+/// [`push_runs`] through the identity: the weights of the space are those of the tensor.
+fn push_identity<E: Challenge>(
+    runs: &[Run<'_, E>],
+    low: &[E],
+    scale: E,
+    tensor: usize,
+    dims: &Dims,
+    out: &mut impl Sink<E>,
+) {
     let granule = dims.granule;
     let point = low.get(..granule).unwrap_or(low);
     let tail = dims.last & ((1 << granule) - 1);
     let low = Low::eq(point).scaled(scale);
     if tail == 0 {
-        return out.take(tensor, granule, (0, rows.into()), low);
+        return take_runs(tensor, granule, (dims.rows(), runs), low, out);
     }
     // The last granule of every line is partial.
     let cut = low.clone().cut(tail);
     let chunks = dims.chunks().max(1);
     if chunks == 1 {
-        return out.take(tensor, granule, (0, rows.into()), cut);
+        return take_runs(tensor, granule, (dims.rows(), runs), cut, out);
     }
-    let mut full = out.spare();
-    full.extend_from_slice(rows);
+    let mut full = dense(runs, dims.rows());
     let mut partial = vec![E::ZERO; full.len()];
     let ends = full.iter_mut().zip(&mut partial).skip(chunks - 1).step_by(chunks);
     ends.for_each(|(f, p)| core::mem::swap(f, p));
@@ -87,49 +127,63 @@ fn push_identity<E: Challenge>(rows: &[E], low: &[E], scale: E, tensor: usize, d
     out.take(tensor, granule, (0, full.into()), low);
 }
 
-/// [`push`] of the weights of a space that are one to a row of the tensor: its outer axes run through those of the tensor,
-/// and the last axis is read inside its only granule, or at one cell, then by all variables of the space too. `false`, and
-/// nothing done, elsewhere.
+/// [`push_runs`] of the weights of a space that are one to a row of the tensor: its outer axes run through those of the
+/// tensor, and the last axis is read inside its only granule, or at one cell, then by all variables of the space too; or
+/// all axes but the space's last one run through those of the tensor. `false`, and nothing done, elsewhere.
 fn push_cells<E: Challenge>(
-    (extents, vars): (&[usize], &[usize]),
-    (granule, rows, low): (usize, &[E], &[E]),
+    space: &Dims,
+    (runs, low): (&[Run<'_, E>], &[E]),
     scale: E,
     access: &Access,
     dims: &Dims,
     out: &mut impl Sink<E>,
 ) -> bool {
-    let (Some((last, outer)), Some((n, _))) = (access.axes.split_last(), extents.split_last()) else { return false };
-    let runs = |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
+    let (Some((last, outer)), Some((n, leading))) = (access.axes.split_last(), space.shape.split_last()) else {
+        return false;
+    };
+    let (tensor, granule, rows) = (access.tensor as usize, dims.granule, dims.rows());
+    let runs_through =
+        |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
+    // A tensor without padding that has a cell for every line of the space.
+    let lines = access.guards.is_empty()
+        && space.chunks() == 1
+        && leading == dims.shape
+        && leading.len() == access.axes.len()
+        && dims.last & ((1 << granule) - 1) == 0
+        && access.axes.iter().enumerate().all(runs_through);
+    if lines {
+        let low = Low::Run { point: &[], scale: scale * eq_sum(low, *n), at: 0, len: 1, granule: 0 };
+        take_runs(tensor, 0, (dims.padded_cells(), runs), low, out);
+        return true;
+    }
     let lead = dims.shape.get(..outer.len()).unwrap_or_default();
     let aligned = access.guards.is_empty()
-        && vars.iter().enumerate().all(|(i, v)| i == *v)
-        && vars.len() == extents.len()
-        && extents.get(..outer.len()) == Some(lead)
-        && outer.iter().enumerate().all(runs)
+        && space.shape.get(..outer.len()) == Some(lead)
+        && outer.iter().enumerate().all(runs_through)
         && access.axes.len() == dims.shape.len()
-        && (dims.chunks(), n.div_ceil(1 << granule)) == (1, 1);
+        && (dims.chunks(), space.chunks()) == (1, 1);
     let Some(at) = usize::try_from(last.offset).ok().filter(|at| aligned && *at < dims.last) else { return false };
-    let tensor = access.tensor as usize;
-    let mut cells = vec![E::ZERO; 1 << dims.granule];
+    let one = |scale| Low::Run { point: &[], scale, at, len: 1, granule };
     match last.terms.as_slice() {
-        [(v, 1)] if *v as usize == outer.len() && vars.len() == outer.len() + 1 && at + n <= dims.last => {
-            let mut line = Vec::with_capacity(*n);
-            eq_segment_into(low, 0, *n, scale, &mut line);
-            cells.iter_mut().skip(at).zip(line).for_each(|(c, w)| *c = w);
+        [(v, 1)] if *v as usize == outer.len() && leading.len() == outer.len() && at + n <= dims.last => {
+            let low = Low::Run { point: low, scale, at, len: *n, granule };
+            take_runs(tensor, granule, (rows, runs), low, out);
         }
-        [] if vars.len() == outer.len() + 1 => {
-            cells.iter_mut().skip(at).take(1).for_each(|c| *c = scale * eq_sum(low, *n));
+        [] if leading.len() == outer.len() => {
+            take_runs(tensor, granule, (rows, runs), one(scale * eq_sum(low, *n)), out);
         }
-        [] if vars.len() == outer.len() => {
-            cells.iter_mut().skip(at).take(1).for_each(|c| *c = scale);
-            let fast = eq_segment(low, 0, *n);
-            let rows = ProductRows { first: 0, slow: rows, fast: &fast };
-            out.take_product(tensor, dims.granule, rows, Low::Cells(cells.into()));
-            return true;
+        [] if space.shape.len() == outer.len() && *n == 1 << space.granule => {
+            // The addresses of the cells of a space without padding follow each other.
+            let fine: Vec<_> = runs.iter().map(Run::cells).collect();
+            take_runs(tensor, granule, (rows, &fine), one(scale), out);
+        }
+        [] if space.shape.len() == outer.len() => {
+            let (slow, fast) = (dense(runs, space.rows()).into(), eq_segment(low, 0, *n));
+            let rows = ProductRows { first: 0, slow: &slow, fast: &fast };
+            out.take_product(tensor, granule, rows, one(scale));
         }
         _ => return false,
     }
-    out.take(tensor, dims.granule, (0, rows.into()), Low::Cells(cells.into()));
     true
 }
 
@@ -149,7 +203,7 @@ fn marginalise<'f, E: Challenge>(
         }
         match first {
             Some(f) => *f = f.marginal(v, extents),
-            None => factors.push(Factor::Outer { vars: vec![], rows: vec![E::from_int(n as i64)] }),
+            None => factors.push(Factor::Outer { vars: vec![], rows: vec![E::from_int(n as i64)].into() }),
         }
         if let Some(n) = extents.get_mut(v) {
             *n = 1;
@@ -182,15 +236,15 @@ fn push_product<E: Challenge>(
     walk: &Walk<'_, E>,
     out: &mut impl Sink<E>,
 ) -> bool {
-    let Some((start, mut axes)) = own_axes(extents, factors, access, dims, walk) else { return false };
-    let Some(last) = axes.pop() else { return false };
+    let Some(Axes { start, slow, mut inner }) = own_axes(extents, factors, access, dims, walk) else { return false };
+    let Some(last) = inner.pop() else { return false };
     // Rows in a step of the outermost axis.
-    let step = axes.iter().skip(1).map(Vec::len).product::<usize>() * if axes.is_empty() { 1 } else { last.len() };
+    let step = inner.iter().map(Vec::len).product::<usize>() * if slow.is_none() { 1 } else { last.len() };
     let low = walk.low.clone().scaled(scale * unread(extents, factors, access, walk));
     let tensor = access.tensor as usize;
     let mut add = |last: Vec<E>, low: Low<'_, E>| {
         let first = start * step;
-        let Some((slow, inner)) = axes.split_first() else {
+        let Some(slow) = &slow else {
             return out.take(tensor, walk.granule, (first, last.into()), low);
         };
         let fast = inner.iter().rev().fold(last, |fast, axis| {
@@ -207,7 +261,7 @@ fn push_product<E: Challenge>(
     // The row that is not full is the last one that carries weight.
     let n = walk.var.and_then(|v| extents.get(v)).copied().unwrap_or(1);
     let offset = access.axes.last().map_or(0, |a| a.offset as usize) >> walk.granule;
-    let first = if axes.is_empty() { 0 } else { offset };
+    let first = if slow.is_none() { 0 } else { offset };
     let end = first + (n >> walk.granule);
     let cut = low.clone().cut(walk.partial);
     let mut partial = vec![E::ZERO; last.len()];
@@ -237,38 +291,47 @@ fn push_lines<E: Challenge>(unrolled: &Unrolled<'_, E>, scale: E, dims: &Dims, o
     let (granule, chunks) = (dims.granule, dims.chunks());
     let merged = merge(&unrolled.rest.extents, &unrolled.rest.factors, &unrolled.rest.access, dims);
     let (rest, dims) = merged.as_ref().map_or((&unrolled.rest, dims), |(r, d)| (r, d));
-    let walk = Walk { granule, var: None, low: Low::eq(vec![]), partial: 0 };
-    let Some((start, mut axes)) = own_axes(&rest.extents, &rest.factors, &rest.access, dims, &walk) else {
+    let walk = Walk { granule, var: None, low: Low::eq(&[]), partial: 0 };
+    let Some(Axes { start, slow, mut inner }) = own_axes(&rest.extents, &rest.factors, &rest.access, dims, &walk)
+    else {
         return false;
     };
     // All lines begin at the first granule, whose weight is one.
-    axes.pop();
-    let inner = axes.iter().skip(1).map(Vec::len).product::<usize>();
-    let slow = axes.into_iter().reduce(|slow, axis| {
+    inner.pop();
+    let step = inner.iter().map(Vec::len).product::<usize>();
+    let slow = inner.into_iter().fold(slow.unwrap_or_else(|| vec![E::ONE].into()), |slow, axis| {
         let mut product = Vec::new();
-        outer_product(&slow, &axis, &mut product);
-        product
+        outer_product(&slow.dense(), &axis, &mut product);
+        product.into()
     });
-    let slow = slow.unwrap_or_else(|| vec![E::ONE]);
-    if slow.len() > 1 && chunks > SPARSE * (unrolled.cells.len() >> granule) {
+    if slow.count() > 1 && chunks > SPARSE * (unrolled.cells.len() >> granule) {
         return false;
     }
     let mut cells = unrolled.cells.clone();
     proveil_algebra::scale(&mut cells, scale * unread(&rest.extents, &rest.factors, &rest.access, &walk));
-    let lines = Lines { chunks, first: start * inner, slow: &slow, from: unrolled.first, cells: &cells };
+    let lines = Lines { chunks, first: start * step, slow: &slow, from: unrolled.first, cells: &cells };
     out.take_lines(rest.access.tensor as usize, granule, lines);
     true
 }
 
-/// The weights along every axis, the last one by rows, the outermost one from its first weight on, which is returned
-/// too; `None` unless they are independent of each other.
-fn own_axes<E: Challenge>(
+/// Weights along every axis.
+struct Axes<'f, E: Clone> {
+    /// First place of the outermost axis that has a weight.
+    start: usize,
+    /// Weights along the outermost axis from there on, unless it is the only one.
+    slow: Option<RowWeights<'f, E>>,
+    /// Those along the others, the last one by rows.
+    inner: Vec<Vec<E>>,
+}
+
+/// The weights along every axis; `None` unless they are independent of each other.
+fn own_axes<'f, E: Challenge>(
     extents: &[usize],
-    factors: &[Factor<'_, E>],
+    factors: &'f [Factor<'_, E>],
     access: &Access,
     dims: &Dims,
     walk: &Walk<'_, E>,
-) -> Option<(usize, Vec<Vec<E>>)> {
+) -> Option<Axes<'f, E>> {
     let single = |f: &Factor<'_, E>| match f {
         Factor::Eq { .. } | Factor::Line { .. } => true,
         Factor::Space { vars, .. } | Factor::Outer { vars, .. } => vars.len() <= 1,
@@ -281,7 +344,7 @@ fn own_axes<E: Challenge>(
     if !separate {
         return None;
     }
-    let (mut start, mut out) = (0, Vec::with_capacity(access.axes.len()));
+    let (mut start, mut slow, mut inner) = (0, None, Vec::with_capacity(access.axes.len()));
     for (a, form) in access.axes.iter().enumerate() {
         let granule = if a + 1 == access.axes.len() { walk.granule } else { 0 };
         let length = if a + 1 == access.axes.len() { dims.padded_last() } else { dims.shape.get(a).copied()? };
@@ -295,6 +358,15 @@ fn own_axes<E: Challenge>(
             return None;
         }
         let (from, steps) = (offset >> granule, n.div_ceil(1 << granule));
+        let mut own = factors.iter().filter(|f| var.is_some_and(|v| f.on(v)));
+        let outermost = a == 0 && access.axes.len() > 1;
+        if outermost
+            && let (Some(f), None) = (own.next(), own.next())
+            && let Some(runs) = f.runs(n)
+        {
+            (start, slow) = (from, Some(RowWeights::Runs { len: n, runs }));
+            continue;
+        }
         let mut axis = vec![E::ZERO; if a == 0 { steps } else { length >> granule }];
         let own = axis.iter_mut().skip(if a == 0 { 0 } else { from }).take(steps);
         start = if a == 0 { from } else { start };
@@ -311,9 +383,34 @@ fn own_axes<E: Challenge>(
             };
             own.enumerate().for_each(|(x, o)| *o = tables.iter().fold(E::ONE, |w, t| w * at(t, x)));
         }
-        out.push(axis);
+        if outermost { slow = Some(axis.into()) } else { inner.push(axis) }
     }
-    Some((start, out))
+    Some(Axes { start, slow, inner })
+}
+
+/// [`push`] of the address weights of a space: runs of its rows, and the point for the cell inside a row. The variables are
+/// the axes of the space. Row weights are not spelled out where the access reads what has the shape of the space, or inside
+/// one granule of every row.
+pub fn push_runs<E: Challenge>(
+    space: &Dims,
+    (runs, low): (&[Run<'_, E>], &[E]),
+    scale: E,
+    access: &Access,
+    dims: &Dims,
+    out: &mut impl Sink<E>,
+) {
+    if !out.wants(access.tensor as usize) {
+        return;
+    }
+    if space.granule == dims.granule && is_identity(space, access, dims) {
+        return push_identity(runs, low, scale, access.tensor as usize, dims, out);
+    }
+    if push_cells(space, (runs, low), scale, access, dims, out) {
+        return;
+    }
+    let rows = RowWeights::Runs { len: space.rows(), runs: runs.to_vec() };
+    let vars = (0..space.shape.len()).collect();
+    push(&space.shape, &[Factor::Space { vars, granule: space.granule, rows, low }], scale, access, dims, out);
 }
 
 /// The functional `T -> scale * sum over settings of (product of factors) * access`.
@@ -327,15 +424,6 @@ pub fn push<E: Challenge>(
 ) {
     if !out.wants(access.tensor as usize) {
         return;
-    }
-    if let [Factor::Space { vars, granule, rows, low }] = factors {
-        if *granule == dims.granule && is_identity(extents, vars, access, dims) {
-            push_identity(rows, low, scale, access.tensor as usize, dims, out);
-            return;
-        }
-        if push_cells((extents, vars), (*granule, rows, low), scale, access, dims, out) {
-            return;
-        }
     }
     let mut extents = extents.to_vec();
     let mut factors = marginalise(&mut extents, factors, access);

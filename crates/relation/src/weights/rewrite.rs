@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use proveil_algebra::{Challenge, eq_table};
 
-use super::{Factor, eq_segment, eq_segment_into, reach, refine, split};
+use super::{Factor, RowWeights, Run, eq_segment, eq_segment_into, reach, refine, split};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
@@ -70,7 +70,7 @@ pub fn fuse<E: Challenge>(
             && vars.last().is_some_and(|v| chain.contains(v))
         {
             let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
-            *f = Factor::Outer { vars, rows: rows.to_vec() };
+            *f = Factor::Outer { vars, rows: rows.clone() };
         }
     }
     factors.push(join(*first, parts));
@@ -191,7 +191,7 @@ pub fn unroll<'f, E: Challenge>(
         f if !own.iter().any(|v| f.on(*v)) => Some(f.clone()),
         Factor::Space { vars, rows, .. } if vars.len() > 1 => {
             let vars = vars.split_last().map(|v| v.1.to_vec()).unwrap_or_default();
-            Some(Factor::Outer { vars, rows: rows.to_vec() })
+            Some(Factor::Outer { vars, rows: rows.clone() })
         }
         _ => None,
     };
@@ -234,12 +234,16 @@ pub fn merge<'f, E: Challenge>(
     if vars.iter().any(|v| axes(*v) != 1) || !access.guards.is_empty() || others().any(several) {
         return None;
     }
-    let mut cells = match table {
+    let last = vars.last().and_then(|v| extents.get(*v)).copied()?;
+    let mut cells: RowWeights<'f, E> = match table {
+        // Cells of lines without padding follow each other.
+        Factor::Space { granule, rows: RowWeights::Runs { len, runs }, .. } if last & ((1 << granule) - 1) == 0 => {
+            RowWeights::Runs { len: len << granule, runs: runs.iter().map(Run::cells).collect() }
+        }
         Factor::Space { granule, rows, low, .. } => {
-            let n = vars.last().and_then(|v| extents.get(*v)).copied()?;
             let fine = eq_table(low);
-            let line = |line: &[E]| refine(line, &fine, *granule, n);
-            rows.chunks(n.div_ceil(1 << granule).max(1)).flat_map(line).collect()
+            let line = |line: &[E]| refine(line, &fine, *granule, last);
+            rows.dense().chunks(last.div_ceil(1 << granule).max(1)).flat_map(line).collect::<Vec<_>>().into()
         }
         Factor::Outer { rows, .. } => rows.clone(),
         _ => return None,
@@ -250,9 +254,11 @@ pub fn merge<'f, E: Challenge>(
         let n = extents.get(*v).copied()?;
         let line = f.line(*v, n)?;
         let after: usize = vars.iter().skip(i + 1).filter_map(|w| extents.get(*w)).product();
-        for (k, part) in cells.chunks_mut(after.max(1)).enumerate() {
+        let mut product = cells.dense().into_owned();
+        for (k, part) in product.chunks_mut(after.max(1)).enumerate() {
             proveil_algebra::scale(part, line.get(k % n).copied().unwrap_or(E::ZERO));
         }
+        cells = product.into();
     }
     let (first, others) = vars.split_first()?;
     let mut written = Rewritten {
@@ -260,9 +266,9 @@ pub fn merge<'f, E: Challenge>(
         factors: factors.iter().filter(|f| !on(f)).cloned().collect(),
         access: access.clone(),
     };
-    set(&mut written.extents, *first, cells.len());
+    set(&mut written.extents, *first, cells.count());
     others.iter().for_each(|v| set(&mut written.extents, *v, 1));
-    let shape = [cells.len()].into_iter().chain(dims.shape.iter().skip(vars.len()).copied()).collect();
+    let shape = [cells.count()].into_iter().chain(dims.shape.iter().skip(vars.len()).copied()).collect();
     written.access.axes.drain(1..vars.len());
     written.factors.push(Factor::Outer { vars: vec![*first], rows: cells });
     Some((written, Dims { shape, ..dims.clone() }))
@@ -273,7 +279,7 @@ impl<E: Challenge> Factor<'_, E> {
     fn part(&self, v: usize, n: usize) -> Option<Part<E>> {
         match self {
             Self::Eq { pt, .. } => (pt.len() == proveil_algebra::log2_ceil(n)).then(|| Part::Point(pt.clone())),
-            Self::Outer { vars, rows } if *vars == [v] => Some(Part::Cells(rows.clone())),
+            Self::Outer { vars, rows } if *vars == [v] => Some(Part::Cells(rows.dense().into_owned())),
             Self::Space { vars, granule, low, .. } if vars.last() == Some(&v) && n == 1 << granule => {
                 Some(Part::Point(low.get(..*granule)?.to_vec()))
             }
@@ -287,12 +293,12 @@ impl<E: Challenge> Factor<'_, E> {
         match self {
             Self::Eq { pt, .. } => Some(eq_segment(pt, 0, n)),
             Self::Line { cells, .. } => Some(cells.clone()),
-            Self::Outer { vars, rows } => (vars.len() == 1).then(|| rows.clone()),
+            Self::Outer { vars, rows } => (vars.len() == 1).then(|| rows.dense().into_owned()),
             Self::Space { vars, granule, rows, low } => {
                 if vars.last() != Some(&v) || n > 1 << granule {
                     return None;
                 }
-                let scale = if vars.len() == 1 { rows.first().copied()? } else { E::ONE };
+                let scale = if vars.len() == 1 { rows.dense().first().copied()? } else { E::ONE };
                 let mut cells = Vec::with_capacity(n);
                 eq_segment_into(low, 0, n, scale, &mut cells);
                 Some(cells)
