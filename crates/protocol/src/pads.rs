@@ -52,7 +52,7 @@ pub fn verify(tasks: &impl Tasks, ch: &mut Channel<'_, E>, params: &Params) -> R
     let opened = Opened { commitment: &commitment, log_leaves: log_domain, width: WIDTH };
     let rows = read_rows(tasks, reader, &opened, &positions, "pad rows", <[F]>::to_vec)?;
     let omega = F::two_adic_generator(log_domain);
-    let fits = |(i, row): (&u64, &Vec<F>)| {
+    let fits = |(i, row): (&u64, &alloc::vec::Vec<F>)| {
         let at = |k: usize| row.get(k).copied().unwrap_or(F::ZERO);
         let p = ext_from_coords([at(0), at(1), at(2)]);
         let m = ext_from_coords([at(3), at(4), at(5)]);
