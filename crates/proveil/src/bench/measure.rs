@@ -312,9 +312,10 @@ fn in_turns<T>(
     }
     let mut spent = 0.0;
     while first.len() < RUNS || (spent < 2.0 * ENOUGH && first.len() < MOST_RUNS) {
-        first.push(once(&mut a)?);
-        second.push(once(&mut b)?);
-        spent += first.iter().rev().take(1).chain(second.iter().rev().take(1)).sum::<f64>();
+        let (x, y) = (once(&mut a)?, once(&mut b)?);
+        first.push(x);
+        second.push(y);
+        spent += x + y;
     }
     Ok((median(first), median(second)))
 }

@@ -78,11 +78,16 @@ impl<E: Challenge> Factor<'_, E> {
 
 /// Whether the access reads cell `i` of its tensor at index `i` of a space of the same shape.
 fn is_identity(space: &Dims, access: &Access, dims: &Dims) -> bool {
-    let own = |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
     space.shape == dims.shape
         && access.guards.is_empty()
         && access.axes.len() == space.shape.len()
-        && access.axes.iter().enumerate().all(own)
+        && run_through(&access.axes)
+}
+
+/// Whether each axis is read at the variable of its number.
+fn run_through(axes: &[Affine]) -> bool {
+    let own = |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
+    axes.iter().enumerate().all(own)
 }
 
 /// Hands on a functional whose row weights are runs.
@@ -142,15 +147,13 @@ fn push_cells<E: Challenge>(
         return false;
     };
     let (tensor, granule, rows) = (access.tensor as usize, dims.granule, dims.rows());
-    let runs_through =
-        |(v, a): (usize, &Affine)| a.offset == 0 && matches!(a.terms.as_slice(), [(w, 1)] if *w as usize == v);
     // A tensor without padding that has a cell for every line of the space.
     let lines = access.guards.is_empty()
         && space.chunks() == 1
         && leading == dims.shape
         && leading.len() == access.axes.len()
         && dims.last & ((1 << granule) - 1) == 0
-        && access.axes.iter().enumerate().all(runs_through);
+        && run_through(&access.axes);
     if lines {
         let low = Low::Run { point: &[], scale: scale * eq_sum(low, *n), at: 0, len: 1, granule: 0 };
         take_runs(tensor, 0, (dims.padded_cells(), runs), low, out);
@@ -159,7 +162,7 @@ fn push_cells<E: Challenge>(
     let lead = dims.shape.get(..outer.len()).unwrap_or_default();
     let aligned = access.guards.is_empty()
         && space.shape.get(..outer.len()) == Some(lead)
-        && outer.iter().enumerate().all(runs_through)
+        && run_through(outer)
         && access.axes.len() == dims.shape.len()
         && (dims.chunks(), space.chunks()) == (1, 1);
     let Some(at) = usize::try_from(last.offset).ok().filter(|at| aligned && *at < dims.last) else { return false };
