@@ -99,3 +99,26 @@ fn rejects_widths_that_follow_single_channels() {
         assert_eq!(all, other, "{held}");
     }
 }
+
+/// A product with a matrix of so many columns and a rectifier.
+fn dense(columns: usize) -> Model {
+    const ROWS: usize = 1024;
+    let w: Vec<f32> = (0..ROWS * columns).map(|i| drawn(i) as f32).collect();
+    let onnx = File::new(&[("x", &[1, ROWS as i64])])
+        .weight("w", &[ROWS as i64, columns as i64], &w)
+        .node("MatMul", &["x", "w"], "h", &[])
+        .node("Relu", &["h"], "y", &[])
+        .bytes();
+    let one = |s: usize| Tensor::floats(vec![1, ROWS], (0..ROWS).map(|i| drawn(s * 31 + i * 7)).collect());
+    let samples: Vec<_> = (0..16).map(|s| vec![one(s).expect("dense")]).collect();
+    let mut options = options(None);
+    (options.activation_bits, options.table_bits) = (Some(14), Some(14));
+    compile(&onnx, &samples, &options).expect("compiles")
+}
+
+#[test]
+fn accepts_matrices_of_many_cells_with_cheap_widths() {
+    let (few, many) = (dense(16), dense(64));
+    assert!(few.report.bits.0 > 17 && many.report.bits.0 == 17, "{:?} {:?}", few.report.bits, many.report.bits);
+    assert!(error(&many) < 0.001, "{}", error(&many));
+}

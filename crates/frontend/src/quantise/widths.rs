@@ -20,6 +20,11 @@ pub(crate) type Widths = BTreeMap<TensorId, u32>;
 
 /// Bits of a weight at most.
 const MAX_WIDTH: u32 = 24;
+/// Passes over wider weights than that take twice as long, so that those of a tensor with many cells lose up to three bits;
+/// where they lack more, some are much smaller than others.
+const CHEAP_WIDTH: u32 = 17;
+const CUT_WIDTH: u32 = 20;
+const MANY_WEIGHTS: usize = 1 << 15;
 /// Numbers of dropped bits so close to the largest share its table.
 const ALIKE: u32 = 4;
 
@@ -30,6 +35,8 @@ struct Seen {
     wanted: u32,
     /// Bits that are dropped, at most; none where no look-up rounds a product.
     dropped: Option<u32>,
+    /// Cells of the tensor.
+    cells: usize,
 }
 
 /// Wider widths for weights that are coarser than their results can tell: what is dropped behind them then fills one
@@ -48,7 +55,10 @@ pub(crate) fn fitted(q: &Quantised, now: &dyn Fn(TensorId) -> u32, free_digits: 
         let own = most(s);
         let target = if own + ALIKE >= shared { shared } else { own };
         if target > dropped {
-            let width = (now(id) + target - dropped).min(MAX_WIDTH);
+            let width = match (now(id) + target - dropped).min(MAX_WIDTH) {
+                w if s.cells >= MANY_WEIGHTS && w <= CUT_WIDTH => w.min(CHEAP_WIDTH),
+                w => w,
+            };
             if width > now(id) {
                 out.insert(id, width);
             }
@@ -61,7 +71,9 @@ pub(crate) fn fitted(q: &Quantised, now: &dyn Fn(TensorId) -> u32, free_digits: 
 fn seen(q: &Quantised) -> BTreeMap<TensorId, Seen> {
     let graph = &q.graph;
     let real: BTreeMap<TensorId, TensorId> = q.weights.iter().map(|&(real, int)| (int, real)).collect();
-    let mut out: BTreeMap<TensorId, Seen> = real.values().map(|&id| (id, Seen::default())).collect();
+    let cells = |int: TensorId| graph.get(int).map_or(0, proveil_graph::Tensor::cells);
+    let mut out: BTreeMap<TensorId, Seen> =
+        real.iter().map(|(int, id)| (*id, Seen { cells: cells(*int), ..Seen::default() })).collect();
     // Weights in each tensor that was not rounded since.
     let mut within: BTreeMap<TensorId, BTreeSet<TensorId>> = BTreeMap::new();
     for node in &graph.nodes {
