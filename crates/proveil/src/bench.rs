@@ -10,16 +10,42 @@ mod print;
 mod report;
 mod scaling;
 mod stages;
+mod summary;
 pub mod testset;
 
 pub use folder::name_of;
 
-use proveil::estimate::Machine;
-use serde_json::Value;
+use proveil::estimate::{Machine, SelfTest};
+use serde_json::{Value, json};
 
 use crate::cli::args::{Args, BenchArgs, Building};
 use crate::cli::failure::{Failure, NOT_ACCEPTED};
 use crate::cli::ui::Ui;
+
+/// Predicts times, by the speed of this machine before and after they were measured: it may change from minute to minute where
+/// others use its processor.
+struct Forecast {
+    test: SelfTest,
+    before: Machine,
+}
+
+impl Forecast {
+    fn new(ui: &Ui) -> Result<Self, Failure> {
+        ui.stage("self-test");
+        let test = SelfTest::new()?;
+        Ok(Self { before: test.run()?, test })
+    }
+
+    fn predict(&mut self, record: &mut Value) -> Result<(), Failure> {
+        let after = self.test.run()?;
+        let machine = std::mem::replace(&mut self.before, after).between(after);
+        if let (Some(s), Some(fields)) = (record["reference_s"].as_f64(), record.as_object_mut()) {
+            fields.insert("predicted_s".into(), machine.seconds(s).into());
+            fields.insert("machine".into(), json!(machine));
+        }
+        Ok(())
+    }
+}
 
 /// Runs the command.
 pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
@@ -39,14 +65,9 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     }
     let mut all = report::Report::default();
     generated::run(a, ui, &mut all)?;
-    let speed = if a.predict {
-        ui.stage("self-test");
-        let m = Machine::measure()?;
-        Some(format!("{},{}", m.fixed_s, m.scale))
-    } else {
-        None
-    };
+    let mut forecast = if a.predict { Some(Forecast::new(ui)?) } else { None };
     let mut failed = 0;
+    let mut measured = Vec::new();
     let mut printer = print::Printer::new(ui.json, print::Measured { stages: a.stages });
     let mut on_chain = print::Printer::new(ui.json, evm::OnChain { stages: a.stages });
     let batches =
@@ -55,8 +76,11 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
         for batch in &batches {
             ui.stage(&path.display().to_string());
             let building = Building { batch: *batch, ..a.building.clone() };
-            let own = BenchArgs { building, speed: speed.clone(), ..a.clone() };
-            let record = child::run(path, &own, args);
+            let own = BenchArgs { building, ..a.clone() };
+            let mut record = child::run(path, &own, args);
+            if let Some(forecast) = &mut forecast {
+                forecast.predict(&mut record)?;
+            }
             ui.done();
             failed += usize::from(record.get("status") != Some(&Value::from("ok")));
             if a.on_chain() {
@@ -64,8 +88,12 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
                 all.models.push(record);
             } else {
                 printer.record(&record);
+                measured.push(record);
             }
         }
+    }
+    if let Some(text) = summary::of(&measured).filter(|_| !ui.json) {
+        println!("{text}");
     }
     match failed {
         0 => all.write(a),

@@ -2,10 +2,10 @@
 //!
 //! The counts are exact, read off the layout; nothing is run. Their weights are nanoseconds on two idle cores of the machine
 //! that [`crate::profile`] names, whose cost model of trees and openings is used as it is. Two short proofs tell how
-//! long a machine takes for a small and for a larger amount of that ([`Machine::measure`]), other programs' turns on the
+//! long a machine takes for a small and for a larger amount of that ([`SelfTest`]), other programs' turns on the
 //! processor taken off.
 //!
-//! The weights were fitted to what `bench --stages --json` says (`work` beside the least `seconds` of each stage) of 128 models;
+//! The weights were fitted to what `bench --stages --json` says (`work` beside the least `seconds` of each stage) of 93 models;
 //! when kernels change much, fit them again.
 
 use proveil_algebra::E;
@@ -260,27 +260,38 @@ impl Work {
     pub fn nanoseconds(&self) -> [(&'static str, f64); 9] {
         let w = self;
         [
-            ("inference", 3e3 + 0.118 * w.macs + 5.4 * w.values + 1.4e3 * w.kinds),
-            ("check", 3e3 + 3.6 * w.trace_cells + 240.0 * w.kinds),
-            ("witness", 4.1e3 + 4.7 * w.lookup_cells + 0.47 * w.table_rows + 82.0 * w.kinds),
-            ("commit", 0.87 * w.commit_ns + 1.09 * w.pads_ns),
-            ("look-ups", 7e4 + 62.5 * w.addresses + 0.73 * w.helper_ns + 890.0 * w.kinds),
+            ("inference", 3.7e3 + 0.048 * w.macs + 4.5 * w.values + 0.5 * w.model_cells + 1.1e3 * w.kinds),
+            ("check", 3.1e3 + 1.6 * w.trace_cells + 140.0 * w.kinds),
+            ("witness", 3.5e3 + 3.4 * w.lookup_cells + 0.86 * w.table_rows + 72.0 * w.kinds),
+            ("commit", 1.1e4 + 0.88 * w.commit_ns + 0.69 * w.pads_ns),
+            ("look-ups", 2.4e4 + 54.0 * w.addresses + 0.81 * w.helper_ns + 1.4e3 * w.kinds),
             (
                 "products",
                 1.2e4
-                    + 210.0 * w.space_granules
-                    + 0.72 * w.operand_cells
-                    + 113.0 * w.products
-                    + 4.6e3 * w.contractions
-                    + 17.0 * w.linear_runs,
+                    + 220.0 * w.space_granules
+                    + 0.61 * w.operand_cells
+                    + 52.0 * w.products
+                    + 8.2e3 * w.contractions
+                    + 19.0 * w.linear_runs,
             ),
-            ("claims", 7.5e4 + 0.2 * w.claims_ns + 242.0 * w.granules + 6.1e3 * w.kinds + 38.0 * w.linear_runs),
-            ("opening", 1.02e5 + 1.14 * w.opening_ns + 0.46 * w.column_cells),
+            ("claims", 1.1e5 + 0.085 * w.claims_ns + 300.0 * w.granules + 5.4e3 * w.kinds + 35.0 * w.linear_runs),
+            ("opening", 1e5 + 0.97 * w.opening_ns + 0.55 * w.column_cells + w.remade_bytes),
             (
                 "pads",
-                2e3 * w.pads + 68.0 * w.space_granules + 0.17 * w.pads_ns + 46.0 * w.linear_runs + 2.5e3 * w.kinds,
+                1.1e4
+                    + 1.2e3 * w.pads
+                    + 44.0 * w.space_granules
+                    + 0.29 * w.pads_ns
+                    + 48.0 * w.linear_runs
+                    + 2e3 * w.kinds,
             ),
         ]
+    }
+
+    /// Seconds of a proof on the reference machine: of all stages.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.nanoseconds().iter().map(|s| s.1).sum::<f64>() / 1e9
     }
 
     /// Largest resident size of the prover, in bytes: the process, trees, fractions.
@@ -309,26 +320,25 @@ impl Machine {
     /// Two cores of the reference machine, idle.
     pub const REFERENCE: Self = Self { fixed_s: 0.0, scale: 1.0 };
 
-    /// Measures this machine by short proofs of two generated models in turns, some two seconds; keeps nothing.
+    /// Measures this machine once; keeps nothing. See [`SelfTest::run`].
     ///
     /// # Errors
     /// Those of compiling and proving.
     pub fn measure() -> Result<Self, Error> {
-        let proofs = [Reference::of(&SELF_TEST[0])?, Reference::of(&SELF_TEST[1])?];
-        let mut least = [Run::LONGEST; 2];
-        let clock = Instant::now();
-        for round in 0..MOST_RUNS {
-            if round >= RUNS && clock.elapsed().as_secs_f64() > SPREAD_S {
-                break;
-            }
-            // What else the machine does can only add to a time.
-            for (least, proof) in least.iter_mut().zip(&proofs) {
-                *least = least.min(proof.run()?);
-            }
-        }
-        let threads = rayon::current_num_threads();
-        let point = |i: usize| (proofs[i].predicted(), least[i].undisturbed(threads));
-        Ok(Self::through(point(0), point(1)))
+        SelfTest::new()?.run()
+    }
+
+    /// The speed halfway between two measurements.
+    #[must_use]
+    pub fn between(self, other: Self) -> Self {
+        let middle = |a: f64, b: f64| 0.5 * (a + b);
+        Self { fixed_s: middle(self.fixed_s, other.fixed_s), scale: middle(self.scale, other.scale) }
+    }
+
+    /// Seconds for what takes the reference machine so many.
+    #[must_use]
+    pub fn seconds(&self, reference_s: f64) -> f64 {
+        self.fixed_s + self.scale * reference_s
     }
 
     /// The line through two points of predicted and measured seconds; its fixed part is not negative
@@ -337,6 +347,42 @@ impl Machine {
         let slope = (large.1 - small.1) / (large.0 - small.0).max(1e-9);
         let fixed_s = (small.1 - slope * small.0).clamp(0.0, 0.7 * small.1);
         Self { fixed_s, scale: ((large.1 - fixed_s) / large.0).max(1e-6) }
+    }
+}
+
+/// Two models, ready to be proved, whose times tell how fast a machine is.
+pub struct SelfTest {
+    proofs: [Reference; 2],
+}
+
+impl SelfTest {
+    /// Compiles the two models.
+    ///
+    /// # Errors
+    /// Those of compiling.
+    pub fn new() -> Result<Self, Error> {
+        Ok(Self { proofs: [Reference::of(&SELF_TEST[0])?, Reference::of(&SELF_TEST[1])?] })
+    }
+
+    /// Measures this machine by short proofs of both models in turns, some two seconds.
+    ///
+    /// # Errors
+    /// Those of proving.
+    pub fn run(&self) -> Result<Machine, Error> {
+        let mut least = [Run::LONGEST; 2];
+        let clock = Instant::now();
+        for round in 0..MOST_RUNS {
+            if round >= RUNS && clock.elapsed().as_secs_f64() > SPREAD_S {
+                break;
+            }
+            // What else the machine does can only add to a time.
+            for (least, proof) in least.iter_mut().zip(&self.proofs) {
+                *least = least.min(proof.run()?);
+            }
+        }
+        let threads = rayon::current_num_threads();
+        let point = |i: usize| (self.proofs[i].predicted(), least[i].undisturbed(threads));
+        Ok(Machine::through(point(0), point(1)))
     }
 }
 
@@ -359,7 +405,7 @@ impl Reference {
     }
 
     fn predicted(&self) -> f64 {
-        seconds(&Work::of(&self.engine.key, &self.engine.package.graph))
+        Work::of(&self.engine.key, &self.engine.package.graph).seconds()
     }
 
     fn run(&self) -> Result<Run, Error> {
@@ -409,10 +455,6 @@ impl Run {
     }
 }
 
-fn seconds(work: &Work) -> f64 {
-    work.nanoseconds().iter().map(|s| s.1).sum::<f64>() / 1e9
-}
-
 /// What a proof will cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
@@ -435,8 +477,8 @@ impl Estimate {
     #[must_use]
     pub fn of(key: &PreparedKey, graph: &Graph, machine: &Machine) -> Self {
         let work = Work::of(key, graph);
-        let total = seconds(&work);
-        let prove_s = machine.fixed_s + machine.scale * total;
+        let total = work.seconds();
+        let prove_s = machine.seconds(total);
         // The fixed part belongs to stages as their work does.
         let stages = work.nanoseconds().iter().map(|(n, ns)| (*n, ns / 1e9 / total * prove_s)).collect();
         Self {

@@ -82,7 +82,6 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
         }
     };
     put("--threads", args.threads.map(|n| n.to_string()));
-    put("--speed", a.speed.clone());
     put("--cases", Some(a.cases.to_string()));
     put("--visibility", Some(b.visibility.clone()));
     let profile = match b.profile {

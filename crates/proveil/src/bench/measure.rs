@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use proveil::estimate::{Estimate, Machine, Work};
+use proveil::estimate::Work;
 use proveil::io::{Cases, encode, input_specs, write_atomic};
 use proveil::onnx::describe;
 use proveil::trace::peak_bytes;
@@ -24,7 +24,7 @@ const SHORT: f64 = 5.0;
 /// Seconds below which a first proof is made a second time, for the same reason.
 const WARM: f64 = 60.0;
 /// Seconds after which no more short runs are added, and how many there are at most.
-const ENOUGH: f64 = 0.25;
+const ENOUGH: f64 = 0.8;
 const MOST_RUNS: usize = 41;
 
 /// Measures a path; a failure is a record too.
@@ -54,14 +54,6 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     describe_model(&engine, &subject, compile_s + build_s, out)?;
     let times = prove_all(&engine, &specs, &judged, out)?;
     out.insert("prove_each_s".into(), json!(out["prove_s"].as_f64().map(|s| s / batch as f64)));
-    if let Some(machine) = a.speed.as_deref().and_then(|s| s.split_once(',')) {
-        let number = |s: &str| s.parse().map_err(|_| Failure::usage("--speed is fixed,scale"));
-        let machine = Machine { fixed_s: number(machine.0)?, scale: number(machine.1)? };
-        let e = Estimate::of(&engine.key, &engine.package.graph, &machine);
-        out.insert("predicted_s".into(), json!(e.prove_s));
-        out.insert("predicted_proof_bytes".into(), json!(e.proof_bytes.round()));
-        out.insert("predicted_peak_mib".into(), json!(e.peak_bytes / 1_048_576.0));
-    }
     out.insert("peak_mib".into(), json!(peak_bytes().map(|b| b as f64 / 1_048_576.0)));
     if a.stages || a.flamegraph.is_some() {
         let cells = encode(&specs, &judged[0].0)?;
@@ -135,16 +127,18 @@ fn describe_model(engine: &Engine, s: &Subject, compile_s: f64, out: &mut Map<St
     let stats = proveil_graph::Stats::of(&package.graph);
     let relation = proveil_compiler::stats::stats(&package.key.relation);
     let bits = proveil::security::proven_bits(&engine.key).map_err(Error::from)?;
+    let work = Work::of(&engine.key, &package.graph);
     let fields = json!({
         "params": stats.params, "macs": stats.macs, "lookups": relation.lookup_cells, "table_rows": relation.table_rows,
         "nodes": stats.nodes, "compile_s": compile_s, "vk_bytes": package.key.encode().len(),
         "package_bytes": package.to_bytes().len(), "security_bits": bits, "samples": s.samples.len(),
         "calibrated_on_judged": s.calibrated_on_judged, "column_height": package.key.geometry.log_height,
+        "reference_s": work.seconds(), "predicted_proof_bytes": work.proof_bytes().round(),
+        "predicted_peak_mib": work.peak_bytes() / 1_048_576.0, "work": work,
     });
     if let Value::Object(fields) = fields {
         out.extend(fields);
     }
-    out.insert("work".into(), json!(Work::of(&engine.key, &package.graph)));
     Ok(())
 }
 
@@ -166,7 +160,13 @@ fn prove_all(
     for (inputs, _) in judged {
         let cells = encode(specs, inputs)?;
         cut += specs.iter().zip(inputs).filter_map(|(s, t)| s.encode(&t.data).ok()).map(|r| r.1).sum::<usize>();
-        let (proved, s, first) = timed_with_first(WARM, || Ok(engine.prove(&cells, b"")?))?;
+        let mut stages = Vec::new();
+        let (proved, s, first) = timed_with_first(WARM, || {
+            let proved = engine.prove(&cells, b"")?;
+            stages.push(proved.stages.clone());
+            Ok(proved)
+        })?;
+        out.insert("stages".into(), medians(&stages).into());
         out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);
         let (results, s) = timed(|| Ok(proveil::verify(&engine.key, &proved.file)?))?;
@@ -176,8 +176,6 @@ fn prove_all(
             public.unwrap_or_else(|| m.real(proved.outputs.get(k).map_or(&[][..], Vec::as_slice)))
         };
         outputs.push(meta.outputs.iter().enumerate().map(|(k, m)| real(k, m)).collect());
-        let stages: Map<String, Value> = proved.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect();
-        out.insert("stages".into(), stages.into());
         out.insert("proof_bytes".into(), json!(proved.file.to_bytes().len()));
     }
     out.insert("cases".into(), json!(judged.len()));
@@ -318,6 +316,13 @@ fn in_turns<T>(
         spent += x + y;
     }
     Ok((median(first), median(second)))
+}
+
+/// The median time of each stage of several proofs, without the first of several.
+fn medians(proofs: &[Vec<(&'static str, f64)>]) -> Map<String, Value> {
+    let warm = &proofs[usize::from(proofs.len() > 1)..];
+    let times = |stage: usize| warm.iter().map(|proof| proof[stage].1).collect();
+    warm[0].iter().enumerate().map(|(i, (name, _))| ((*name).to_string(), json!(median(times(i))))).collect()
 }
 
 /// The middle one.

@@ -58,12 +58,9 @@ pub struct BenchArgs {
     /// Draw the stages as a flame chart (SVG); with several models, each gets its name put before the extension.
     #[arg(long)]
     pub flamegraph: Option<PathBuf>,
-    /// Print what `estimate` predicts beside what is measured.
+    /// Print what `estimate` predicts beside what is measured; the self-test runs between models, so that both meet the same minutes.
     #[arg(long)]
     pub predict: bool,
-    /// Speed of this machine as `fixed,scale`, from the process that measures it.
-    #[arg(long, hide = true)]
-    pub speed: Option<String>,
     /// Seconds that one model may take.
     #[arg(long, default_value_t = 1800)]
     pub timeout: u64,
