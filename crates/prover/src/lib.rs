@@ -11,6 +11,7 @@ pub mod columns;
 pub mod commit;
 mod committed;
 mod grind;
+mod known;
 mod limbs;
 pub mod lookups;
 mod merkle;
@@ -50,6 +51,7 @@ use rayon::prelude::*;
 use coins::Coins;
 use columns::{base_columns, coordinates, ext_columns, randomise};
 use commit::{CommitError, Tree};
+use known::Known;
 use lookups::{Fractions, Values};
 use products::Cells;
 use stages::{part, stage};
@@ -225,7 +227,7 @@ pub fn prove_with(
     let (weights, kappa) = stage!(stages, "products", run.products(&point));
     let end = stage!(stages, "claims", run.claims(&point, &weights, &kappa, &helper));
     let values = stage!(stages, "opening", run.open(&end))?;
-    stage!(stages, "pads", run.pads(&values))?;
+    stage!(stages, "pads", run.pads(&values, end.weights))?;
     let (bytes, leaves) = run.talk.writer.finish();
     Ok(Proof { statement, bytes, leaves, stages })
 }
@@ -296,10 +298,11 @@ struct Run<'a> {
     pads: Option<pads::Pads>,
 }
 
-/// Phase 3's end: common point and combination coefficients.
+/// Phase 3's end: common point, combination coefficients, and the weights of columns in the claims on tensors, by tree.
 struct End {
     tau: Vec<E>,
     alpha: Vec<Vec<E>>,
+    weights: Vec<Vec<E>>,
 }
 
 impl<'a> Run<'a> {
@@ -342,39 +345,55 @@ impl<'a> Run<'a> {
 
     /// Phase 0: masks, trace and pads.
     fn commit_trace(&mut self) -> Result<(), ProveError> {
-        let layout = &self.key.layout;
-        let rate = usize::from(self.key.key.params.log_inv_rate);
-        for (t, plan) in layout.trees.iter().enumerate() {
-            let label = match plan.kind {
-                TreeKind::Mask => label::MASK,
-                TreeKind::Trace => label::TRACE,
-                _ => continue,
-            };
-            let name = format!("tree {t}");
-            let mut columns = base_columns(layout, t, &self.cells);
-            if let Some(f) = self.deviation.columns {
-                f(plan.kind, &mut columns);
+        let key = self.key;
+        let (hiding, plans) = (key.key.visibility.hiding(), &key.layout.trees);
+        let label = |kind: TreeKind| match kind {
+            TreeKind::Mask => Some(label::MASK),
+            TreeKind::Trace => Some(label::TRACE),
+            _ => None,
+        };
+        let columns: Vec<Option<Vec<Vec<F>>>> =
+            plans.iter().enumerate().map(|(t, plan)| label(plan.kind).map(|_| self.own_columns(t))).collect();
+        // Small trees leave threads idle, so the pads' grows beside them.
+        let coins = self.coins;
+        let tree = |(t, columns): (usize, Option<Vec<Vec<F>>>)| {
+            let seed = hiding.then(|| coins.bytes(&format!("salts {t}")));
+            columns.map(|c| Tree::commit_once(c, usize::from(key.key.params.log_inv_rate), seed)).transpose()
+        };
+        let trees = || columns.into_iter().enumerate().map(tree).collect::<Result<Vec<_>, _>>();
+        let pads = || hiding.then(|| pads::Pads::new(key.shape(), &key.key.params, coins)).transpose();
+        let (trees, pads) = part!("trees", if hiding { rayon::join(trees, pads) } else { (trees(), Ok(None)) });
+        for (t, tree) in trees?.into_iter().enumerate() {
+            if let Some((tree, label)) = tree.zip(label(plans[t].kind)) {
+                self.talk.commitment(label, &tree.commitment());
+                self.trees[t] = Some(tree);
             }
-            randomise(&mut columns, plan, self.coins, &name);
-            if plan.mask {
-                let height = 1 << layout.heights[plan.group];
-                columns.par_extend((0..3usize).into_par_iter().map(|k| {
-                    let mut c = vec![coins::ZERO; height];
-                    self.coins.stream(&format!("mask {t}"), k).fill(&mut c);
-                    c
-                }));
-            }
-            let seed = self.key.key.visibility.hiding().then(|| self.coins.bytes(&format!("salts {t}")));
-            let tree = part!("tree", Tree::commit_once(columns, rate, seed))?;
-            self.talk.commitment(label, &tree.commitment());
-            self.trees[t] = Some(tree);
         }
-        if self.key.key.visibility.hiding() {
-            let pads = part!("pad tree", pads::Pads::new(self.key.shape(), &self.key.key.params, self.coins))?;
+        self.pads = pads?;
+        if let Some(pads) = &self.pads {
             self.talk.commitment("pads", &pads.tree.commitment());
-            self.pads = Some(pads);
         }
         Ok(())
+    }
+
+    /// The columns of a mask tree or of the trace, with random cells and masks.
+    fn own_columns(&self, t: usize) -> Vec<Vec<F>> {
+        let layout = &self.key.layout;
+        let plan = &layout.trees[t];
+        let mut columns = base_columns(layout, t, &self.cells);
+        if let Some(f) = self.deviation.columns {
+            f(plan.kind, &mut columns);
+        }
+        randomise(&mut columns, plan, self.coins, &format!("tree {t}"));
+        if plan.mask {
+            let height = 1 << layout.heights[plan.group];
+            columns.par_extend((0..3usize).into_par_iter().map(|k| {
+                let mut c = vec![coins::ZERO; height];
+                self.coins.stream(&format!("mask {t}"), k).fill(&mut c);
+                c
+            }));
+        }
+        columns
     }
 
     /// Phase 1. Returns the point and the helper's columns.
@@ -483,7 +502,8 @@ impl<'a> Run<'a> {
             })
             .collect();
         let list = reduce::Claims { linear: &weighted, samples: &samples };
-        let (tau, values) = part!("reduction", reduce::reduce(&mut talk, label::PHASE3, layout, &list, &columns));
+        let reduced = part!("reduction", reduce::reduce(&mut talk, label::PHASE3, layout, &list, &columns));
+        let reduce::Reduced { tau, values, weights } = reduced;
         self.talk = talk;
         for (t, (plan, values)) in layout.trees.iter().zip(values).enumerate() {
             values.into_iter().for_each(|x| self.talk.message(label::COLUMN, x));
@@ -493,7 +513,7 @@ impl<'a> Run<'a> {
             }
         }
         let alpha = layout.trees.iter().map(|t| self.talk.transcript.challenges(label::ALPHA, t.columns)).collect();
-        End { tau, alpha }
+        End { tau, alpha, weights }
     }
 
     fn mask_at(&self, tree: usize, tau: &[E]) -> E {
@@ -551,12 +571,15 @@ impl<'a> Run<'a> {
         Ok(values)
     }
 
-    /// The inner claim, from the verifier's own equations.
-    fn pads(&mut self, values: &[E]) -> Result<(), ProveError> {
+    /// The inner claim, from the verifier's own equations. Given the weights of all columns at the common point, in the
+    /// claims on tensors.
+    fn pads(&mut self, values: &[E], weights: Vec<Vec<E>>) -> Result<(), ProveError> {
         let Some(pads) = &self.pads else { return Ok(()) };
         let so_far = self.talk.writer.as_bytes().to_vec();
         let mut ch = Channel::<E>::new(self.start.clone(), &so_far, true);
-        let end = part!("walk", phases::walk(&mut ch, self.key, &self.public, &Threads))?;
+        let layout = &self.key.layout;
+        let mut known = Known::new(layout, phases::samples(layout, &self.public), weights);
+        let end = part!("walk", phases::walk_with(&mut ch, &layout.outline(), &mut known))?;
         for (group, v) in values.iter().enumerate() {
             end.tie(&mut ch, group, *v)?;
         }

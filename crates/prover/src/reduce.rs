@@ -50,14 +50,24 @@ pub struct Weighted<'a> {
     pub cells: &'a [E],
 }
 
-/// Runs the sumcheck; returns the point and every value column's evaluation at its part of the point, by tree.
+/// Where the sumcheck ends.
+pub struct Reduced {
+    /// The common point.
+    pub tau: Vec<E>,
+    /// Every value column at its part of the point, by tree.
+    pub values: Vec<Vec<E>>,
+    /// Every column's weight there in the claims on tensors, by tree.
+    pub weights: Vec<Vec<E>>,
+}
+
+/// Runs the sumcheck.
 pub fn reduce(
     talk: &mut Talk<'_>,
     label: &'static str,
     layout: &Layout,
     claims: &Claims<'_>,
     columns: &[Vec<Cells<'_>>],
-) -> (Vec<E>, Vec<Vec<E>>) {
+) -> Reduced {
     let rounds = layout.heights.iter().copied().max().unwrap_or(0);
     let mut pieces = pieces(layout, claims.linear, columns);
     let mut lines = Lines::new(layout, columns, &pieces);
@@ -76,7 +86,8 @@ pub fn reduce(
         point.push(r);
     }
     lines.enter(rounds, &point);
-    (point, lines.values(columns))
+    let [values, weights] = lines.finish(columns);
+    Reduced { tau: point, values, weights }
 }
 
 /// Whether a tree's value columns are extension columns.

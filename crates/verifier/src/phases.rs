@@ -397,17 +397,7 @@ impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
             let pairs = omega.iter_mut().flatten().zip(own.iter().flatten());
             pairs.for_each(|(sum, w)| *sum += *w);
         }
-        let mut power = self.gamma.exp_u64(LINEAR_CLAIMS as u64);
-        for s in &self.samples {
-            let own = s.point.column_weights(tau.get(..s.point.at.len()).unwrap_or_default());
-            omega.get_mut(s.tree).into_iter().flatten().zip(own).for_each(|(sum, w)| *sum += power * w);
-            power *= self.gamma;
-        }
-        for (w, plan) in omega.iter_mut().zip(&layout.trees) {
-            let height = layout.heights.get(plan.group).copied().unwrap_or(0);
-            let above = tau.get(height..).unwrap_or_default().iter().fold(E::ONE, |a, x| a * (E::ONE - *x));
-            w.iter_mut().for_each(|w| *w *= above);
-        }
+        column_weights(layout, &self.samples, self.gamma, tau, &mut omega);
         Ok(omega)
     }
 
@@ -419,6 +409,28 @@ impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
             let point = tau.get(..height).unwrap_or_default();
             a + padded_at(&placed.dims, point, PublicCells::cells(self.public, t).unwrap_or_default(), self.tasks)
         })
+    }
+}
+
+/// Of the weights of columns in the claims on tensors, each at its part of `tau`, those in all claims: samples are added,
+/// and lower columns continued by zeros. Shared with the prover.
+pub fn column_weights<E: Challenge>(
+    layout: &Layout,
+    samples: &[SampleClaim<E>],
+    gamma: E,
+    tau: &[E],
+    omega: &mut [Vec<E>],
+) {
+    let mut power = gamma.exp_u64(LINEAR_CLAIMS as u64);
+    for s in samples {
+        let own = s.point.column_weights(tau.get(..s.point.at.len()).unwrap_or_default());
+        omega.get_mut(s.tree).into_iter().flatten().zip(own).for_each(|(sum, w)| *sum += power * w);
+        power *= gamma;
+    }
+    for (w, plan) in omega.iter_mut().zip(&layout.trees) {
+        let height = layout.heights.get(plan.group).copied().unwrap_or(0);
+        let above = tau.get(height..).unwrap_or_default().iter().fold(E::ONE, |a, x| a * (E::ONE - *x));
+        w.iter_mut().for_each(|w| *w *= above);
     }
 }
 

@@ -112,10 +112,13 @@ impl<'a> Lines<'a> {
         });
     }
 
-    /// Every column's value at the point, by tree.
-    pub(super) fn values(self, columns: &[Vec<Cells<'_>>]) -> Vec<Vec<E>> {
-        let mut values = self.lines.into_iter().map(|l| l.cells.first().copied().unwrap_or(E::ZERO));
-        columns.iter().map(|c| values.by_ref().take(c.len()).collect()).collect()
+    /// Every column's value and weight at its part of the point, by tree.
+    pub(super) fn finish(self, columns: &[Vec<Cells<'_>>]) -> [Vec<Vec<E>>; 2] {
+        let by_tree = |of: &dyn Fn(&Line<'_>) -> Option<E>| {
+            let mut all = self.lines.iter().map(|l| of(l).unwrap_or(E::ZERO));
+            columns.iter().map(|c| all.by_ref().take(c.len()).collect()).collect()
+        };
+        [by_tree(&|l| l.cells.first().copied()), by_tree(&|l| l.omega.first().copied())]
     }
 }
 

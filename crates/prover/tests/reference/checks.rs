@@ -491,15 +491,16 @@ pub fn reduction(t: &Trial) {
     let list: Vec<reduce::Weighted<'_>> = samples.iter().map(DenseSample::claim).collect();
     let mut talk = talk();
     let list = reduce::Claims { linear: &weighted, samples: &list };
-    let (tau, values) = reduce::reduce(&mut talk, "m", &t.layout, &list, &cells);
+    let reduce::Reduced { tau, values, weights } = reduce::reduce(&mut talk, "m", &t.layout, &list, &cells);
     drop(cells);
     assert_eq!(tau, replay(talk.raw(), 2), "{}", t.name);
     assert_eq!(tau.len(), r.trees.iter().map(|p| p.1).max().unwrap_or(0), "{}", t.name);
     let mut omega = omega(&r, &claims, &gamma);
-    omega.iter_mut().zip(&samples).for_each(|(weights, s)| s.weigh(weights));
     let at = |(c, p): (&Vec<Vec<E>>, &(TreeKind, usize))| -> Vec<E> {
         c.iter().map(|c| extension(c, &tau[..p.1])).collect()
     };
+    assert_eq!(weights, omega.iter().zip(&r.trees).map(at).collect::<Vec<_>>(), "{}", t.name);
+    omega.iter_mut().zip(&samples).for_each(|(weights, s)| s.weigh(weights));
     assert_eq!(values, ext.iter().zip(&r.trees).map(at).collect::<Vec<_>>(), "{}", t.name);
     let lines: Vec<(Vec<E>, Vec<E>)> = omega.into_iter().flatten().zip(ext.into_iter().flatten()).collect();
     for (i, sent) in talk.raw().chunks(2).enumerate() {
