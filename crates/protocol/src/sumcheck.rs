@@ -25,17 +25,24 @@ pub struct Remaining<E> {
     pub value: Value<E>,
 }
 
-/// Lagrange coefficients at `r` for nodes `0 ..= degree`.
+/// Lagrange coefficients at `r` for nodes `0 ..= degree`: node `i` has `prod (r - j) / (i - j)` over all others, and
+/// `prod (i - j) = (-1)^(degree - i) degree! / binomial(degree, i)`, so that one inverse serves all.
 pub fn lagrange<E: Challenge>(degree: usize, r: E) -> Vec<E> {
-    let node = |i: usize| E::from_int(i as i64);
-    (0..=degree)
-        .map(|i| {
-            let (num, den) = (0..=degree)
-                .filter(|j| *j != i)
-                .fold((E::ONE, E::ONE), |(n, d), j| (n * (r - node(j)), d * (node(i) - node(j))));
-            num * den.try_inverse().unwrap_or(E::ZERO)
-        })
-        .collect()
+    let integer = |i: usize| E::from_int(i as i64);
+    let factorial = (2..=degree).fold(E::ONE, |a, i| a * integer(i));
+    let mut scale = factorial.try_inverse().unwrap_or(E::ZERO);
+    if degree % 2 == 1 {
+        scale = -scale;
+    }
+    let mut binomial = 1;
+    let mut out = Vec::with_capacity(degree + 1);
+    for i in 0..=degree {
+        let others = (0..=degree).filter(|j| *j != i);
+        out.push(others.fold(scale * integer(binomial), |a, j| a * (r - integer(j))));
+        binomial = binomial * (degree - i) / (i + 1);
+        scale = -scale;
+    }
+    out
 }
 
 /// Checks a sumcheck; `weight` is the point of the equality factor in the weighted variant.
