@@ -94,20 +94,18 @@ impl Source<'_> {
         let wide = width << log_inv_rate;
         let omega = F::two_adic_generator(height.max(1).ilog2() as usize + log_inv_rate);
         buffer.resize(height * wide, F::ZERO);
+        let steps: Vec<F> = omega.powers().take(1 << log_inv_rate).collect();
         buffer.par_chunks_mut(BLOCK * wide.max(1)).enumerate().with_min_len(16).for_each_init(
-            || F::zero_vec(BLOCK * width),
-            |coefficients, (block, out)| {
+            || (F::zero_vec(BLOCK * width), F::zero_vec(wide)),
+            |(coefficients, spread), (block, out)| {
                 let first = block * BLOCK;
                 let coefficients = &mut coefficients[..out.len() >> log_inv_rate];
                 self.fill(columns, first, coefficients);
-                let mut step = omega.exp_u64(first as u64);
+                // Of copy `c`, the power of `omega^c` that the row has.
+                let mut scales: Vec<F> = omega.exp_u64(first as u64).powers().take(steps.len()).collect();
                 for (row, coefficients) in out.chunks_exact_mut(wide).zip(coefficients.chunks_exact(width)) {
-                    let mut scale = F::ONE;
-                    for copy in row.chunks_exact_mut(width) {
-                        write_scaled(copy, coefficients, scale);
-                        scale *= step;
-                    }
-                    step *= omega;
+                    write_copies(row, coefficients, &scales, spread);
+                    multiply(&mut scales, &steps);
                 }
             },
         );
@@ -133,15 +131,33 @@ pub(crate) fn strips(width: usize) -> impl Iterator<Item = Range<usize>> {
     (0..width).step_by(STRIP).map(move |from| from..(from + STRIP).min(width))
 }
 
-fn write_scaled(out: &mut [F], cells: &[F], scale: F) {
+/// Writes the cells once for each scale, times it; `spread` is as long as all copies.
+fn write_copies(out: &mut [F], cells: &[F], scales: &[F], spread: &mut [F]) {
     type Packed = <F as Field>::Packing;
-    let packed = out.len() - out.len() % Packed::WIDTH;
-    let (out_head, out_tail) = out.split_at_mut(packed);
-    let (head, tail) = cells.split_at(packed);
-    let wide_scale = Packed::from(scale);
-    let pairs = Packed::pack_slice_mut(out_head).iter_mut().zip(Packed::pack_slice(head));
-    pairs.for_each(|(o, x)| *o = wide_scale * *x);
-    out_tail.iter_mut().zip(tail).for_each(|(o, x)| *o = scale * *x);
+    let copies = out.chunks_exact_mut(cells.len()).zip(scales);
+    if cells.len().is_multiple_of(Packed::WIDTH) {
+        let cells = Packed::pack_slice(cells);
+        for (copy, scale) in copies {
+            let scale = Packed::from(*scale);
+            Packed::pack_slice_mut(copy).iter_mut().zip(cells).for_each(|(o, x)| *o = scale * *x);
+        }
+        return;
+    }
+    // Copies that end within a vector: spread out first, then multiplied all at once.
+    for ((copy, scale), spread) in copies.zip(spread.chunks_exact_mut(cells.len())) {
+        copy.copy_from_slice(cells);
+        spread.fill(*scale);
+    }
+    multiply(out, spread);
+}
+
+/// Multiplies one element after the other.
+fn multiply(out: &mut [F], by: &[F]) {
+    type Packed = <F as Field>::Packing;
+    let whole = out.len() - out.len() % Packed::WIDTH;
+    let ((out, tail), (by, by_tail)) = (out.split_at_mut(whole), by.split_at(whole));
+    Packed::pack_slice_mut(out).iter_mut().zip(Packed::pack_slice(by)).for_each(|(o, x)| *o *= *x);
+    tail.iter_mut().zip(by_tail).for_each(|(o, x)| *o *= *x);
 }
 
 /// A codeword in memory.
