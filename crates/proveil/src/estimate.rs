@@ -276,15 +276,7 @@ impl Work {
             ),
             ("claims", 1.1e5 + 0.085 * w.claims_ns + 300.0 * w.granules + 5.4e3 * w.kinds + 35.0 * w.linear_runs),
             ("opening", 1e5 + 0.97 * w.opening_ns + 0.55 * w.column_cells + w.remade_bytes),
-            (
-                "pads",
-                1.1e4
-                    + 1.2e3 * w.pads
-                    + 44.0 * w.space_granules
-                    + 0.29 * w.pads_ns
-                    + 48.0 * w.linear_runs
-                    + 2e3 * w.kinds,
-            ),
+            ("pads", 1.1e4 + 1.2e3 * w.pads + 0.29 * w.pads_ns),
         ]
     }
 
@@ -303,7 +295,7 @@ impl Work {
     /// Bytes of a proof; siblings that two openings share are counted once only by chance.
     #[must_use]
     pub fn proof_bytes(&self) -> f64 {
-        0.94 * self.opening_bytes + self.public_bytes
+        self.opening_bytes + self.public_bytes
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! The constants are nanoseconds measured on two cores of a server with AVX-512: fitted, with a constant for each model, to
 //! what the example `geometries` prints of six models, whose proofs take between 2 and 60 ms; half of its times are met
-//! within 2.4 %. Only their ratios matter for the choice.
+//! within 3 %. Only their ratios matter for the choice.
 
 use std::collections::BTreeMap;
 
 use proveil_protocol::merkle::LEAF_TAIL_BYTES;
 use proveil_protocol::pads;
-use proveil_protocol::params::{Params, Queries, Schedule};
+use proveil_protocol::params::{Params, Queries, Regime, Schedule};
+use proveil_protocol::soundness;
 use proveil_relation::key::{Geometry, IoVisibility, Visibility};
 use proveil_relation::layout::{Layout, TreeKind};
 use proveil_relation::{Home, Relation};
@@ -47,13 +48,14 @@ pub struct Choice {
     pub cost: Cost,
 }
 
-/// The parameters that a choice began with, as far as its own tell: those of a profile with other rates, folds and work.
+/// The parameters that a choice began with, as far as its own tell: those of a profile with other
+/// rates, radius, folds and work.
 #[must_use]
 pub fn origin(chosen: &Params) -> Params {
     let bits = chosen.security_bits;
     let same = |o: &Params| {
-        let Params { log_inv_rate, first_fold, grinding_bits, pad_log_inv_rate, .. } = *chosen;
-        Params { log_inv_rate, first_fold, grinding_bits, pad_log_inv_rate, ..o.clone() } == *chosen
+        let Params { log_inv_rate, eta_denominator, first_fold, grinding_bits, pad_log_inv_rate, .. } = *chosen;
+        Params { log_inv_rate, eta_denominator, first_fold, grinding_bits, pad_log_inv_rate, ..o.clone() } == *chosen
     };
     let profiles = [Params::fast(bits), Params::standard(bits), Params::unique_decoding(bits)];
     profiles.into_iter().find(same).unwrap_or_else(|| chosen.clone())
@@ -87,6 +89,11 @@ const LAYER: f64 = 0.12;
 const CELL: f64 = 11.0;
 /// Nanoseconds for one symbol of the combination outside encoding and hashing.
 const FOLD: f64 = 3.0;
+/// Nanoseconds for one cell of a column's height, however many columns there are: equality tables, masks, folds.
+const HEIGHT: f64 = 170.0;
+/// By how much trees of few columns, and the claims, cost more than blocks, layers and cells say.
+const TREES: f64 = 1.25;
+const CLAIMS: f64 = 0.82;
 /// Nanoseconds for adding one queried row to the weights, a cell.
 const QUERY: f64 = 1.3;
 /// Nanoseconds for one byte of the proof.
@@ -95,6 +102,10 @@ const BYTE: f64 = 1.7;
 const TRIAL: f64 = 7.0;
 /// Variables of the products where geometries are compared before the products are laid out.
 const USUAL_NK: usize = 10;
+/// Denominators `c` of decoding radii that are tried beside the profile's own.
+const DENOMINATORS: [u32; 5] = [12, 16, 24, 32, 48];
+/// Any number of columns: an opening of one has a challenge less.
+const MANY_COLUMNS: usize = 2;
 /// Bits of proof of work that are given up for a few more queries where the work would be most of a short proof.
 const LESS_WORK: u32 = 6;
 
@@ -134,22 +145,25 @@ impl Wish<'_> {
         out
     }
 
-    fn heights(&self, params: &Params, budget: Option<usize>, out: &mut Vec<Choice>) {
+    fn heights(&self, given: &Params, budget: Option<usize>, out: &mut Vec<Choice>) {
         let cells = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let model_top = cells(params.random_cells(budget.unwrap_or(LEAST_BUDGET)));
-        let io_top = cells(params.random_cells(budget.unwrap_or(IO_BUDGET)));
-        let trace_top = cells(params.row_queries());
+        let io_top = cells(given.random_cells(budget.unwrap_or(IO_BUDGET)));
         let relation = self.relation;
         let hidden_model = self.visibility.model_hidden() && relation.tensors.iter().any(|t| t.home == Home::Model);
-        let most = if hidden_model { model_top } else { trace_top };
         let io = |cells: usize| Geometry::standard_io_height(cells, io_top);
         let inputs: Vec<u8> = relation.inputs.iter().map(|i| io(relation.tensors[i.tensor as usize].cells())).collect();
         let outputs: Vec<u8> =
             relation.outputs.iter().map(|o| io(o.space.iter().map(|n| *n as usize).product())).collect();
         let weights: usize = relation.tensors.iter().filter(|t| t.home == Home::Model).map(|t| t.cells()).sum();
         let span = if weights > 1 << 20 { 13..=18 } else { 10..=17 };
-        // At most three quarters of a column are random.
-        for log_height in span.filter(|l| u64::from(most) * 4 <= 3 << l) {
+        for log_height in span {
+            let params = &if self.committed_io() { given.clone() } else { widest(given, log_height.into()) };
+            let model_top = cells(params.random_cells(budget.unwrap_or(LEAST_BUDGET)));
+            let trace_top = cells(params.row_queries());
+            // At most seven eighths of a column are random.
+            if u64::from(if hidden_model { model_top } else { trace_top }) * 8 > 7 << log_height {
+                continue;
+            }
             let (inputs, outputs) = (inputs.clone(), outputs.clone());
             let geometry = Geometry { log_height, model_top, trace_top, io_top, inputs, outputs };
             let layout = Layout::without_groups(relation, &geometry, self.visibility);
@@ -164,7 +178,7 @@ impl Wish<'_> {
             };
             // A rate that leaves more words to choose from is worth it only where the pads' height is the same.
             let given = params.pad_log_inv_rate;
-            let rates = [given, given - 1].into_iter().filter(|r| *r == given || (hiding && *r > 0));
+            let rates = (given.saturating_sub(2)..=given).filter(|r| *r == given || (hiding && *r > 0));
             out.extend(rates.map(with).min_by(|a, b| self.score(&a.cost).total_cmp(&self.score(&b.cost))));
         }
     }
@@ -187,7 +201,7 @@ impl Wish<'_> {
     #[must_use]
     pub fn score(&self, c: &Cost) -> f64 {
         let per_kib = match self.profile {
-            Profile::Fast => 0.05,
+            Profile::Fast => 0.035,
             Profile::Small => 1.5,
         };
         c.millis + c.bytes / 1024.0 * per_kib
@@ -217,6 +231,27 @@ impl Wish<'_> {
     }
 }
 
+/// The same with the widest decoding radius, of those worth considering, at which an opening of columns of
+/// `2^log_height` cells still has the bits that are asked for: the radius `1 - sqrt(rho) (1 + 1/c)` grows with `c`, and
+/// fewer rows need be opened, while the bounds on bad challenges, far below the target in short columns, grow as `c^7` at
+/// worst. No level of the opening may have a higher rate for it.
+fn widest(given: &Params, log_height: usize) -> Params {
+    if given.regime != Regime::Johnson {
+        return given.clone();
+    }
+    let rates = |p: &Params| -> Option<Vec<usize>> {
+        Some(p.schedule(log_height).ok()?.levels.iter().map(|l| l.log_inv_rate).collect())
+    };
+    let own = rates(given);
+    let fits = |p: &Params| {
+        let proven = soundness::opening_rows(p, log_height, MANY_COLUMNS).map(|rows| soundness::claimed_bits(&rows));
+        proven.is_ok_and(|bits| bits >= f64::from(p.security_bits)) && rates(p) == own
+    };
+    let wider = DENOMINATORS.into_iter().filter(|c| *c > given.eta_denominator);
+    let wider = wider.map(|eta_denominator| Params { eta_denominator, ..given.clone() });
+    wider.filter(fits).next_back().unwrap_or_else(|| given.clone())
+}
+
 /// Blocks hashed for a row of `bytes` bytes, its tail, salt and inner node included.
 fn blocks(bytes: usize, salted: bool) -> f64 {
     (bytes + LEAF_TAIL_BYTES).div_ceil(64) as f64 + 1.0 + if salted { 0.25 } else { 0.0 }
@@ -243,9 +278,15 @@ pub(crate) fn pad_cost(params: &Params, pads: usize) -> (f64, f64) {
     (ns, rows_bytes(log_leaves, round.count, pads::WIDTH) + 24.0 * (1u64 << log_height) as f64)
 }
 
-/// Siblings in the opening of `count` of `2^log_leaves` leaves.
+/// Siblings in the opening of `count` of `2^log_leaves` leaves: of every layer's pairs, those with one known node. A node
+/// of a layer of `m` is not known with probability about `e^(-count / m)`.
 fn siblings(log_leaves: usize, count: usize) -> f64 {
-    (count as f64 * (log_leaves as f64 - (count.max(1) as f64).log2())).max(0.0)
+    let layer = |log: usize| {
+        let nodes = (log as f64).exp2();
+        let unknown = (-(count as f64) / nodes).exp();
+        nodes * unknown * (1.0 - unknown)
+    };
+    (1..=log_leaves).map(layer).sum()
 }
 
 /// Predicted nanoseconds of the work that the geometry decides, by stage of a proof.
@@ -309,6 +350,37 @@ pub(crate) fn predict(layout: &Layout, group: usize, schedule: &Schedule, hiding
     }
     bytes += 24.0 * (1u64 << schedule.final_log_size) as f64;
     *ns += bytes * BYTE;
-    let millis = (parts.commit + parts.helper + parts.claims + parts.opening) / 1e6;
-    (Cost { model_columns, proof_columns, bytes, millis }, parts)
+    let trees = parts.commit + parts.helper;
+    let ns = cells * HEIGHT + TREES * trees + CLAIMS * parts.claims + parts.opening;
+    (Cost { model_columns, proof_columns, bytes, millis: ns / 1e6 }, parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_wide_radii_only_with_the_bits_asked_for() {
+        let bits = |p: &Params, height: usize| {
+            let rows = soundness::opening_rows(p, height, MANY_COLUMNS).unwrap();
+            soundness::claimed_bits(&rows)
+        };
+        let mut widths = Vec::new();
+        for given in [Params::fast(128), Params::standard(128), Params::fast(100)] {
+            for height in 8..=19 {
+                let p = widest(&given, height);
+                assert!(bits(&p, height) >= f64::from(p.security_bits), "{p:?} 2^{height}");
+                assert!(p.row_queries() <= given.row_queries());
+                assert_eq!(Params { eta_denominator: given.eta_denominator, ..p.clone() }, given);
+                widths.push(p.eta_denominator);
+                if p.eta_denominator == 32 && given == Params::fast(128) {
+                    let beyond = Params { eta_denominator: 64, ..p };
+                    assert!(bits(&beyond, height) < 128.0, "2^{height}");
+                }
+            }
+        }
+        assert!(widths.contains(&48) && widths.contains(&8), "{widths:?}");
+        let unique = Params::unique_decoding(128);
+        assert_eq!(widest(&unique, 10), unique);
+    }
 }
