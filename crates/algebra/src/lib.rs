@@ -17,7 +17,7 @@ pub use p3_field::{ExtensionField, Field, PackedValue, PrimeCharacteristicRing, 
 use p3_goldilocks::Goldilocks;
 
 pub use integers::IntegerWeights;
-pub use packed::{Planes, add_scaled, dot, eq_table_scaled, scale};
+pub use packed::{Planes, add_scaled, dot, eq_table_scaled, multiply, scale};
 
 pub use tasks::{InTurn, Tasks};
 

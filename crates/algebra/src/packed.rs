@@ -89,6 +89,15 @@ pub fn scale<K: Challenge>(v: &mut [K], c: K) {
     whole.into_remainder().iter_mut().for_each(|x| *x *= c);
 }
 
+/// `a_i *= b_i`; the shorter length counts.
+pub fn multiply<K: Challenge>(a: &mut [K], b: &[K]) {
+    let (w, n) = (width::<K>(), a.len().min(b.len()));
+    let (a, b) = (a.split_at_mut(n).0, b.split_at(n).0);
+    let (mut pa, mut pb) = (a.chunks_exact_mut(w), b.chunks_exact(w));
+    (&mut pa).zip(&mut pb).for_each(|(x, y)| store(&(load(x) * load(y)), x));
+    pa.into_remainder().iter_mut().zip(pb.remainder()).for_each(|(x, y)| *x *= *y);
+}
+
 /// `a_i += c b_i`; the shorter length counts.
 pub fn add_scaled<K: Challenge>(a: &mut [K], b: &[K], c: K) {
     let (w, n) = (width::<K>(), a.len().min(b.len()));
@@ -144,6 +153,9 @@ mod tests {
             let mut scaled = a.clone();
             scale(&mut scaled, b[0]);
             assert_eq!(scaled, a.iter().map(|x| *x * b[0]).collect::<Vec<_>>());
+            let mut product = a.clone();
+            multiply(&mut product, &b);
+            assert_eq!(product, a.iter().zip(&b).map(|(x, y)| *x * *y).collect::<Vec<_>>());
             let base: Vec<F> = (0..n + 2).map(F::from_u64).collect();
             let expected = a.iter().skip(1).zip(&base).fold(E::ZERO, |s, (x, y)| s + *x * *y);
             assert_eq!(Planes::new(&a).dot(1, &base), expected);

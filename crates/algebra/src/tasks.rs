@@ -15,6 +15,11 @@ pub trait Tasks: Sync {
 
     /// `task(i)` for all `i` below `n`, in order.
     fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T>;
+
+    /// Both tasks, which do not wait for each other.
+    fn join<A: Send, B: Send>(&self, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+        (a(), b())
+    }
 }
 
 /// One piece after the other.

@@ -77,6 +77,25 @@ impl<E: Challenge> Value<E> {
     }
 }
 
+impl<E: Challenge> Value<E> {
+    /// Adds messages, each of another pad, times factors; many at once are quicker than one by one.
+    pub fn add_messages<'m>(&mut self, messages: impl Iterator<Item = (&'m Message<E>, E)>)
+    where
+        E: 'm,
+    {
+        let mut c = self.c;
+        let own = messages.filter_map(|(m, k)| {
+            c += m.sent * k;
+            m.pad.map(|p| (p, -k))
+        });
+        let mut terms: BTreeMap<u32, E> = own.collect();
+        for (i, x) in core::mem::take(&mut self.terms) {
+            *terms.entry(i).or_insert(E::ZERO) += x;
+        }
+        (self.c, self.terms) = (c, terms);
+    }
+}
+
 impl<E: Challenge> Add for Value<E> {
     type Output = Self;
     fn add(mut self, o: Self) -> Self {

@@ -21,7 +21,7 @@ use crate::table::{Column, Part, Table};
 use crate::terms::{LinearTerm, Source};
 use crate::weights::{Factor, RowWeights, Run, Sink, dense, eq_sum, push, push_runs};
 
-pub use sink::{AtPoint, Claim, ClaimSink, List, PublicCells, PublicParts};
+pub use sink::{AtPoint, Claim, ClaimSink, List, PublicCells, PublicParts, Turns};
 
 /// Address weights of a space: cell weight is `rows[row] * eq(low, cell in row)`.
 #[derive(Clone, Debug)]
@@ -186,19 +186,12 @@ fn numerator<E: Challenge>(
     out.begin(name, &|| totals().fold(E::ZERO, |a, t| a + *t));
     for (t, b) in layout.blocks.iter().skip(num).enumerate().filter(|(_, b)| here(b)) {
         let multiplicity = layout.multiplicity(relation, t);
-        if out.wants(multiplicity) && out.turn(cost(&b.dims.shape, &b.dims)) {
+        if out.wants(multiplicity) && out.turn() {
             let runs: Vec<_> = p.block_runs(layout, b, pick).collect();
             let access = identity(multiplicity, b.dims.shape.len());
             push_runs(&b.dims, (&runs, &p.low(&b.dims)), -E::ONE, &access, &b.dims, out);
         }
     }
-}
-
-/// What pushing weights of variables of these lengths through an access costs: about as much as so many rows.
-fn cost(extents: &[usize], tensor: &Dims) -> usize {
-    /// Rows that take as long as what every access costs.
-    const ACCESS: usize = 128;
-    ACCESS + (extents.iter().fold(1, |n: usize, x| n.saturating_mul(*x)) >> tensor.granule)
 }
 
 /// Reads cell after cell of a tensor with so many axes.
@@ -217,14 +210,14 @@ pub fn phase1<E: Challenge>(
     let h = layout.helper(relation);
     if let Some(t) = layout.tensors.get(h) {
         out.begin("look-up helper", &|| E::ZERO);
-        if out.turn(cost(&[t.dims.last], &t.dims)) {
+        if out.turn() {
             // A cell's place is its address.
             let (point, inside, rows) = (p.rho_nv(layout), t.dims.granule, t.dims.rows());
             let run = Run { point, inside, row: 0, rows, start: 0, weight: E::ONE };
             push_runs(&t.dims, (&[run], &p.low(&t.dims)), E::ONE, &identity(h, 1), &t.dims, out);
         }
         out.begin("look-up sum", &|| E::ZERO);
-        if out.turn(cost(&[t.dims.last], &t.dims)) {
+        if out.turn() {
             push(&[t.dims.last], &[], E::ONE, &identity(h, 1), &t.dims, out);
         }
     }
@@ -441,8 +434,7 @@ pub fn product_side<E: Challenge>(
         // An operand that carries no weights of the space may stand for others though nothing is claimed of its own.
         let space = weights.term(layout, p, g);
         let unit = g.joint.get(side.index()).copied().flatten().filter(|_| space.is_some()).unwrap_or(i);
-        let Some(t) = layout.tensors.get(tensor) else { continue };
-        if !*turns.entry(unit).or_insert_with(|| out.turn(cost(&g.side_extents(side), &t.dims))) {
+        if !*turns.entry(unit).or_insert_with(|| out.turn()) {
             continue;
         }
         let mut factors = space.map_or_else(Vec::new, |(w, dims, _)| g.side_factors(side, dims, &w.rows, &w.low));
@@ -522,8 +514,7 @@ pub fn linear_side<E: Challenge>(
     out: &mut impl Sink<E>,
 ) {
     for term in layout.linears.iter().filter(|t| out.wants(t.linear.access.tensor as usize)).collect::<Vec<_>>() {
-        let Some(t) = layout.tensors.get(term.linear.access.tensor as usize) else { continue };
-        if !out.turn(cost(&term.dims.shape, &t.dims).saturating_mul(term.sources.len())) {
+        if !out.turn() {
             continue;
         }
         let low = p.low(&term.dims);
@@ -545,7 +536,7 @@ pub fn linear_side<E: Challenge>(
     for (t, decl) in relation.tensors.iter().enumerate() {
         let Home::Output(o) = decl.home else { continue };
         let Some(dims) = layout.outputs.get(o as usize) else { continue };
-        if visibility.output(o) != IoVisibility::Committed || !out.turn(cost(&dims.shape, dims)) {
+        if visibility.output(o) != IoVisibility::Committed || !out.turn() {
             continue;
         }
         if let Some(placed) = layout.tensors.get(t) {

@@ -15,6 +15,8 @@ use crate::check::{KeyError, Limits, check};
 use crate::decl::{Home, Relation};
 use crate::layout::TreeKind;
 
+pub use statement::Bounds;
+
 /// Name and version of the protocol; first thing absorbed. Any change of proof bytes, transcript or key changes it.
 pub const PROTOCOL: &str = "proveil/transparent/4";
 
@@ -306,6 +308,13 @@ impl Statement {
     /// Binds all that [`Statement::encode`] holds, by Blake3; the work is lent to `tasks`.
     #[must_use]
     pub fn digest(&self, tasks: &impl Tasks) -> Digest {
+        self.digest_and_bounds(tasks).0
+    }
+
+    /// [`Statement::digest`] with the least and the greatest cell of every public input, then of every public output, which
+    /// are found in passing.
+    #[must_use]
+    pub fn digest_and_bounds(&self, tasks: &impl Tasks) -> (Digest, Vec<Bounds>) {
         statement::digest(self, tasks)
     }
 

@@ -4,10 +4,12 @@
 //!
 //! Symbols: `rows` has one entry for each aligned granule of the tensor's padded layout, `low` one for each cell of it.
 
+mod diagonals;
 mod product;
 mod push;
 mod rewrite;
 mod runs;
+mod whole;
 
 use alloc::borrow::Cow;
 use alloc::vec;
@@ -18,6 +20,7 @@ use proveil_algebra::{Challenge, eq_points, eq_table, eq_table_scaled};
 use crate::decl::{Access, Affine};
 use crate::layout::Dims;
 
+pub use diagonals::Diagonals;
 pub use product::{Lines, ProductRows, dot_product};
 pub use push::{push, push_runs};
 pub use rewrite::spelled_out;
@@ -274,10 +277,9 @@ pub fn eq_points_below<E: Challenge>(a: &[E], others: &[&[E]], len: usize) -> E 
 pub trait Sink<E: Clone> {
     /// Whether functionals on this tensor are wanted; others need not be computed.
     fn wants(&self, tensor: usize) -> bool;
-    /// Whether the next functional is this sink's, of several that share the work; `cost` tells it from others. Asked once
-    /// for each, in an order that does not depend on the answers.
-    fn turn(&mut self, cost: usize) -> bool {
-        let _ = cost;
+    /// Whether the next functional is this sink's, of several that share the work. Asked once for each, in an order that
+    /// does not depend on the answers.
+    fn turn(&mut self) -> bool {
         true
     }
     /// Takes a functional: the fields of an [`Entry`].

@@ -13,6 +13,7 @@ mod statement;
 
 use alloc::vec::Vec;
 
+use phases::{Computed, End};
 use proveil_algebra::{E, InTurn, PrimeCharacteristicRing, Tasks, ext_from_coords};
 use proveil_protocol::channel::{Channel, ProofError, Shape};
 use proveil_protocol::merkle::Commitment;
@@ -89,16 +90,24 @@ pub fn begin(digest: &Digest, statement: &Statement) -> Transcript {
 /// [`begin`] with long work lent to `tasks`.
 #[must_use]
 pub fn begin_on(tasks: &impl Tasks, digest: &Digest, statement: &Statement) -> Transcript {
+    begin_with(digest, &statement.digest(tasks))
+}
+
+fn begin_with(digest: &Digest, statement: &Digest) -> Transcript {
     let mut t = Transcript::new(PROTOCOL);
-    bind(tasks, &mut t, digest, statement);
+    bind_digests(&mut t, digest, statement);
     t
 }
 
 /// Absorbs what is bound before the first message: the statement's digest between two times the key's. A public output may have a
 /// million cells, which the hash takes in parallel and the transcript one block after the other.
 pub fn bind(tasks: &impl Tasks, t: &mut Transcript, digest: &Digest, statement: &Statement) {
+    bind_digests(t, digest, &statement.digest(tasks));
+}
+
+fn bind_digests(t: &mut Transcript, digest: &Digest, statement: &Digest) {
     t.absorb("verifying key", digest);
-    t.absorb("statement", &statement.digest(tasks));
+    t.absorb("statement", statement);
     t.absorb("verifying key", digest);
 }
 
@@ -120,7 +129,9 @@ pub fn verify_on(
     statement: &Statement,
     proof: &[u8],
 ) -> Result<(), VerifyError> {
-    check(tasks, key, statement, proof, begin_on(tasks, &key.digest, statement))
+    let (digest, bounds) = statement.digest_and_bounds(tasks);
+    let public = PublicValues::bounded(tasks, key, statement, &bounds)?;
+    check(tasks, key, &public, proof, begin_with(&key.digest, &digest))
 }
 
 /// [`verify`] on a transcript that is already bound to key and statement (tests pass scripted ones).
@@ -133,22 +144,40 @@ pub fn verify_with(
     proof: &[u8],
     transcript: Transcript,
 ) -> Result<(), VerifyError> {
-    check(&InTurn, key, statement, proof, transcript)
+    check(&InTurn, key, &PublicValues::new(key, statement)?, proof, transcript)
 }
 
 fn check(
     tasks: &impl Tasks,
     key: &PreparedKey,
-    statement: &Statement,
+    public: &PublicValues<'_>,
     proof: &[u8],
     transcript: Transcript,
 ) -> Result<(), VerifyError> {
-    let public = PublicValues::on(tasks, key, statement)?;
     let mut ch = Channel::<E>::new(transcript, proof, key.key.visibility.hiding());
-    let end = phases::walk(&mut ch, key, &public, tasks)?;
-    for group in 0..key.layout.heights.len() {
-        let value = open_group(tasks, &mut ch, key, &public, &end, group)?;
-        end.tie(&mut ch, group, value)?;
+    let outline = key.layout.outline();
+    let mut functionals = Computed::on(tasks, key, public);
+    let claims = phases::reduce_claims(&mut ch, &outline, &mut functionals)?;
+    // Nothing that is read from here on depends on the weights of columns; only what is checked does.
+    let tau = claims.tau.clone();
+    let opened = || {
+        let end = End::read(&mut ch, &outline, claims)?;
+        let mut values = Vec::new();
+        for group in 0..key.layout.heights.len() {
+            let value = open_group(tasks, &mut ch, key, public, &end, group);
+            let refused = value.is_err();
+            values.push(value);
+            if refused {
+                break;
+            }
+        }
+        Ok::<_, ProofError>((end, values))
+    };
+    let (omega, opened) = tasks.join(|| functionals.weights(&tau), opened);
+    let (end, values) = opened?;
+    end.settle(&mut ch, &outline, &mut functionals, &omega)?;
+    for (group, value) in values.into_iter().enumerate() {
+        end.tie(&mut ch, group, value?)?;
     }
     pads::verify(tasks, &mut ch, &key.key.params)?;
     ch.finish()?;

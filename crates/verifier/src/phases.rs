@@ -8,7 +8,7 @@ use proveil_protocol::channel::{Channel, Message, ProofError, Value};
 use proveil_protocol::merkle::Commitment;
 use proveil_protocol::{sample, sumcheck};
 use proveil_relation::claims::{
-    self, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicCells, PublicParts,
+    self, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicCells, PublicParts, Turns,
 };
 use proveil_relation::groups::Side;
 use proveil_relation::layout::{Dims, Layout, Outline, TreeKind, TreePlan};
@@ -72,9 +72,57 @@ pub struct End<E> {
     /// Columns at the point, by tree, mask last.
     evaluations: Vec<Vec<Message<E>>>,
     groups: Vec<usize>,
+    /// What the columns there, times their weights, add up to.
+    value: Value<E>,
 }
 
 impl<E: Challenge> End<E> {
+    /// Reads the columns at the common point; draws the combination challenges.
+    ///
+    /// # Errors
+    /// `Decode`.
+    pub fn read(ch: &mut Channel<'_, E>, outline: &Outline, claims: Claimed<E>) -> Result<Self, ProofError> {
+        let Claimed { commitments, tau, value } = claims;
+        let mut evaluations = Vec::with_capacity(outline.trees.len());
+        for plan in &outline.trees {
+            let columns = if plan.public { 0 } else { plan.columns };
+            let mut list = Vec::with_capacity(columns + 1);
+            for _ in 0..columns {
+                list.push(ch.message(label::COLUMN)?);
+            }
+            if plan.mask {
+                list.push(ch.message(label::MASK_VALUE)?);
+            }
+            evaluations.push(list);
+        }
+        let own = outline.trees.iter().map(|t| if t.public { 0 } else { t.columns });
+        let alpha = own.map(|columns| ch.challenges(label::ALPHA, columns)).collect();
+        let groups = outline.trees.iter().map(|t| t.group).collect();
+        Ok(Self { commitments, tau, alpha, evaluations, groups, value })
+    }
+
+    /// The equation of phase 3: columns times their weights `omega`, by tree, are what all claims come to.
+    ///
+    /// # Errors
+    /// `Check { "claims at the common point" }`.
+    pub fn settle(
+        &self,
+        ch: &mut Channel<'_, E>,
+        outline: &Outline,
+        functionals: &mut impl Functionals<E>,
+        omega: &[Vec<E>],
+    ) -> Result<(), ProofError> {
+        let mut sum = self.value.clone() * -E::ONE;
+        let weights = |tree: usize| omega.get(tree).map_or(&[][..], Vec::as_slice);
+        for (tree, _) in outline.trees.iter().enumerate().filter(|(_, plan)| plan.public) {
+            let weight = weights(tree).first().copied().unwrap_or(E::ZERO);
+            sum.c += weight * functionals.public_column(tree, &self.tau);
+        }
+        let columns = outline.trees.iter().zip(&self.evaluations).enumerate().filter(|(_, (plan, _))| !plan.public);
+        sum.add_messages(columns.flat_map(|(tree, (_, messages))| messages.iter().zip(weights(tree).iter().copied())));
+        ch.zero(sum, "claims at the common point")
+    }
+
     /// The commitment to a tree of the layout: of key and statement, or read from the proof.
     #[must_use]
     pub fn commitment(&self, public: &PublicValues<'_>, kind: TreeKind, tree: usize) -> Option<Commitment> {
@@ -90,13 +138,13 @@ impl<E: Challenge> End<E> {
     /// `Check { "combination" }`.
     pub fn tie(&self, ch: &mut Channel<'_, E>, group: usize, value: E) -> Result<(), ProofError> {
         let mut sum = Value::known(-value);
-        for (tree, _) in self.groups.iter().enumerate().filter(|(_, g)| **g == group) {
+        let own = self.groups.iter().enumerate().filter(|(_, g)| **g == group).flat_map(|(tree, _)| {
             let alpha = self.alpha.get(tree).map_or(&[][..], Vec::as_slice);
-            let evals = self.evaluations.get(tree).map_or(&[][..], Vec::as_slice);
-            for (i, m) in evals.iter().enumerate() {
-                sum.add_scaled(&m.value(), alpha.get(i).copied().unwrap_or(E::ONE));
-            }
-        }
+            let messages = self.evaluations.get(tree).map_or(&[][..], Vec::as_slice);
+            // The mask has weight one.
+            messages.iter().zip(alpha.iter().copied().chain(core::iter::repeat(E::ONE)))
+        });
+        sum.add_messages(own);
         ch.zero(sum, "combination")
     }
 }
@@ -127,7 +175,7 @@ pub trait Functionals<E: Challenge> {
     fn public_column(&mut self, tree: usize, tau: &[E]) -> E;
 }
 
-/// Runs all phases up to the combination challenge, the functionals computed from the key.
+/// Runs all phases up to the combination challenges, the functionals computed from the key.
 ///
 /// # Errors
 /// `Decode`, and on the plain channel `Check`.
@@ -149,6 +197,31 @@ pub fn walk_with<E: Challenge>(
     outline: &Outline,
     functionals: &mut impl Functionals<E>,
 ) -> Result<End<E>, ProofError> {
+    let claims = reduce_claims(ch, outline, functionals)?;
+    let omega = functionals.columns(ch, &claims.tau)?;
+    let end = End::read(ch, outline, claims)?;
+    end.settle(ch, outline, functionals, &omega)?;
+    Ok(end)
+}
+
+/// Every claim reduced to one about the columns at the common point.
+pub struct Claimed<E> {
+    commitments: Vec<Option<Commitment>>,
+    /// The common point, lowest variable first.
+    pub tau: Vec<E>,
+    /// What the columns there, times their weights, add up to.
+    value: Value<E>,
+}
+
+/// All phases up to the common point of all claims.
+///
+/// # Errors
+/// As [`walk`].
+pub fn reduce_claims<E: Challenge>(
+    ch: &mut Channel<'_, E>,
+    outline: &Outline,
+    functionals: &mut impl Functionals<E>,
+) -> Result<Claimed<E>, ProofError> {
     let mut commitments = vec![None; outline.trees.len()];
     read_commitments(ch, outline, &mut commitments, &[TreeKind::Mask, TreeKind::Trace])?;
     ch.pads_commitment()?;
@@ -159,11 +232,8 @@ pub fn walk_with<E: Challenge>(
     let delta = ch.challenge(label::DELTA);
     let point = Point { alpha, beta, rho, delta };
     let (kappa, operands) = products(ch, outline, functionals, &point, &values)?;
-    let (tau, evaluations) = reduce(ch, outline, functionals, &kappa, &targets(&values, &operands))?;
-    let own = outline.trees.iter().map(|t| if t.public { 0 } else { t.columns });
-    let alpha = own.map(|columns| ch.challenges(label::ALPHA, columns)).collect();
-    let groups = outline.trees.iter().map(|t| t.group).collect();
-    Ok(End { commitments, tau, alpha, evaluations, groups })
+    let end = reduce(ch, outline, functionals, &kappa, &targets(&values, &operands))?;
+    Ok(Claimed { commitments, tau: end.point, value: end.value })
 }
 
 /// Phase 0: reads the roots of the given kinds of trees.
@@ -353,6 +423,26 @@ impl<'a, E: Challenge, T: Tasks> Computed<'a, E, T> {
         let (point, weights) = self.point.as_ref()?;
         Some(Claims { key: self.key, public: self.public, point, weights: Some(weights), kappa: &self.kappa })
     }
+
+    /// The weight of every column at the common point, by tree, zeros behind lower columns included.
+    pub fn weights(&self, tau: &[E]) -> Vec<Vec<E>> {
+        let layout = &self.key.layout;
+        let rows: usize = layout.tensors.iter().map(|t| t.dims.rows()).sum();
+        let (shares, turns) = (self.tasks.shares_of(rows), Turns::default());
+        let share = |_| {
+            let mut own = AtPoint::share(layout, tau, self.gamma, Some(&turns));
+            self.list().iter().for_each(|c| c.give(&mut own));
+            own.finish()
+        };
+        let mut all = self.tasks.map(shares, share).into_iter();
+        let mut omega = all.next().unwrap_or_default();
+        for own in all {
+            let pairs = omega.iter_mut().flatten().zip(own.iter().flatten());
+            pairs.for_each(|(sum, w)| *sum += *w);
+        }
+        column_weights(layout, &self.samples, self.gamma, tau, &mut omega);
+        omega
+    }
 }
 
 impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
@@ -383,22 +473,7 @@ impl<E: Challenge, T: Tasks> Functionals<E> for Computed<'_, E, T> {
     }
 
     fn columns(&mut self, _: &mut Channel<'_, E>, tau: &[E]) -> Result<Vec<Vec<E>>, ProofError> {
-        let layout = &self.key.layout;
-        let rows: usize = layout.tensors.iter().map(|t| t.dims.rows()).sum();
-        let shares = self.tasks.shares_of(rows);
-        let share = |k: usize| {
-            let mut own = AtPoint::share(layout, tau, self.gamma, (k, shares));
-            self.list().iter().for_each(|c| c.give(&mut own));
-            own.finish()
-        };
-        let mut all = self.tasks.map(shares, share).into_iter();
-        let mut omega = all.next().unwrap_or_default();
-        for own in all {
-            let pairs = omega.iter_mut().flatten().zip(own.iter().flatten());
-            pairs.for_each(|(sum, w)| *sum += *w);
-        }
-        column_weights(layout, &self.samples, self.gamma, tau, &mut omega);
-        Ok(omega)
+        Ok(self.weights(tau))
     }
 
     fn public_column(&mut self, tree: usize, tau: &[E]) -> E {
@@ -441,16 +516,14 @@ fn padded_at<E: Challenge>(dims: &Dims, point: &[E], values: &[i64], tasks: &imp
     lines_at(dims, &w, values, tasks)
 }
 
-type Reduced<E> = (Vec<E>, Vec<Vec<Message<E>>>);
-
-/// Phase 3: every claim to one point; that and the columns there, by tree.
+/// Phase 3: every claim to one point.
 fn reduce<E: Challenge>(
     ch: &mut Channel<'_, E>,
     outline: &Outline,
     functionals: &mut impl Functionals<E>,
     kappa: &[E],
     targets: &[Value<E>],
-) -> Result<Reduced<E>, ProofError> {
+) -> Result<sumcheck::Remaining<E>, ProofError> {
     let gamma = ch.challenge(label::GAMMA);
     let mut total = Value::known(-functionals.claims(ch, kappa, gamma)?);
     let mut power = E::ONE;
@@ -459,27 +532,5 @@ fn reduce<E: Challenge>(
         power *= gamma;
     }
     let rounds = outline.heights.iter().copied().max().unwrap_or(0);
-    let end = sumcheck::verify(ch, label::PHASE3, rounds, 2, None, total)?;
-    let omega = functionals.columns(ch, &end.point)?;
-    let mut sum = end.value * -E::ONE;
-    let mut evaluations = Vec::with_capacity(outline.trees.len());
-    for (t, plan) in outline.trees.iter().enumerate() {
-        let weight = |c: usize| omega.get(t).and_then(|w| w.get(c)).copied().unwrap_or(E::ZERO);
-        let mut list = Vec::with_capacity(plan.columns + 1);
-        if plan.public {
-            sum.c += weight(0) * functionals.public_column(t, &end.point);
-        } else {
-            for c in 0..plan.columns {
-                let m = ch.message(label::COLUMN)?;
-                sum.add_scaled(&m.value(), weight(c));
-                list.push(m);
-            }
-        }
-        if plan.mask {
-            list.push(ch.message(label::MASK_VALUE)?);
-        }
-        evaluations.push(list);
-    }
-    ch.zero(sum, "claims at the common point")?;
-    Ok((end.point, evaluations))
+    sumcheck::verify(ch, label::PHASE3, rounds, 2, None, total)
 }

@@ -6,7 +6,7 @@ use proveil_algebra::{InTurn, Tasks};
 use proveil_protocol::sample::Sampled;
 use proveil_relation::claims::PublicCells;
 use proveil_relation::decl::Home;
-use proveil_relation::key::{Epoch, IoValue, IoVisibility, Statement};
+use proveil_relation::key::{Bounds, Epoch, IoValue, IoVisibility, Statement};
 use proveil_relation::layout::TreeKind;
 
 use crate::PreparedKey;
@@ -115,7 +115,19 @@ impl<'a> PublicValues<'a> {
     /// # Errors
     /// As [`Self::new`].
     pub fn on(tasks: &impl Tasks, key: &'a PreparedKey, statement: &'a Statement) -> Result<Self, StatementError> {
+        Self::bounded(tasks, key, statement, &[])
+    }
+
+    /// [`Self::on`] where the bounds of the first public values are known.
+    pub(crate) fn bounded(
+        tasks: &impl Tasks,
+        key: &'a PreparedKey,
+        statement: &'a Statement,
+        bounds: &[Bounds],
+    ) -> Result<Self, StatementError> {
         let r = &key.key.relation;
+        let mut bounds = bounds.iter().copied();
+        let mut known = |v: &IoValue| if let IoValue::Public(_) = v { bounds.next() } else { None };
         let counts =
             [("inputs", r.inputs.len(), statement.inputs.len()), ("outputs", r.outputs.len(), statement.outputs.len())];
         for (what, expected, got) in counts {
@@ -126,12 +138,12 @@ impl<'a> PublicValues<'a> {
         for (k, (decl, v)) in r.inputs.iter().zip(&statement.inputs).enumerate() {
             let cells = r.tensors.get(decl.tensor as usize).map_or(0, |t| t.cells());
             let allowed = Allowed { visibility: key.key.visibility.input(k as u32), cells, lo: decl.lo, hi: decl.hi };
-            allowed.check(tasks, "input", k, v)?;
+            allowed.check(tasks, "input", k, (v, known(v)))?;
         }
         for (k, (decl, v)) in r.outputs.iter().zip(&statement.outputs).enumerate() {
             let cells = decl.space.iter().map(|n| *n as usize).product();
             let allowed = Allowed { visibility: key.key.visibility.output(k as u32), cells, lo: decl.lo, hi: decl.hi };
-            allowed.check(tasks, "output", k, v)?;
+            allowed.check(tasks, "output", k, (v, known(v)))?;
         }
         if key.epoch != statement.epoch {
             let number = |e: &Option<Epoch>| e.as_ref().map(|e| e.number);
@@ -219,7 +231,7 @@ impl Allowed {
         tasks: &impl Tasks,
         what: &'static str,
         index: usize,
-        value: &IoValue,
+        (value, bounds): (&IoValue, Option<Bounds>),
     ) -> Result<(), StatementError> {
         let Self { lo, hi, .. } = *self;
         match (value, self.visibility) {
@@ -227,6 +239,9 @@ impl Allowed {
             (IoValue::Public(v), IoVisibility::Public) => {
                 if v.len() != self.cells {
                     return Err(StatementError::Length { what, index, expected: self.cells, got: v.len() });
+                }
+                if bounds.is_some_and(|[least, greatest]| lo <= least && greatest <= hi) {
+                    return Ok(());
                 }
                 match first_outside(tasks, v, lo, hi) {
                     Some((cell, value)) => Err(StatementError::OutOfRange { what, index, cell, value, lo, hi }),

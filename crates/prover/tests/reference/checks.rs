@@ -7,7 +7,7 @@ use proveil_prover::reference::{Combination, Reference, claim_round, eq, extensi
 use proveil_prover::talk::Talk;
 use proveil_prover::{columns as spread, products as contraction, reduce};
 use proveil_relation::claims::{
-    self as functionals, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicCells, PublicParts,
+    self as functionals, AddressWeights, AtPoint, Claim, ClaimSink, List, Point, PublicCells, PublicParts, Turns,
 };
 use proveil_relation::groups::Side;
 use proveil_relation::key::{Geometry, IoVisibility, ModelVisibility, Visibility};
@@ -408,21 +408,26 @@ pub fn shares(t: &Trial) {
     let weights = t.address_weights();
     let kappa: Vec<E> = (0..t.layout.nk).map(|_| rng.element()).collect();
     let tau: Vec<E> = (0..t.layout.heights.iter().copied().max().unwrap_or(0)).map(|_| rng.element()).collect();
-    let share = |k: usize, shares: usize| {
-        let mut out = AtPoint::share(&t.layout, &tau, gamma, (k, shares));
+    let share = |turns: Option<&Turns>| {
+        let mut out = AtPoint::share(&t.layout, &tau, gamma, turns);
         all(t, &weights, &kappa, scale, &mut out);
         out.finish()
     };
-    let whole = share(0, 1);
+    let whole = share(None);
     // Products and whole lines are evaluated without their rows, which a list has.
     let shown = Shown(t);
     let (mut list, mut listed) = (List::new(&t.layout, &shown), AtPoint::new(&t.layout, &tau, gamma));
     all(t, &weights, &kappa, scale, &mut list);
     list.finish().iter().for_each(|c| give(c.name, c.public, &c.entries, &mut listed));
     assert_eq!(listed.finish(), whole, "{}", t.name);
-    for shares in [2, 3] {
-        let parts: Vec<Vec<Vec<E>>> = (0..shares).map(|k| share(k, shares)).collect();
-        assert!(parts.iter().all(|p| *p != whole), "{}: a share of {shares} does all the work", t.name);
+    for shares in [1, 2, 3] {
+        let turns = Turns::default();
+        let parts: Vec<Vec<Vec<E>>> = std::thread::scope(|s| {
+            let own: Vec<_> = (0..shares).map(|_| s.spawn(|| share(Some(&turns)))).collect();
+            own.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        // Whoever comes when all is done has nothing to do.
+        assert!(share(Some(&turns)).concat().iter().all(|x| *x == E::ZERO), "{}", t.name);
         let mut sum = vec![E::ZERO; whole.concat().len()];
         parts.iter().for_each(|p| sum.iter_mut().zip(p.concat()).for_each(|(s, x)| *s += x));
         assert_eq!(sum, whole.concat(), "{}, {shares} shares", t.name);

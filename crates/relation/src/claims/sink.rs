@@ -5,13 +5,14 @@ use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use proveil_algebra::{Challenge, IntegerWeights, dot, eq_table};
 
 use crate::layout::{Dims, Layout, Placed, Segment};
 use crate::weights::{
-    Entry, Lines, Low, ProductRows, RowWeights, Rows, Run, Sink, dot_lines, dot_product, eq_points_below, eq_runs,
-    eq_segment_into, is_closed,
+    Diagonals, Entry, Lines, Low, ProductRows, RowWeights, Rows, Run, Sink, dot_lines, dot_product, eq_points_below,
+    eq_runs, eq_segment_into, is_closed,
 };
 
 /// Takes claims one after the other: each begins, then its functionals follow.
@@ -161,6 +162,17 @@ impl Place {
     }
 }
 
+/// Who takes which functional: of those who share them, the first to come to it. Whoever comes late does what is left.
+#[derive(Debug, Default)]
+pub struct Turns(AtomicUsize);
+
+impl Turns {
+    /// Whether nobody has taken functional number `own`; all before it are taken.
+    fn take(&self, own: usize) -> bool {
+        self.0.compare_exchange(own, own + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
 /// Values at a point of the functionals that claims, weighted by powers of `gamma`, induce on the columns of all trees.
 pub struct AtPoint<'a, E> {
     layout: &'a Layout,
@@ -173,23 +185,25 @@ pub struct AtPoint<'a, E> {
     low: BTreeMap<usize, Vec<E>>,
     /// By height of the column and granule: rows weighted so far, and `eq(tau, r)` of all rows once these are many.
     high: BTreeMap<(usize, usize), (usize, Vec<E>)>,
+    /// Sums of runs at the point.
+    diagonals: Diagonals<E>,
     spare: Vec<E>,
     segment: Vec<E>,
     memory: Vec<E>,
-    /// Which share of the functionals this is, and the costs given to each share so far.
-    share: usize,
-    loads: Vec<usize>,
+    /// With whom the functionals are shared, and how many there were so far.
+    turns: Option<&'a Turns>,
+    asked: usize,
     out: Vec<Vec<E>>,
 }
 
 impl<'a, E: Challenge> AtPoint<'a, E> {
     /// No claim.
     pub fn new(layout: &'a Layout, tau: &'a [E], gamma: E) -> Self {
-        Self::share(layout, tau, gamma, (0, 1))
+        Self::share(layout, tau, gamma, None)
     }
 
-    /// No claim; of the functionals it will take one share of so many, which add up to all.
-    pub fn share(layout: &'a Layout, tau: &'a [E], gamma: E, (share, shares): (usize, usize)) -> Self {
+    /// No claim; of the functionals it will take those that no other taker of the same turns has taken.
+    pub fn share(layout: &'a Layout, tau: &'a [E], gamma: E, turns: Option<&'a Turns>) -> Self {
         let out = layout.trees.iter().map(|t| vec![E::ZERO; t.columns]).collect();
         Self {
             layout,
@@ -199,11 +213,12 @@ impl<'a, E: Challenge> AtPoint<'a, E> {
             claims: 0,
             low: BTreeMap::new(),
             high: BTreeMap::new(),
+            diagonals: Diagonals::new(),
             spare: Vec::new(),
             segment: Vec::new(),
             memory: Vec::new(),
-            share,
-            loads: vec![0; shares],
+            turns,
+            asked: 0,
             out,
         }
     }
@@ -241,10 +256,16 @@ impl<'a, E: Challenge> AtPoint<'a, E> {
         let Some((placed, column)) = self.placed(place.tensor) else { return };
         let above = self.split(column.height, place.granule).1;
         let inner = inner * self.weight;
-        for s in place.segments(placed) {
-            let own = dot_lines(runs, fast, (s.from - place.first, s.to - place.first), above, s.start);
-            if let Some(o) = self.out.get_mut(column.tree).and_then(|c| c.get_mut(s.column)) {
-                *o += inner * own;
+        let Some(out) = self.out.get_mut(column.tree) else { return };
+        for r in runs {
+            let mut pair = self.diagonals.pair(r, fast, above);
+            for s in place.segments(placed) {
+                let rows = (s.from - place.first, s.to - place.first);
+                let own = match &mut pair {
+                    Some(pair) => pair.dot(r, rows, s.start),
+                    None => dot_lines(&[*r], fast, rows, above, s.start),
+                };
+                out.iter_mut().skip(s.column).take(1).for_each(|o| *o += inner * own);
             }
         }
     }
@@ -299,12 +320,10 @@ impl<E: Challenge> Sink<E> for AtPoint<'_, E> {
         self.layout.tensors.get(tensor).is_some_and(|p| p.tree.is_some())
     }
 
-    fn turn(&mut self, cost: usize) -> bool {
-        let least = self.loads.iter().enumerate().min_by_key(|l| l.1).map(|l| l.0);
-        if let Some(load) = least.and_then(|s| self.loads.get_mut(s)) {
-            *load = load.saturating_add(cost);
-        }
-        least == Some(self.share)
+    fn turn(&mut self) -> bool {
+        let own = self.asked;
+        self.asked += 1;
+        self.turns.is_none_or(|t| t.take(own))
     }
 
     fn take(&mut self, tensor: usize, granule: usize, (first, rows): Rows<'_, E>, low: Low<'_, E>) {
@@ -348,5 +367,21 @@ impl<E: Challenge> ClaimSink<E> for AtPoint<'_, E> {
     fn begin(&mut self, _: &'static str, _: &dyn Fn() -> E) {
         self.weight = if self.claims == 0 { E::ONE } else { self.weight * self.gamma };
         self.claims += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_each_turn_once_from_whoever_comes_first() {
+        let turns = Turns::default();
+        // The second one is late, then ahead.
+        let asked =
+            [(0, true), (1, true), (0, false), (1, false), (2, true), (2, false), (3, true), (4, true), (3, false)];
+        for (own, first) in asked {
+            assert_eq!(turns.take(own), first, "{own}");
+        }
     }
 }

@@ -24,6 +24,9 @@ enum Piece<'a> {
     Cells(&'a [i64]),
 }
 
+/// Least and greatest of some cells; of none, the least that is possible is the greatest one.
+pub type Bounds = [i64; 2];
+
 /// Canonical bytes of a statement.
 pub fn encode(s: &Statement) -> Vec<u8> {
     // Most cells take four bytes or fewer; the vector grows where they take more.
@@ -38,22 +41,44 @@ pub fn encode(s: &Statement) -> Vec<u8> {
 }
 
 /// The digest of a statement: of its canonical bytes, where the digest of every [`PIECE`] cells of a public tensor stands for
-/// these. How many they are is in the bytes before them. `tasks` hash the pieces.
-pub fn digest(s: &Statement, tasks: &impl Tasks) -> Digest {
+/// these. How many they are is in the bytes before them. `tasks` hash the pieces. With the bounds of every public tensor.
+pub fn digest(s: &Statement, tasks: &impl Tasks) -> (Digest, Vec<Bounds>) {
     let pieces = pieces(s);
     let absorbed = |i: usize| match pieces.get(i) {
-        Some(Piece::Bytes(bytes)) => bytes.clone(),
-        Some(Piece::Cells(cells)) => blake3(&planes(cells)).to_vec(),
-        None => Vec::new(),
+        Some(Piece::Bytes(bytes)) => (bytes.clone(), NONE),
+        Some(Piece::Cells(cells)) => {
+            let bounds = bounds(cells);
+            (blake3(&planes(cells, bounds)).to_vec(), bounds)
+        }
+        None => (Vec::new(), NONE),
     };
-    blake3(&tasks.map(pieces.len(), absorbed).concat())
+    let (bytes, own): (Vec<Vec<u8>>, Vec<Bounds>) = tasks.map(pieces.len(), absorbed).into_iter().unzip();
+    let mut own = own.into_iter().skip(1);
+    let public = s.inputs.iter().chain(&s.outputs).filter_map(|v| match v {
+        IoValue::Public(cells) => Some(cells.len().div_ceil(PIECE)),
+        _ => None,
+    });
+    // Bytes come before the first piece of a tensor.
+    let of = |n| {
+        let all = own.by_ref().take(n).fold(NONE, |a, b| [a[0].min(b[0]), a[1].max(b[1])]);
+        own.next();
+        all
+    };
+    (blake3(&bytes.concat()), public.map(of).collect())
+}
+
+/// Bounds of no cells.
+const NONE: Bounds = [i64::MAX, i64::MIN];
+
+fn bounds(cells: &[i64]) -> Bounds {
+    cells.iter().fold(NONE, |[lo, hi], x| [lo.min(*x), hi.max(*x)])
 }
 
 /// Cells as words of the fewest bytes that hold all of them in two's complement: how many, then the lowest byte of every cell,
 /// the second one of every cell, and so on, which a processor writes many cells at a time.
-fn planes(cells: &[i64]) -> Vec<u8> {
+fn planes(cells: &[i64], bounds: Bounds) -> Vec<u8> {
     // Bits that differ from the sign.
-    let used = cells.iter().fold(0, |bits, x| bits | (x ^ x >> 63) as u64);
+    let used = bounds.iter().filter(|_| !cells.is_empty()).fold(0, |bits, x| bits | (x ^ x >> 63) as u64);
     let width = (u64::BITS - used.leading_zeros()) / 8 + 1;
     let mut out = Vec::with_capacity(1 + width as usize * cells.len());
     out.push(width as u8);
@@ -181,15 +206,40 @@ mod tests {
             let byte = |k: usize| cells.iter().map(move |x| x.to_le_bytes()[k]);
             core::iter::once(width as u8).chain((0..width).flat_map(byte)).collect()
         };
+        let own = |cells: &[i64]| planes(cells, bounds(cells));
         for width in 1..=8usize {
             let top = i64::MAX >> (64 - 8 * width);
             for cells in [vec![top], vec![-top - 1], vec![0, top, -1, 7, -top - 1]] {
-                assert_eq!(planes(&cells), words(width, &cells));
-                assert!(width == 8 || planes(&[top + 1])[0] as usize == width + 1);
-                assert!(width == 8 || planes(&[-top - 2])[0] as usize == width + 1);
+                assert_eq!(own(&cells), words(width, &cells));
+                assert!(width == 8 || own(&[top + 1])[0] as usize == width + 1);
+                assert!(width == 8 || own(&[-top - 2])[0] as usize == width + 1);
             }
         }
-        assert_eq!(planes(&[]), [1]);
+        assert_eq!(own(&[]), [1]);
+    }
+
+    #[test]
+    fn matches_reference_of_bounds() {
+        let long: Vec<i64> = (0..3 * PIECE as i64 + 7).map(|i| i * 37 % 20_001 - 10_000).collect();
+        let spread = |at: usize, x: i64| long.iter().enumerate().map(|(i, y)| if i == at { x } else { *y }).collect();
+        let tensors: Vec<Vec<i64>> = vec![
+            spread(0, i64::MIN),
+            vec![],
+            spread(3 * PIECE + 6, 10_001),
+            vec![5],
+            spread(PIECE, -10_001),
+            long[..PIECE].to_vec(),
+        ];
+        let public = |k: usize| IoValue::Public(tensors[k].clone());
+        let statement = Statement {
+            inputs: vec![IoValue::Private, public(0), public(1)],
+            outputs: vec![public(2), IoValue::Private, public(3), public(4), public(5)],
+            ..Statement::default()
+        };
+        let least =
+            |t: &Vec<i64>| [t.iter().min().copied().unwrap_or(i64::MAX), t.iter().max().copied().unwrap_or(i64::MIN)];
+        let expected: Vec<Bounds> = tensors.iter().map(least).collect();
+        assert_eq!(digest(&statement, &InTurn).1, expected);
     }
 
     #[test]

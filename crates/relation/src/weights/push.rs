@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use proveil_algebra::{Challenge, eq_table};
 
 use super::rewrite::{Unrolled, fuse, merge, unroll};
+use super::whole::whole_rows;
 use super::{
     Factor, Lines, Low, ProductRows, RowWeights, Run, Sink, Table, Walk, dense, eq_segment, eq_sum, outer_product,
     plan_walk, prepare, walk_rows,
@@ -462,6 +463,9 @@ fn push_rows<E: Challenge>(
         return;
     }
     let num_rows = dims.padded_cells() >> walk.granule;
+    if let Some(rows) = whole_rows(extents, factors, scale, access, dims, &walk) {
+        return out.take(access.tensor as usize, walk.granule, (0, rows.into()), walk.low);
+    }
     let mut full = out.spare();
     full.resize(num_rows, E::ZERO);
     let mut partial = if walk.partial == 0 { Vec::new() } else { vec![E::ZERO; num_rows] };

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use proveil_algebra::{Challenge, dot, eq_index, log2_ceil};
 
+use super::diagonals::MOST_ROWS;
 use super::{eq_moment, eq_segment, eq_segment_into, eq_sum};
 
 /// Weights of rows, or of the settings of some variables.
@@ -81,7 +82,8 @@ impl<'a, E: Challenge> Run<'a, E> {
         Self { inside: 0, row: fine(self.row), rows: fine(self.rows), start: fine(self.start), ..*self }
     }
 
-    fn point(&self) -> &'a [E] {
+    /// The coordinates that belong to rows.
+    pub(super) fn point(&self) -> &'a [E] {
         self.point.get(self.inside..).unwrap_or_default()
     }
 
@@ -105,12 +107,15 @@ impl<'a, E: Challenge> Run<'a, E> {
     /// Field operations that [`dot_lines`] takes for lines of so many rows, about.
     fn cost(&self, lines: usize) -> usize {
         let carries = (lines + 1) * if self.start == 0 { 1 } else { 2 };
-        3 * carries * log2_ceil(self.rows) + lines + 2 * self.point.len()
+        8 * carries * log2_ceil(self.rows) + lines + 2 * self.point.len()
     }
 }
 
-/// Whether [`dot_lines`] takes less time than one operation on each row.
+/// Whether [`dot_lines`], or a sum that is kept, takes less time than one operation on each row.
 pub fn is_closed<E: Challenge>(runs: &[Run<'_, E>], lines: usize) -> bool {
+    if lines <= MOST_ROWS {
+        return true;
+    }
     // Operations on whole vectors take two thirds of the time of one alone.
     2 * runs.iter().map(|r| r.cost(lines)).sum::<usize>() < 3 * runs.iter().map(|r| r.rows * lines).sum::<usize>()
 }
