@@ -240,10 +240,11 @@ impl Quantiser<'_> {
         let sign = if a < 0.0 { -1 } else { 1 };
         let bound = -c / a.abs() / rep.step;
         let threshold = if zero { bound.round() } else { (bound - 1e-6).ceil() } as i64;
-        let bits = {
-            let r = self.range(rep.id);
-            bits_of(proveil_graph::Range { lo: r.lo.min(-r.hi), hi: r.hi.max(-r.lo) + threshold.abs() })
-        };
+        let r = self.range(rep.id);
+        let (lo, hi) = if sign < 0 { (-r.hi, -r.lo) } else { (r.lo, r.hi) };
+        // A bound that no number reaches is as good as one just beyond them.
+        let threshold = threshold.clamp(lo - 1, hi + 1);
+        let bits = bits_of(proveil_graph::Range { lo: r.lo.min(-r.hi), hi: r.hi.max(-r.lo) + threshold.abs() });
         let shift = if zero { 0 } else { bits.saturating_sub(16) };
         if shift > super::narrow::MAX_SHIFT {
             return Err(self.refuse(format!("a comparison of {bits} bits")));

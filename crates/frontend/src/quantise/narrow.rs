@@ -9,6 +9,11 @@ use crate::tensor::Kind;
 
 /// Bits of the head digit of a look-up on a wide operand.
 const HEAD_BITS: u32 = 15;
+/// Bits by which a unit may be coarser than what its table could tell before a head gets more digits.
+const COARSER: u32 = 3;
+/// Cells whose look-ups may have heads of several digits, and the bits of operands that these can hold.
+const FEW_HEADS: usize = 1024;
+const WIDE_HEAD: u32 = 58;
 /// Bits of a factor that is not worth a look-up to shorten.
 const PRODUCT_BITS: u32 = 16;
 /// Bits more that the bound of an input has once its missing cells are filled.
@@ -19,7 +24,7 @@ const ADDEND_ROOM: f64 = 4.0;
 /// Bits of a public number that is added, at most.
 const PUBLIC_BITS: i32 = 30;
 /// Largest shift of a look-up.
-pub(super) const MAX_SHIFT: u32 = 32;
+pub(super) const MAX_SHIFT: u32 = 48;
 
 impl Quantiser<'_> {
     /// Identity table of `bits` bits, signed or not.
@@ -33,7 +38,12 @@ impl Quantiser<'_> {
     pub(super) fn shift_for(&self, rep: Rep, reach: f64, bits: u32, signed: bool) -> Result<u32> {
         let room = f64::from(if signed { 1u32 << (bits - 1) } else { 1 << bits }) - 0.5;
         let fit = exponent(reach / (rep.step * room)).max(0) as u32;
-        let shift = fit.max(bits_of(self.range(rep.id)).saturating_sub(bits + HEAD_BITS));
+        let own = bits_of(self.range(rep.id));
+        // A head of more digits costs a look-up for each; a unit that is much coarser than it could be costs accuracy.
+        let cells: usize = self.b.tensor(rep.id)?.shape.iter().product();
+        let one_digit = own.saturating_sub(bits + HEAD_BITS);
+        let wide = one_digit > fit + COARSER && cells <= FEW_HEADS && own <= WIDE_HEAD;
+        let shift = fit.max(if wide { own.saturating_sub(bits + 3 * HEAD_BITS) } else { one_digit });
         if shift > MAX_SHIFT {
             return Err(self.refuse(format!("the accumulator needs a shift of {shift} bits, more than {MAX_SHIFT}")));
         }

@@ -1,9 +1,9 @@
 //! Very negative constants: where they only mask, how negative they are shows nowhere; where they show, they are numbers
 //! like all others.
 
-use super::common::relative_error;
+use super::common::{infer, relative_error};
 use super::file::{Attr, FLOAT, File, I64};
-use proveil_frontend::Tensor;
+use proveil_frontend::{Options, Tensor, compile};
 
 const INFINITE: f64 = f64::NEG_INFINITY;
 
@@ -46,7 +46,12 @@ fn matches_reference_numbers_of_any_size_that_show() {
     let shift: Vec<f64> = x.iter().zip(&uneven).map(|(v, u)| v - u).collect();
     let file = start().weight("b", FLOAT, &[4], &uneven).node("Add", &["x", "b"], &["s"], &[]);
     let file = file.node("Softmax", &["s"], &["y"], &[]);
-    close("under a soft-max", &file.run(&[floats(&[1, 4], &shift)]).expect("runs")[0], &softmax(&x));
+    // Many samples, so that inputs get fine units next to their size.
+    let samples = vec![vec![floats(&[1, 4], &shift)]; 64];
+    let mut options = Options::default();
+    options.margin = 1.0;
+    let model = compile(&file.bytes(), &samples, &options).expect("compiles");
+    close("under a soft-max", &infer(&model, &samples[0])[0], &softmax(&x));
     // A filling that is read by a soft-max and shown too.
     let file = File::new("", 17, &["y", "s"])
         .input("x", FLOAT, &[1, 4])

@@ -165,6 +165,38 @@ fn matches_reference_masks_with_biases() {
     assert!(odd.node("Add", &["x", "m"], &["y"], &[]).run(&[floats(&[2], &x[..2])]).is_err());
 }
 
+/// A mixture of which one part is a thousand times narrower than the others: where it says -1e5, those differ by 1.
+#[test]
+fn matches_reference_parts_of_a_mixture_of_different_widths() {
+    let file = File::new("", 13, &["y"])
+        .input("x", FLOAT, &[1, 2])
+        .weight("narrow", FLOAT, &[2, 3], &[350.0, 0.0, 0.0, -340.0, 9.0, 7.0])
+        .weight("at", FLOAT, &[3], &[20.0, -11.0, -3.0])
+        .weight("wide", FLOAT, &[2, 2], &[1.5, 0.5, -0.5, 2.0])
+        .node("MatMul", &["x", "narrow"], &["na"], &[])
+        .node("Add", &["na", "at"], &["nb"], &[])
+        .node("ReduceSumSquare", &["nb"], &["n"], &[("axes", Attr::Ints(vec![1]))])
+        .node("MatMul", &["x", "wide"], &["w"], &[])
+        .node("Mul", &["w", "w"], &["q"], &[])
+        .node("Concat", &["n", "q"], &["all"], &[("axis", Attr::Int(1))])
+        .node("Neg", &["all"], &["z"], &[])
+        .node("Softmax", &["z"], &["y"], &[])
+        .bytes();
+    let sample = |i: usize| vec![floats(&[1, 2], &noise(i + 7, 2))];
+    let samples: Vec<Vec<Tensor>> = (0..64).map(sample).collect();
+    let model = compile(&file, &samples[..32], &Options::default()).expect("compiles");
+    for x in &samples[32..] {
+        let (a, b) = (x[0].data[0], x[0].data[1]);
+        let n = (350.0 * a - 340.0 * b + 20.0).powi(2) + (9.0 * b - 11.0).powi(2) + (7.0 * b - 3.0).powi(2);
+        let z = [n, (1.5 * a - 0.5 * b).powi(2), (0.5 * a + 2.0 * b).powi(2)];
+        let least = z.iter().copied().fold(f64::INFINITY, f64::min);
+        let e = z.map(|v| (least - v).exp());
+        let want = e.map(|v| v / e.iter().sum::<f64>());
+        let got = infer(&model, x).remove(0);
+        assert!(relative_error(&got, &want) < 0.02, "got {got:?}, want {want:?}");
+    }
+}
+
 /// Squares over variances: those of a few outliers are a thousand times the others.
 #[test]
 fn matches_reference_distances_beside_outliers() {
@@ -186,5 +218,18 @@ fn matches_reference_distances_beside_outliers() {
         let want: f64 = x[0].data.iter().zip(weights).map(|(v, w)| w * v * v).sum();
         let got = infer(&model, x)[0][0];
         assert!((got - want).abs() < 0.1, "got {got}, want {want}");
+    }
+}
+
+/// Edges of bins that nothing reaches, as columns of one value have.
+#[test]
+fn matches_reference_comparisons_with_bounds_beyond_all_numbers() {
+    let x = [0.5, -3.0, 0.0, 2.0];
+    for bound in [3.4e38, -3.4e38] {
+        for (op, want) in [("Less", bound > 0.0), ("Greater", bound < 0.0), ("Equal", false)] {
+            let file = File::new("", 13, &["y"]).input("x", FLOAT, &[1, 4]).weight("bound", FLOAT, &[1], &[bound]);
+            let got = file.node(op, &["x", "bound"], &["y"], &[]).run(&[floats(&[1, 4], &x)]).expect("runs").remove(0);
+            assert_eq!(got, [f64::from(u8::from(want)); 4], "{op} {bound}");
+        }
     }
 }
