@@ -34,7 +34,7 @@ pub fn of(records: &[Value]) -> Option<String> {
     say("label agreement, least", figure("label_agreement").first().map(percent));
     let loss = figures(&proven, |r| Some(r["float_accuracy"].as_f64()? - r["accuracy"].as_f64()?));
     let points =
-        |(x, n): &(f64, &str)| format!("{:+.2} points ({n}), {} models with test sets", -100.0 * x, loss.len());
+        |(x, n): &(f64, &str)| format!("{:+.2} points ({n}), {} models with test sets", 0.0 - 100.0 * x, loss.len());
     say("accuracy against float, worst", loss.last().map(points));
     let cut: f64 = figure("saturated").iter().map(|f| f.0).sum();
     say("inputs cut to their range", (cut > 0.0).then(|| format!("{cut}")));
