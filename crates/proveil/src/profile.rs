@@ -248,8 +248,8 @@ fn widest(given: &Params, log_height: usize) -> Params {
         proven.is_ok_and(|bits| bits >= f64::from(p.security_bits)) && rates(p) == own
     };
     let wider = DENOMINATORS.into_iter().filter(|c| *c > given.eta_denominator);
-    let wider = wider.map(|eta_denominator| Params { eta_denominator, ..given.clone() });
-    wider.filter(fits).next_back().unwrap_or_else(|| given.clone())
+    let mut wider = wider.map(|eta_denominator| Params { eta_denominator, ..given.clone() });
+    wider.rfind(fits).unwrap_or_else(|| given.clone())
 }
 
 /// Blocks hashed for a row of `bytes` bytes, its tail, salt and inner node included.
