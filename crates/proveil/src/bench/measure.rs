@@ -24,7 +24,7 @@ const SHORT: f64 = 5.0;
 /// Seconds below which a first proof is made a second time, for the same reason.
 const WARM: f64 = 60.0;
 /// Seconds after which no more short runs are added, and how many there are at most.
-const ENOUGH: f64 = 0.8;
+const ENOUGH: f64 = 0.4;
 const MOST_RUNS: usize = 41;
 
 /// Measures a path; a failure is a record too.
