@@ -9,7 +9,7 @@ use crate::model::{InputSpec, LayerError, Model, OutputError, OutputSpec, Report
 use crate::options::Options;
 use crate::quantise::{Quantised, Rep, Setting, Span, bits_of};
 use crate::real::{RealGraph, Source, eval};
-use crate::search::{Samples, agreement, worst};
+use crate::search::Samples;
 use crate::tensor::Kind;
 
 /// A sample with the float value of every tensor.
@@ -78,7 +78,7 @@ pub(crate) fn measure(
             if i == 0 {
                 report.layers = layer_errors(g, &q.reps, &tensors, values);
             }
-        } else if pass == Pass::Quick && i == 0 && report.outputs.iter().any(|e| e.relative > options.max_error) {
+        } else if pass == Pass::Quick && i == 0 && report.outputs.iter().any(|e| e.relative > options.target()) {
             break;
         }
     }
@@ -156,6 +156,51 @@ fn layer_errors(g: &RealGraph, reps: &[Option<Rep>], tensors: &[Vec<i64>], value
     out
 }
 
+/// Refuses a model that misses a bound which its caller set.
+pub(crate) fn keep_bounds(model: &Model, samples: Samples, options: &Options) -> Result<()> {
+    let r = &model.report;
+    let most = r.layers.iter().max_by(|a, b| a.added.total_cmp(&b.added));
+    let (operator, added) = most.map_or(("none".into(), 0.0), |l| (l.name.clone(), l.added));
+    let hint = |other: String| {
+        let mut hints = Vec::new();
+        if samples.drawn {
+            hints.push("give typical inputs as samples".to_string());
+        } else if samples.ranged < FEW_SAMPLES || samples.held == 0 {
+            hints.push("give more samples".into());
+        }
+        if r.saturated > 0 || !r.saturations.is_empty() {
+            hints.push("raise the margin".into());
+        }
+        if options.weight_bits.is_some() || options.activation_bits.is_some() || options.table_bits.is_some() {
+            hints.push("allow more bits, or leave them to the search".into());
+        }
+        hints.push(other);
+        hints.join(", or ")
+    };
+    if let Some(asked) = options.max_error
+        && let Some(o) = r.outputs.iter().max_by(|a, b| a.relative.total_cmp(&b.relative))
+        && o.relative > asked
+    {
+        let (output, got) = (o.name.clone(), o.relative);
+        let hint = hint(format!("ask for an error of {:.5} or more", rounded_up(got)));
+        return Err(FrontendError::ErrorBound { output, got, asked, operator, added, hint });
+    }
+    if let Some(asked) = options.min_agreement
+        && let Some(o) = r.outputs.iter().min_by(|a, b| a.label_agreement.total_cmp(&b.label_agreement))
+        && o.label_agreement < asked
+    {
+        let (output, got) = (o.name.clone(), o.label_agreement);
+        let hint = hint(format!("ask for an agreement of {:.4} or less", (got * 1e4).floor() / 1e4));
+        return Err(FrontendError::AgreementBound { output, got, asked, operator, added, hint });
+    }
+    Ok(())
+}
+
+/// With five digits behind the point, and no less.
+fn rounded_up(error: f64) -> f64 {
+    (error * 1e5).ceil() / 1e5
+}
+
 /// What a reader of the report should know before trusting it.
 pub(crate) fn warnings(
     model: &Model,
@@ -188,15 +233,11 @@ pub(crate) fn warnings(
             );
         }
     }
-    let (error, agree) = (worst(model), agreement(model));
-    if error > options.max_error {
+    for o in r.outputs.iter().filter(|o| o.relative > options.target()) {
+        let (name, error, aim) = (&o.name, o.relative, options.target());
         out.push(format!(
-            "no setting reaches the error {} that was asked for; the best has {error:.5}",
-            options.max_error
+            "no setting brings output `{name}` to the error {aim} that is aimed at; the best has {error:.5}"
         ));
-    }
-    if let Some(least) = options.min_agreement.filter(|least| agree < *least) {
-        out.push(format!("no setting reaches the agreement {least} that was asked for; the best has {agree:.4}"));
     }
     if r.saturated > 0 {
         out.push(format!("{} input cells lie outside the range and were cut", r.saturated));

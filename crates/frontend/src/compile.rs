@@ -38,6 +38,7 @@ const CELL_BUDGET: usize = 40_000_000;
 /// # Errors
 /// Everything in [`FrontendError`]; never panics on hostile bytes.
 pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Model> {
+    options.check()?;
     let mut imported = load(onnx, samples, options)?;
     let live = imported.graph.live();
     let random = samples.is_empty();

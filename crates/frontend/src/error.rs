@@ -110,6 +110,45 @@ pub enum FrontendError {
         /// What to do.
         hint: String,
     },
+    /// No setting of the search brings an output within the error that was asked for.
+    #[error(
+        "output `{output}`: its relative error is {got:.5} in the best setting, above the {asked} that was asked for; \
+         operator `{operator}` adds most, {added:.5} of its largest value; {hint}"
+    )]
+    ErrorBound {
+        /// Output name.
+        output: String,
+        /// Error reached.
+        got: f64,
+        /// Error asked for.
+        asked: f64,
+        /// Result of the operator that adds most.
+        operator: String,
+        /// What it adds, relative to its own largest value.
+        added: f64,
+        /// What to do.
+        hint: String,
+    },
+    /// No setting of the search has an output's largest cells where the float model has them as often as asked for.
+    #[error(
+        "output `{output}`: the largest cell is where the float model has it in a share of {got:.4} of the rows in the \
+         best setting, below the {asked} that was asked for; operator `{operator}` adds most of the error, {added:.5} of \
+         its largest value; {hint}"
+    )]
+    AgreementBound {
+        /// Output name.
+        output: String,
+        /// Share reached.
+        got: f64,
+        /// Share asked for.
+        asked: f64,
+        /// Result of the operator that adds most.
+        operator: String,
+        /// What it adds, relative to its own largest value.
+        added: f64,
+        /// What to do.
+        hint: String,
+    },
     /// The integer graph refused a node.
     #[error(transparent)]
     Graph(#[from] GraphError),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::error::{FrontendError, Result};
 use crate::onnx::Limits;
 
 /// What is revealed of the first output; compiled into the graph.
@@ -37,10 +38,11 @@ pub struct Options {
     /// Calibrated ranges are widened by this factor, and by more where samples are few: inputs of this size are still
     /// computed correctly. Where thousands of values were seen it is at most 2.
     pub margin: f64,
-    /// The search takes the cheapest setting whose relative error is at most this.
-    pub max_error: f64,
-    /// The search goes on while rows of an output have their largest cell elsewhere than in the float model more often
-    /// than this share, 0 to 1, allows; `None` to look at errors only.
+    /// Bound of every output's relative error: the search takes the cheapest setting that keeps to it, and a model
+    /// that no setting brings there is refused. `None` aims at [`Options::TARGET`], and warns where that is missed.
+    pub max_error: Option<f64>,
+    /// Share of rows of every output, 0 to 1, whose largest cell must be where the float model has it. A model that no
+    /// setting brings there is refused; `None` looks at errors only.
     pub min_agreement: Option<f64>,
     /// Refuse inputs farther outside the calibrated range than this factor, instead of saturating them.
     pub refuse_beyond: Option<f64>,
@@ -60,6 +62,33 @@ pub struct Options {
     pub seed: u64,
 }
 
+impl Options {
+    /// Relative error that the search aims at where no bound is given.
+    pub const TARGET: f64 = 0.005;
+
+    /// Relative error that the search aims at.
+    pub(crate) fn target(&self) -> f64 {
+        self.max_error.unwrap_or(Self::TARGET)
+    }
+
+    /// Whether a caller set a bound that must be kept.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.max_error.is_some() || self.min_agreement.is_some()
+    }
+
+    /// # Errors
+    /// `Malformed` for bounds that are no such numbers: nothing would ever miss them.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.max_error.is_some_and(|e| e.is_nan() || e < 0.0) {
+            return Err(FrontendError::malformed("options", "the largest error is no number from 0 on; give a share"));
+        }
+        if self.min_agreement.is_some_and(|a| !(0.0..=1.0).contains(&a)) {
+            return Err(FrontendError::malformed("options", "the least agreement is no number from 0 to 1"));
+        }
+        Ok(())
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -67,7 +96,7 @@ impl Default for Options {
             activation_bits: None,
             table_bits: None,
             margin: 3.0,
-            max_error: 0.005,
+            max_error: None,
             min_agreement: None,
             refuse_beyond: None,
             batch: None,

@@ -2,7 +2,7 @@
 
 use proveil_graph::{Graph, Op};
 
-use crate::accuracy::{Measured, Pass, measure, warnings};
+use crate::accuracy::{Measured, Pass, keep_bounds, measure, warnings};
 use crate::error::{FrontendError, Result};
 use crate::import::Imported;
 use crate::model::Model;
@@ -88,7 +88,8 @@ impl Search<'_> {
     pub fn run(&self) -> Result<Model> {
         let settings = settings(self.imported, self.live, self.options);
         let mut best = self.best_of(&settings, Pass::Quick)?;
-        if best.fit > 1.0 && looked_up(&best.model.graph) <= WIDE_CELLS {
+        let labels = self.options.min_agreement.is_some();
+        if best.fit > 1.0 && (labels || looked_up(&best.model.graph) <= WIDE_CELLS) {
             // Errors of one sample and of all of them do not compare.
             best = self.best_of(&settings, Pass::Full)?;
         }
@@ -101,14 +102,20 @@ impl Search<'_> {
             let wide = set.activation_bits > MAX_ACTIVATION_BITS;
             let enough =
                 |t: &Tried| looked_up(&t.model.graph) > WIDE_CELLS || t.usual <= if t.few { 1.0 } else { WIDE_FIT };
+            // A bound that is missed is a reason to try what costs more than it usually gains.
+            let enough = |t: &Tried| enough(t) && (!self.options.is_bounded() || self.within(&t.model));
             if wide && best.as_ref().is_some_and(enough) {
                 break;
             }
             match self.attempt(set, pass) {
                 Ok(tried) => {
-                    let goal = if tried.few && !wide { FEW_TARGET * self.options.max_error } else { f64::INFINITY };
+                    let goal = if tried.few && !wide { FEW_TARGET * self.options.target() } else { f64::INFINITY };
                     let done = tried.fit <= 1.0 && worst(&tried.model) <= goal;
-                    if best.as_ref().is_none_or(|b| tried.fit < b.fit * NO_WORSE) {
+                    let better = |b: &Tried| match (self.within(&tried.model), self.within(&b.model)) {
+                        (now, then) if now != then => now,
+                        _ => tried.fit < b.fit * NO_WORSE,
+                    };
+                    if best.as_ref().is_none_or(better) {
                         best = Some(tried);
                     }
                     if done {
@@ -151,7 +158,7 @@ impl Search<'_> {
     /// Tries one setting; more digits are taken where they are nearly free, or where small inputs need them.
     fn attempt(&self, set: Setting, pass: Pass) -> Result<Tried> {
         let small = |set| self.tried(set, &self.small, pass).map_or(f64::INFINITY, |(m, _)| worst(&m) / SMALL_ERROR);
-        let target = self.options.max_error.max(f64::MIN_POSITIVE);
+        let target = self.options.target().max(f64::MIN_POSITIVE);
         let (mut set, (mut model, _)) = (set, self.tried(set, &self.measured, pass)?);
         if looked_up(&model.graph) > FEW_CELLS {
             if set.input_bits < INPUT_BITS && small(set) > 1.0 {
@@ -186,6 +193,13 @@ impl Search<'_> {
         Ok(Tried { model, set, fit: usual.max(least.min(MAX_SMALL)), usual, few: true })
     }
 
+    /// Whether a model keeps to the bounds that were set; none does where none was set.
+    fn within(&self, model: &Model) -> bool {
+        self.options.is_bounded()
+            && self.options.max_error.is_none_or(|most| worst(model) <= most)
+            && self.options.min_agreement.is_none_or(|least| agreement(model) >= least)
+    }
+
     /// Misfit of the labels: above 1 where they agree less often than is asked for, else 0.
     fn disagreement(&self, model: &Model) -> f64 {
         let short = self.options.min_agreement.map_or(0.0, |least| least - agreement(model));
@@ -193,10 +207,14 @@ impl Search<'_> {
     }
 
     /// The chosen setting with its whole report.
+    ///
+    /// # Errors
+    /// `ErrorBound`, `AgreementBound` where it misses what was asked for.
     fn finish(&self, set: Setting) -> Result<Model> {
         let (mut model, _) = self.tried(set, &self.measured, Pass::Thorough)?;
         let spans = self.imported.graph.inputs.iter().map(|id| self.spans[id.0 as usize]);
         model.report.inputs = model.inputs.iter().zip(spans).map(|(spec, span)| span.cells(spec)).collect();
+        keep_bounds(&model, self.samples, self.options)?;
         model.report.warnings = warnings(&model, self.samples, (&self.imported.graph, &self.measured), self.options);
         Ok(model)
     }

@@ -27,7 +27,7 @@ fn form(model: &Model) -> Form {
 fn options() -> Options {
     let mut options = Options::default();
     (options.weight_bits, options.activation_bits, options.table_bits) = (Some(12), Some(12), Some(12));
-    (options.max_error, options.margin) = (1e9, 4.0);
+    (options.max_error, options.margin) = (Some(1e9), 4.0);
     options
 }
 

@@ -44,15 +44,47 @@ fn accepts_few_samples_with_warnings() {
 }
 
 #[test]
-fn accepts_targets_out_of_reach_with_warnings() {
+fn accepts_a_target_out_of_reach_with_a_warning_unless_it_is_a_bound() {
+    // Rounding to six bits cannot be undone by wider numbers elsewhere.
+    let step = |file: File| file.node("Round", &["h"], "r", &[]).node("MatMul", &["r", "w"], "y", &[]);
+    let w: Vec<f32> = (0..16).map(|i| ((i * 5 + 1) % 13) as f32 / 13.0 - 0.5).collect();
+    let file =
+        step(File::new(&[("x", &[1, 4])]).weight("w", &[4, 4], &w).node("MatMul", &["x", "w"], "h", &[])).bytes();
     let mut options = Options::default();
-    options.max_error = 1e-9;
-    assert!(warned(&built(&samples(40, 1.0), &options), "no setting reaches the error"));
-    (options.max_error, options.min_agreement) = (0.005, Some(1.5));
-    assert!(warned(&built(&samples(40, 1.0), &options), "no setting reaches the agreement"));
+    (options.weight_bits, options.activation_bits) = (Some(8), Some(8));
+    let model = compile(&file, &samples(40, 9.0), &options).expect("without a bound it compiles");
+    let (error, agree) = (model.report.outputs[0].relative, model.report.outputs[0].label_agreement);
+    assert!(
+        error > 0.005
+            && warned(&model, &format!("output `y` to the error 0.005 that is aimed at; the best has {error:.5}"))
+    );
+    assert!(agree > 0.0);
+    options.max_error = Some(error / 2.0);
+    let told = compile(&file, &samples(40, 9.0), &options).expect_err("the bound is missed").to_string();
+    assert!(told.contains(&format!("`y`: its relative error is {error:.5}")), "{told}");
+    assert!(told.contains("operator `the_MatMul` adds most, "), "{told}");
+    assert!(told.contains("allow more bits") && !told.contains("more samples"), "{told}");
+    options.max_error = Some(error * 1.01);
+    let model = compile(&file, &samples(40, 9.0), &options).expect("the bound is kept");
+    assert!(model.report.warnings.is_empty(), "{:?}", model.report.warnings);
+}
+
+#[test]
+fn rejects_labels_that_agree_too_seldom_and_bounds_that_are_no_numbers() {
+    let mut options = Options::default();
     options.min_agreement = Some(0.9);
     let model = built(&samples(300, 1.0), &options);
-    assert!(!warned(&model, "agreement") && model.report.samples == 64, "{:?}", model.report.warnings);
+    assert_eq!(model.report.samples, 64, "{:?}", model.report.warnings);
+    // Two columns that differ by less than eight bits tell.
+    let near = File::new(&[("x", &[1, 4])]).weight("w", &[4, 2], &[0.5, 0.5001, -0.3, -0.3, 0.1, 0.1, 0.2, 0.2]);
+    let near = near.node("MatMul", &["x", "w"], "h", &[]).node("Tanh", &["h"], "y", &[]).bytes();
+    (options.weight_bits, options.min_agreement) = (Some(8), Some(1.0));
+    let told = compile(&near, &samples(300, 1.0), &options).expect_err("labels disagree").to_string();
+    assert!(told.contains("`y`: the largest cell") && told.contains("below the 1 that was asked for"), "{told}");
+    for (error, share) in [(Some(f64::NAN), None), (Some(-0.1), None), (None, Some(f64::NAN)), (None, Some(1.5))] {
+        (options.max_error, options.min_agreement) = (error, share);
+        assert!(compile(&near, &[], &options).is_err(), "{error:?} {share:?}");
+    }
 }
 
 #[test]

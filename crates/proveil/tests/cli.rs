@@ -479,6 +479,36 @@ fn accepts_plots_and_warns_of_unlike_inputs() {
 }
 
 #[test]
+fn rejects_models_beyond_the_error_that_was_asked_for_and_warns_of_the_usual_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |n: &str| dir.path().join(n).to_string_lossy().into_owned();
+    let (model, samples) = (format!("{MODELS}/digits_mlp/model.onnx"), format!("{MODELS}/digits_mlp/cases.npz"));
+    let (package, vk, plot) = (at("m.pkg"), at("m.vk"), at("m.svg"));
+    let files = ["compile", &model, "-o", &package, "--vk", &vk, "--samples", &samples, "--error-plot", &plot];
+    let with = |extra: &[&str]| proveil(&[&files[..], extra].concat());
+    let out = with(&["--max-error", "1e-9"]);
+    let told: serde_json::Value = serde_json::from_slice(&out.stderr).unwrap();
+    let text = told["error"].as_str().unwrap();
+    for part in ["model.onnx: output `probabilities`", "above the 0.000000001", "adds most", "ask for an error of"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!((out.status.code(), told["exit_code"].as_u64(), out.stdout.len()), (Some(1), Some(1), 0));
+    assert!(entries(dir.path()).is_empty());
+    // Bits that are too few to reach the usual error: a warning, unless that error was asked for.
+    let few = ["--weight-bits", "8", "--activation-bits", "8"];
+    let value: serde_json::Value = serde_json::from_slice(&with(&few).stdout).unwrap();
+    let (error, warnings) =
+        (value["accuracy"]["outputs"][1]["rel_error"].as_f64().unwrap(), &value["accuracy"]["warnings"]);
+    let warning = format!("output `probabilities` to the error 0.005 that is aimed at; the best has {error:.5}");
+    assert!(error > 0.005 && warnings.to_string().contains(&warning), "{value}");
+    let (status, text) = code(&[&files[..], &few, &["--max-error", "0.005"]].concat());
+    assert!(status == 1 && text.contains("allow more bits"), "{text}");
+    assert!(with(&[&few[..], &["--max-error", "0.5"]].concat()).status.success());
+    let (status, text) = code(&["compile", "m.onnx", "-o", "x", "--max-error", "nan"]);
+    assert!(status == 2 && text.contains("from 0 on"), "{text}");
+}
+
+#[test]
 fn accepts_two_files_joined_and_rejects_others() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("joined.onnx").to_string_lossy().into_owned();

@@ -198,10 +198,12 @@ pub struct Building {
     /// Bits of activations, 8 to 14.
     #[arg(long)]
     pub activation_bits: Option<u32>,
-    /// Relative error that the choice of bits aims at.
-    #[arg(long)]
+    /// Largest error of an output relative to its largest value, as 0.01. A model that no bits bring there is refused;
+    /// without it the choice of bits aims at 0.005, and a warning says where that is missed.
+    #[arg(long, value_parser = error)]
     pub max_error: Option<f64>,
-    /// Share of rows, 0 to 1, whose largest cell must be where the float model has it; the choice of bits aims at it.
+    /// Share of rows, 0 to 1, whose largest cell must be where the float model has it. A model that no bits bring
+    /// there is refused.
     #[arg(long, value_parser = share)]
     pub min_agreement: Option<f64>,
     /// Calibrated ranges are widened by this factor.
@@ -520,12 +522,19 @@ impl Building {
         let mut o = Options::default();
         (o.weight_bits, o.activation_bits) = (self.weight_bits, self.activation_bits);
         o.inferences = self.inferences();
-        o.max_error = self.max_error.unwrap_or(o.max_error);
-        o.min_agreement = self.min_agreement;
+        (o.max_error, o.min_agreement) = (self.max_error, self.min_agreement);
         o.margin = self.margin.unwrap_or(o.margin);
         o.dims = dimensions(&self.dims)?;
         o.output = policy(&self.output_policy)?;
         Ok(o)
+    }
+}
+
+/// A number from 0 on.
+fn error(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(v) if v >= 0.0 => Ok(v),
+        _ => Err(format!("'{text}' is not a number from 0 on")),
     }
 }
 

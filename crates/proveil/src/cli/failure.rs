@@ -85,6 +85,7 @@ fn frontend(e: &FrontendError) -> u8 {
         | FrontendError::InputShape { .. }
         | FrontendError::InputCount { .. }
         | FrontendError::InputRange { .. } => BAD_FILE,
+        FrontendError::ErrorBound { .. } | FrontendError::AgreementBound { .. } => NOT_ACCEPTED,
         FrontendError::OpenDimension { .. } => USAGE,
         FrontendError::Native { .. } => INTERNAL,
         _ => UNSUPPORTED,
