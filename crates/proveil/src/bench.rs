@@ -12,6 +12,7 @@ mod scaling;
 mod stages;
 mod summary;
 pub mod testset;
+mod turns;
 
 pub use folder::name_of;
 

@@ -365,7 +365,7 @@ mod tests {
             let rows = soundness::opening_rows(p, height, MANY_COLUMNS).unwrap();
             soundness::claimed_bits(&rows)
         };
-        let mut widths = Vec::new();
+        let (mut widths, mut refused) = (Vec::new(), 0);
         for given in [Params::fast(128), Params::standard(128), Params::fast(100)] {
             for height in 8..=19 {
                 let p = widest(&given, height);
@@ -373,13 +373,19 @@ mod tests {
                 assert!(p.row_queries() <= given.row_queries());
                 assert_eq!(Params { eta_denominator: given.eta_denominator, ..p.clone() }, given);
                 widths.push(p.eta_denominator);
-                if p.eta_denominator == 32 && given == Params::fast(128) {
-                    let beyond = Params { eta_denominator: 64, ..p };
-                    assert!(bits(&beyond, height) < 128.0, "2^{height}");
+                for c in DENOMINATORS.into_iter().filter(|c| *c > p.eta_denominator) {
+                    let beyond = Params { eta_denominator: c, ..given.clone() };
+                    let levels = |p: &Params| {
+                        p.schedule(height).map(|s| s.levels.iter().map(|l| l.log_inv_rate).collect::<Vec<_>>())
+                    };
+                    let lacks =
+                        beyond.schedule(height).is_err() || bits(&beyond, height) < f64::from(given.security_bits);
+                    assert!(lacks || levels(&beyond).ok() != levels(&given).ok(), "2^{height} could take {c}");
+                    refused += 1;
                 }
             }
         }
-        assert!(widths.contains(&48) && widths.contains(&8), "{widths:?}");
+        assert!(widths.contains(&48) && widths.contains(&8) && refused > 0, "{widths:?}");
         let unique = Params::unique_decoding(128);
         assert_eq!(widest(&unique, 10), unique);
     }

@@ -111,6 +111,7 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
         ("--unique-decoding", b.unique_decoding),
         ("--plain", b.plain),
         ("--no-plain", a.no_plain),
+        ("--speed-up", a.speed_up),
         ("--stages", a.stages),
         ("--evm", a.on_chain()),
         ("--once", a.once || a.report.is_some()),

@@ -12,20 +12,20 @@ use proveil_frontend::{FrontendError, InputSpec, Kind, Model, Native, Tensor};
 use serde_json::{Map, Value, json};
 
 use super::folder::{Subject, name_of, read, split, stack};
-use super::stages;
+use super::{stages, turns};
 use crate::cli::args::BenchArgs;
 use crate::cli::demo::output_specs;
 use crate::cli::failure::{Failure, INTERNAL, UNSUPPORTED};
 
 /// Runs of anything of which each takes less than [`SHORT`] seconds.
-const RUNS: usize = 3;
+pub const RUNS: usize = 3;
 /// Seconds below which a single run says little: the first one also pays for fresh memory.
-const SHORT: f64 = 5.0;
+pub const SHORT: f64 = 5.0;
 /// Seconds below which a first proof is made a second time, for the same reason.
 const WARM: f64 = 60.0;
 /// Seconds after which no more short runs are added, and how many there are at most.
-const ENOUGH: f64 = 0.4;
-const MOST_RUNS: usize = 41;
+pub const ENOUGH: f64 = 0.4;
+pub const MOST_RUNS: usize = 41;
 
 /// Measures a path; a failure is a record too.
 pub fn record(path: &Path, a: &BenchArgs) -> Value {
@@ -70,7 +70,10 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     let native = guarded(|| native(&subject.onnx, &judged, batch));
     errors(&meta.outputs, &times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
     match native {
-        Ok((_, s)) => out.insert("native_s".into(), json!(s)),
+        Ok((_, s)) => {
+            out.insert("prove_over_float".into(), json!(out["prove_s"].as_f64().map(|proof| proof / s)));
+            out.insert("native_s".into(), json!(s))
+        }
         Err(e) => out.insert("native_message".into(), json!(e.message)),
     };
     if let Some((test, used)) = &subject.test {
@@ -85,13 +88,13 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
             }
         }
     }
+    let input = encode(&specs, &judged[0].0)?;
+    if a.speed_up {
+        turns::one_thread(&engine, &input, out)?;
+    }
     if !a.no_plain {
         let (plain, _) = build(&model, &CompileOptions { zero_knowledge: false, ..options })?;
-        let input = encode(&specs, &judged[0].0)?;
-        let proof = |engine: &Engine| engine.prove(&input, b"").map_err(Failure::from);
-        let (hidden_s, plain_s) = in_turns(|| proof(&engine), || proof(&plain))?;
-        out.insert("prove_plain_s".into(), json!(plain_s));
-        out.insert("hidden_over_plain".into(), json!(hidden_s / plain_s));
+        turns::without_hiding(&engine, &plain, &input, out)?;
     }
     Ok(())
 }
@@ -166,7 +169,8 @@ fn prove_all(
             stages.push(proved.stages.clone());
             Ok(proved)
         })?;
-        out.insert("stages".into(), medians(&stages).into());
+        // The first of several is left out here too.
+        out.insert("stages".into(), medians(&stages[usize::from(stages.len() > 1)..]).into());
         out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);
         let (results, s) = timed(|| Ok(proveil::verify(&engine.key, &proved.file)?))?;
@@ -292,37 +296,10 @@ pub fn timed_with_first<T>(warm: f64, mut f: impl FnMut() -> Result<T, Failure>)
     }
 }
 
-/// Median times of two things that are run in turns, so that whatever else the machine does meets both.
-fn in_turns<T>(
-    mut a: impl FnMut() -> Result<T, Failure>,
-    mut b: impl FnMut() -> Result<T, Failure>,
-) -> Result<(f64, f64), Failure> {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    let once = |f: &mut dyn FnMut() -> Result<T, Failure>| {
-        let start = Instant::now();
-        f()?;
-        Ok::<f64, Failure>(start.elapsed().as_secs_f64())
-    };
-    // Left out: it pays for memory.
-    let cold = once(&mut b)?;
-    if cold > SHORT {
-        return Ok((once(&mut a)?, once(&mut b)?));
-    }
-    let mut spent = 0.0;
-    while first.len() < RUNS || (spent < 2.0 * ENOUGH && first.len() < MOST_RUNS) {
-        let (x, y) = (once(&mut a)?, once(&mut b)?);
-        first.push(x);
-        second.push(y);
-        spent += x + y;
-    }
-    Ok((median(first), median(second)))
-}
-
-/// The median time of each stage of several proofs, without the first of several.
-fn medians(proofs: &[Vec<(&'static str, f64)>]) -> Map<String, Value> {
-    let warm = &proofs[usize::from(proofs.len() > 1)..];
-    let times = |stage: usize| warm.iter().map(|proof| proof[stage].1).collect();
-    warm[0].iter().enumerate().map(|(i, (name, _))| ((*name).to_string(), json!(median(times(i))))).collect()
+/// The median time of each stage of several proofs.
+pub fn medians(proofs: &[Vec<(&'static str, f64)>]) -> Map<String, Value> {
+    let times = |stage: usize| proofs.iter().map(|proof| proof[stage].1).collect();
+    proofs[0].iter().enumerate().map(|(i, (name, _))| ((*name).to_string(), json!(median(times(i))))).collect()
 }
 
 /// The middle one.

@@ -56,7 +56,7 @@ pub struct Measured {
 impl Table for Measured {
     fn head(&self, _: &Value) -> String {
         format!(
-            "{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
+            "{:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
             "model",
             "batch",
             "params",
@@ -67,6 +67,7 @@ impl Table for Measured {
             "each s",
             "plain s",
             "hid/plain",
+            "/float",
             "verify s",
             "proof K",
             "peak M",
@@ -81,7 +82,7 @@ impl Table for Measured {
         let n = |key: &str, scale: f64, digits: usize| number(r, key, scale, digits);
         let name = r["name"].as_str().unwrap_or_default();
         let mut out = format!(
-            "{name:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
+            "{name:<30} {:>5} {:>9} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>5}\n",
             n("batch", 1.0, 0),
             n("params", 1.0, 0),
             n("macs", 1.0, 0),
@@ -91,6 +92,7 @@ impl Table for Measured {
             n("prove_each_s", 1.0, 4),
             n("prove_plain_s", 1.0, 3),
             n("hidden_over_plain", 1.0, 2),
+            n("prove_over_float", 1.0, 0),
             n("verify_s", 1.0, 4),
             n("proof_bytes", 1.0 / 1024.0, 1),
             n("peak_mib", 1.0, 0),
@@ -107,6 +109,17 @@ impl Table for Measured {
                 n("predicted_proof_bytes", 1.0 / 1024.0, 1),
                 n("predicted_peak_mib", 1.0, 0)
             );
+        }
+        if let (Some(stages), Some(_)) = (r["stage_speed_ups"].as_object(), r["speed_up"].as_f64()) {
+            let each: Vec<String> =
+                stages.keys().map(|k| format!("{k} {}", number(&r["stage_speed_ups"], k, 1.0, 2))).collect();
+            let whole = format!(
+                "{} s, {} times that of {} threads",
+                n("one_thread_s", 1.0, 3),
+                n("speed_up", 1.0, 2),
+                n("threads", 1.0, 0)
+            );
+            out += &format!("    one thread: {whole}; {}\n", each.join(", "));
         }
         if self.stages {
             out += &super::stages::table(&r["spans"], &r["plain_spans"]).to_string();

@@ -61,6 +61,9 @@ pub struct BenchArgs {
     /// Print what `estimate` predicts beside what is measured; the self-test runs between models, so that both meet the same minutes.
     #[arg(long)]
     pub predict: bool,
+    /// Prove with one thread too, in turns with all, and print how much faster all are, stage by stage.
+    #[arg(long)]
+    pub speed_up: bool,
     /// Seconds that one model may take.
     #[arg(long, default_value_t = 1800)]
     pub timeout: u64,
