@@ -8,6 +8,9 @@ use rayon::prelude::*;
 
 use crate::error::WitnessError;
 
+/// Cells of a column that one task cuts.
+const CUT: usize = 1 << 15;
+
 /// The recipe for a witness; made by [`crate::lower`] together with the relation.
 #[derive(Clone, Debug, Default)]
 pub struct WitnessPlan {
@@ -68,12 +71,20 @@ pub struct RowPlan {
 }
 
 impl RowPlan {
-    /// The columns of row-major cells.
+    /// The columns of row-major cells. Tables of embeddings have tens of millions.
     fn cut(self, cells: &[i64]) -> Vec<Vec<i64>> {
         let last = self.columns * self.step;
-        let column =
-            |c: usize| cells.chunks(last).flat_map(|line| line[c * self.step..][..self.step].to_vec()).collect();
-        (0..self.columns).map(column).collect()
+        let lines = (CUT / self.step).max(1);
+        let column = |c: usize| {
+            let mut out = vec![0; cells.len() / self.columns];
+            let parts = out.par_chunks_mut(lines * self.step).zip(cells.par_chunks(lines * last));
+            parts.for_each(|(out, cells)| {
+                let lines = out.chunks_exact_mut(self.step).zip(cells.chunks_exact(last));
+                lines.for_each(|(out, line)| out.copy_from_slice(&line[c * self.step..][..self.step]));
+            });
+            out
+        };
+        (0..self.columns).into_par_iter().map(column).collect()
     }
 }
 
@@ -481,4 +492,24 @@ fn lead(x: &[i64], s: &[i64], len: usize) -> Vec<i64> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_reference_cuts() {
+        // More lines than one task has, and a part of one.
+        for (columns, step, lines) in [(1, 3, 5), (4, 1, 2), (3, 5, CUT / 5 * 2 + 7)] {
+            let cells: Vec<i64> = (0..(columns * step * lines) as i64).collect();
+            let cut = RowPlan { columns, step }.cut(&cells);
+            let at = |c: usize, i: usize| ((i / step * columns + c) * step + i % step) as i64;
+            for (c, column) in cut.iter().enumerate() {
+                assert_eq!(column.len(), step * lines);
+                assert!(column.iter().enumerate().all(|(i, x)| *x == at(c, i)), "{columns} {step} column {c}");
+            }
+            assert_eq!(cut.len(), columns);
+        }
+    }
 }

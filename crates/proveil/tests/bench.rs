@@ -31,7 +31,7 @@ fn accepts_stages_with_time_and_picture() {
     let dir = tempfile::tempdir().expect("a folder");
     let svg = dir.path().join("flame.svg");
     let model = format!("{MODELS}/digits_mlp");
-    let flags = ["--no-plain", "--cases", "1", "--security", "40", "--stages", "--flamegraph"];
+    let flags = ["--no-plain", "--cases", "1", "--security", "40", "--stages", "--speed-up", "--flamegraph"];
     let record = &records(&[&flags[..], &[svg.to_str().expect("text"), &model]].concat())[0];
     let spans = record["spans"].as_array().expect("spans");
     let stages: Vec<&str> = spans.iter().filter(|s| s["stage"] == true).filter_map(|s| s["name"].as_str()).collect();
@@ -39,6 +39,10 @@ fn accepts_stages_with_time_and_picture() {
     let expected = [&["inference"], &proveil_prover::STAGES[..], &["verify"]].concat();
     assert_eq!(stages[from..], expected);
     assert!(spans.iter().all(|s| s["seconds"].as_f64().is_some_and(|t| t > 0.0)));
+    let speed_ups = record["stage_speed_ups"].as_object().expect("speed-ups");
+    assert_eq!(speed_ups.len(), expected.len() - 1, "all but the verification: {speed_ups:?}");
+    let ratio = record["one_thread_s"].as_f64().expect("seconds") / record["speed_up"].as_f64().expect("a ratio");
+    assert!(ratio > 0.0 && speed_ups.values().all(|s| s.as_f64().is_some_and(|s| s > 0.0)), "{record}");
     let picture = std::fs::read_to_string(svg).expect("the picture");
     assert!(expected.iter().all(|s| picture.contains(&format!("<title>{s}: "))));
 }

@@ -232,19 +232,18 @@ pub fn prove_with(
     Ok(Proof { statement, bytes, leaves, stages })
 }
 
-/// Coins of one witness. Weights are in them through the commitment in the key.
+/// Coins of one witness. Weights are in them through the commitment in the key. Cells are hashed in parts of a length that
+/// does not depend on the number of threads.
 fn bind_coins(coins: &Coins, key: &PreparedKey, witness: &Witness, statement: &Statement) -> Coins {
-    let mut h = blake3::Hasher::new();
-    let mut bytes = Vec::new();
     let own = |d: &proveil_relation::TensorDecl| d.home != Home::Model || key.key.model.is_none();
-    for (_, t) in key.key.relation.tensors.iter().zip(&witness.tensors).filter(|(d, _)| own(d)) {
-        for part in t.chunks(1 << 13) {
-            bytes.clear();
-            part.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
-            h.update(&bytes);
-        }
-    }
-    coins.derive("proof", &[&key.digest, h.finalize().as_bytes(), &statement.digest(&Threads)])
+    let tensors = key.key.relation.tensors.iter().zip(&witness.tensors).filter(|(d, _)| own(d));
+    let parts: Vec<&[i64]> = tensors.flat_map(|(_, t)| t.chunks(1 << 13)).collect();
+    let hash = |part: &[i64]| {
+        let bytes: Vec<u8> = part.iter().flat_map(|v| v.to_le_bytes()).collect();
+        *blake3::hash(&bytes).as_bytes()
+    };
+    let parts: Vec<[u8; 32]> = parts.into_par_iter().with_min_len(4).map(hash).collect();
+    coins.derive("proof", &[&key.digest, parts.as_flattened(), &statement.digest(&Threads)])
 }
 
 /// The statement of a witness, with the commitments of committed inputs and outputs, by number.

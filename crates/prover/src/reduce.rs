@@ -10,9 +10,10 @@
 mod lines;
 mod pieces;
 
-use proveil_algebra::{E, F};
+use proveil_algebra::{E, F, PrimeCharacteristicRing};
 use proveil_relation::claims::Claim;
 use proveil_relation::layout::{Layout, TreeKind};
+use rayon::prelude::*;
 
 use crate::talk::Talk;
 use lines::Lines;
@@ -78,10 +79,11 @@ pub fn reduce(
         let (due, rest): (Vec<Piece>, Vec<Piece>) = pieces.into_iter().partition(|p| p.granule == i);
         due.iter().for_each(|p| lines.weigh(layout, p));
         pieces = rest;
-        let s = pieces.iter().map(Piece::round).fold(lines.round(i, &point), add);
+        let of_pieces = pieces.par_iter().map(Piece::round).reduce(|| [E::ZERO; 2], add);
+        let s = add(lines.round(i, &point), of_pieces);
         s.into_iter().for_each(|x| talk.message(label, x));
         let r: E = talk.transcript.challenge(label);
-        pieces.iter_mut().for_each(|p| p.fold(r));
+        pieces.par_iter_mut().for_each(|p| p.fold(r));
         lines.fold(i, r);
         point.push(r);
     }

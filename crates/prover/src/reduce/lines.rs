@@ -9,6 +9,9 @@ use super::{Cells, Weighted, add};
 use crate::limbs::{dot, narrow, planes};
 use crate::packed;
 
+/// Limbs of many elements, plane by plane.
+type Limbs = [Vec<i32>; 6];
+
 /// Values that one task computes.
 const TASK: usize = 1 << 8;
 
@@ -66,10 +69,15 @@ impl<'a> Lines<'a> {
 
     /// Before round `i`: the columns that are due enter.
     pub(super) fn enter(&mut self, i: usize, point: &[E]) {
+        let due = |l: &Line<'_>| l.enters == i && l.cells.is_empty();
+        if !self.lines.iter().any(due) {
+            return;
+        }
         let eq = eq_table(point);
-        self.lines.par_iter_mut().filter(|l| l.enters == i && l.cells.is_empty()).for_each(|l| {
+        let dense = (planes(&eq), Planes::new(&eq));
+        self.lines.par_iter_mut().filter(|l| due(l)).for_each(|l| {
             l.cells = match l.column {
-                Cells::Base(f) => base_values(f, &eq),
+                Cells::Base(f) => base_values(f, &eq, &dense),
                 Cells::Ext(f) => f
                     .par_chunks(eq.len())
                     .with_min_len(TASK)
@@ -130,15 +138,14 @@ fn tail(l: &Line<'_>, point: &[E]) -> [E; 2] {
 }
 
 /// `sum_j eq[j] cell(r, j)` for every granule `r`.
-fn base_values(f: &[proveil_algebra::F], eq: &[E]) -> Vec<E> {
+fn base_values(f: &[proveil_algebra::F], eq: &[E], (limbs, dense): &(Limbs, Planes<E>)) -> Vec<E> {
     let n = eq.len();
-    let (limbs, dense) = (planes(eq), Planes::new(eq));
     let mut out = vec![E::ZERO; f.len() / n];
     out.par_chunks_mut(TASK).zip(f.par_chunks(TASK * n)).for_each(|(out, f)| {
         let mut small = Vec::with_capacity(n);
         for (o, x) in out.iter_mut().zip(f.chunks_exact(n)) {
             *o = if n >= 8 && narrow(x, &mut small) {
-                dot(&limbs, &small)
+                dot(limbs, &small)
             } else if n >= 64 {
                 // Random cells are not small.
                 dense.dot(0, x)
