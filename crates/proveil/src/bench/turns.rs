@@ -40,6 +40,9 @@ pub fn one_thread(engine: &Engine, input: &[Vec<i64>], out: &mut Map<String, Val
     Ok(())
 }
 
+/// Seconds of a proof, and by stage.
+type Timed = (f64, Vec<(&'static str, f64)>);
+
 /// Median times of proofs of one kind: of all of a proof, and of its stages.
 struct Medians {
     seconds: f64,
@@ -52,7 +55,7 @@ fn in_turns(
     mut a: impl FnMut() -> Result<Proved, Error>,
     mut b: impl FnMut() -> Result<Proved, Error>,
 ) -> Result<[Medians; 2], Failure> {
-    let once = |f: &mut dyn FnMut() -> Result<Proved, Error>| -> Result<(f64, Vec<(&'static str, f64)>), Failure> {
+    let once = |f: &mut dyn FnMut() -> Result<Proved, Error>| -> Result<Timed, Failure> {
         let start = Instant::now();
         let proved = f()?;
         Ok((start.elapsed().as_secs_f64(), proved.stages))
