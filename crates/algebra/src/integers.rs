@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::{Challenge, Planes, PrimeCharacteristicRing};
 
 /// Cells whose products are summed in 64 bits.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 /// Cells of less than `2^SMALL` are small: [`BLOCK`] products of these with halves are below `2^63`.
 const SMALL: u32 = 25;
 
@@ -41,12 +41,10 @@ impl<K: Challenge> IntegerWeights<K> {
         }
         let mut sums = [[0i128; 2]; 4];
         for (b, block) in cells.chunks(BLOCK).enumerate() {
-            let mut narrow = [0i32; BLOCK];
-            narrow.iter_mut().zip(block).for_each(|(n, x)| *n = *x as i32);
             for (sum, halves) in sums.iter_mut().zip(&self.halves) {
                 for (sum, half) in sum.iter_mut().zip(halves) {
                     let half = half.get(b * BLOCK..).unwrap_or_default();
-                    let products = half.iter().zip(&narrow).map(|(h, n)| i64::from(*h) * i64::from(*n));
+                    let products = half.iter().zip(block).map(|(h, x)| i64::from(*h) * i64::from(*x as i32));
                     *sum += i128::from(products.sum::<i64>());
                 }
             }
@@ -79,7 +77,7 @@ mod tests {
         let weights: Vec<E> = (0..300).map(|i| ext_from_coords([edge(i), edge(i / 8), edge(i / 64)])).collect();
         let scalars: Vec<Scalar> = (0..300).map(|i| Scalar::from_int(i * 12_345)).collect();
         let small = (1 << (SMALL - 1)) - 1;
-        for n in [0, 1, 7, 63, 64, 65, 300] {
+        for n in [0, 1, 7, 63, 64, 65, 127, 128, 129, 300] {
             for top in [1, small, small + 1, small + 2, i64::MAX / 2] {
                 let cells: Vec<i64> = (0..n).map(|i| if i % 3 == 0 { -top } else { top - i % 2 }).collect();
                 matches(&weights, &cells);

@@ -78,7 +78,7 @@ impl<E: Challenge> Value<E> {
 }
 
 impl<E: Challenge> Value<E> {
-    /// Adds messages, each of another pad, times factors; many at once are quicker than one by one.
+    /// Adds messages times factors; many at once are quicker than one by one.
     pub fn add_messages<'m>(&mut self, messages: impl Iterator<Item = (&'m Message<E>, E)>)
     where
         E: 'm,
@@ -88,10 +88,17 @@ impl<E: Challenge> Value<E> {
             c += m.sent * k;
             m.pad.map(|p| (p, -k))
         });
-        let mut terms: BTreeMap<u32, E> = own.collect();
-        for (i, x) in core::mem::take(&mut self.terms) {
-            *terms.entry(i).or_insert(E::ZERO) += x;
-        }
+        let mut terms: Vec<(u32, E)> = own.chain(core::mem::take(&mut self.terms)).collect();
+        // A map is built at once from pads in order, each of which occurs once.
+        terms.sort_by_key(|(p, _)| *p);
+        terms.dedup_by(|(p, k), (last, sum)| {
+            let same = p == last;
+            if same {
+                *sum += *k;
+            }
+            same
+        });
+        let terms = terms.into_iter().collect();
         (self.c, self.terms) = (c, terms);
     }
 }
@@ -377,5 +384,27 @@ impl<'a, E: Challenge> Channel<'a, E> {
             Some(r) => Ok(r.finish()?),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proveil_algebra::{E, PrimeCharacteristicRing};
+
+    #[test]
+    fn matches_reference_of_messages_added_one_by_one() {
+        let e = E::from_u64;
+        // A pad that occurs three times, one that is there before, messages in the clear, pads in no order.
+        let message =
+            |(i, pad): (usize, &Option<u32>)| (Message { sent: e(100 + i as u64), pad: *pad }, e(7 + i as u64));
+        let pads = [Some(5), Some(2), None, Some(5), Some(9), None, Some(5), Some(2), Some(0)];
+        let messages: Vec<(Message<E>, E)> = pads.iter().enumerate().map(message).collect();
+        let before = Value { c: e(3), terms: BTreeMap::from([(2, e(11)), (6, e(13))]) };
+        let (mut all, mut expected) = (before.clone(), before);
+        all.add_messages(messages.iter().map(|(m, k)| (m, *k)));
+        messages.iter().for_each(|(m, k)| expected.add_scaled(&m.value(), *k));
+        assert_eq!(all, expected);
+        assert_eq!(all.terms.get(&5), Some(&-e(7 + 10 + 13)));
     }
 }
