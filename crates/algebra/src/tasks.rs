@@ -35,3 +35,40 @@ impl Tasks for InTurn {
         (0..n).map(task).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// So many workers.
+    struct Many(usize);
+
+    impl Tasks for Many {
+        fn shares(&self) -> usize {
+            self.0
+        }
+
+        fn map<T: Send>(&self, n: usize, task: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+            InTurn.map(n, task)
+        }
+    }
+
+    #[test]
+    fn accepts_every_task_once_and_in_order() {
+        for n in [0, 1, 2, 100] {
+            assert_eq!(InTurn.map(n, |i| i), (0..n).collect::<Vec<_>>());
+        }
+        let (mut a, mut b) = (0, 0);
+        assert_eq!(InTurn.join(|| a += 1, || b += 2), ((), ()));
+        assert_eq!((a, b), (1, 2));
+        assert_eq!(InTurn.join(|| 'a', || vec![1]), ('a', vec![1]));
+    }
+
+    #[test]
+    fn accepts_at_least_one_share_and_no_short_ones() {
+        let shares = |n: usize| Many(3).shares_of(n);
+        assert_eq!([0, 1, 4095, 4096, 8191, 8192, 12_288, 1 << 30].map(shares), [1, 1, 1, 1, 1, 2, 3, 3]);
+        assert_eq!(InTurn.shares_of(1 << 30), 1);
+    }
+}

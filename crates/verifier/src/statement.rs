@@ -274,6 +274,9 @@ mod tests {
     use super::*;
     use alloc::vec;
     use alloc::vec::Vec;
+    use proveil_protocol::params::Params;
+    use proveil_relation::key::{Geometry, ModelVisibility, VerifyingKey, Visibility};
+    use proveil_relation::{Coef, Expr, Input, Output, Relation, TensorDecl};
 
     /// Shares in the order of a machine that ends the last one first.
     struct Thirds;
@@ -287,6 +290,98 @@ mod tests {
             let mut done: Vec<T> = (0..n).rev().map(task).collect();
             done.reverse();
             done
+        }
+    }
+
+    /// Inputs and outputs of which the first and the last are public, each with a range of its own.
+    fn key(cells: usize) -> PreparedKey {
+        let home = |k: u32| TensorDecl { name: "x".into(), shape: vec![cells as u32], home: Home::Input(k) };
+        let output = |k: i64| {
+            let expr = Expr { constant: Coef::int(0), linear: vec![], products: vec![] };
+            Output { name: "y".into(), space: vec![cells as u32], expr, lo: -300 - k, hi: 70_000 + k }
+        };
+        let shown = vec![IoVisibility::Public, IoVisibility::Private, IoVisibility::Public];
+        PreparedKey::new(VerifyingKey {
+            params: Params::standard(40).with_grinding(2),
+            geometry: Geometry {
+                log_height: 10,
+                model_top: 64,
+                trace_top: 64,
+                io_top: 64,
+                inputs: vec![10; 3],
+                outputs: vec![10; 3],
+            },
+            visibility: Visibility {
+                zero_knowledge: true,
+                model: ModelVisibility::Private,
+                inputs: shown.clone(),
+                outputs: shown,
+            },
+            relation: Relation {
+                tensors: (0..3).map(home).collect(),
+                tables: vec![],
+                lookups: vec![],
+                inputs: (0..3).map(|k| Input { tensor: k, lo: -8 - i64::from(k), hi: 7 + i64::from(k) }).collect(),
+                outputs: (0..3).map(output).collect(),
+            },
+            model: None,
+            meta: vec![],
+        })
+    }
+
+    #[test]
+    fn rejects_public_values_outside_by_bounds_that_hashing_finds() {
+        // More than two pieces of hashing.
+        let n = (1 << 15) + 3;
+        let key = key(n);
+        // `cell` of the input or output that `at` names is `value`; all others are as far as they may.
+        let check = |(list, at): (usize, usize), cell: usize, value: i64| {
+            let of = |this: usize, (lo, hi): (i64, i64), k: usize| {
+                let mut values = vec![lo; n];
+                values.iter_mut().skip(1).step_by(2).for_each(|x| *x = hi);
+                if (list, at) == (this, k) {
+                    values[cell] = value;
+                }
+                if k == 1 { IoValue::Private } else { IoValue::Public(values) }
+            };
+            let r = &key.key.relation;
+            let statement = Statement {
+                inputs: r.inputs.iter().enumerate().map(|(k, i)| of(0, (i.lo, i.hi), k)).collect(),
+                outputs: r.outputs.iter().enumerate().map(|(k, o)| of(1, (o.lo, o.hi), k)).collect(),
+                ..Statement::default()
+            };
+            let bounds = statement.digest_and_bounds(&Thirds).1;
+            PublicValues::bounded(&Thirds, &key, &statement, &bounds).map(|_| ())
+        };
+        for (list, what) in [(0, "input"), (1, "output")] {
+            for index in [0, 2] {
+                let r = &key.key.relation;
+                let of_input = (r.inputs[index].lo, r.inputs[index].hi);
+                let (lo, hi) = if list == 0 { of_input } else { (r.outputs[index].lo, r.outputs[index].hi) };
+                assert_eq!(check((list, index), 0, lo), Ok(()));
+                for cell in [0, (1 << 14) - 1, 1 << 14, n - 1] {
+                    for value in [lo - 1, hi + 1, i64::MIN, i64::MAX] {
+                        let expected = StatementError::OutOfRange { what, index, cell, value, lo, hi };
+                        assert_eq!(check((list, index), cell, value), Err(expected));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rejects_too_few_and_too_many_values() {
+        let key = key(4);
+        for (what, list) in [("input", 0), ("output", 1)] {
+            for got in [0, 3, 5] {
+                let of = |this: usize| {
+                    let shown = |n: usize| IoValue::Public(vec![0; n]);
+                    vec![shown(4), IoValue::Private, shown(if this == list { got } else { 4 })]
+                };
+                let statement = Statement { inputs: of(0), outputs: of(1), ..Statement::default() };
+                let error = PublicValues::new(&key, &statement).unwrap_err();
+                assert_eq!(error, StatementError::Length { what, index: 2, expected: 4, got });
+            }
         }
     }
 

@@ -122,7 +122,9 @@ mod tests {
         let padded = Dims { shape: vec![3, 5, 15], outer: 15, last: 15, granule: 2 };
         assert!(!matches(&[3, 5, 15], &all, &padded, &[eq(2)]));
         let square = Dims { shape: vec![3, 3], outer: 3, last: 3, granule: 0 };
-        assert!(!matches(&[3], &[0, 0], &square, &[eq(0)]));
+        for factors in [&[][..], &[eq(0)], &[outer(&[], 1)]] {
+            assert!(!matches(&[3], &[0, 0], &square, factors));
+        }
         assert!(matches(&[1, 3, 5, 16], &[1, 2, 3], &dims, &[outer(&[1], 3)]));
     }
 }
