@@ -6,6 +6,7 @@ use proveil_protocol::codec::DecodeError;
 use proveil_protocol::params::ParamsError;
 use proveil_prover::ProveError;
 use proveil_prover::budget::{BudgetError, CountedError};
+use proveil_relation::check::KeyError;
 use proveil_verifier::VerifyError;
 
 /// Why a step failed.
@@ -33,6 +34,9 @@ pub enum Error {
         /// Proofs asked for.
         budget: usize,
     },
+    /// The verifying key would be refused by whoever reads it.
+    #[error("verifying key: {0}")]
+    Key(#[from] KeyError),
     /// The prover failed.
     #[error("proving: {0}")]
     Prove(#[from] ProveError),

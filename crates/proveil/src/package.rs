@@ -8,6 +8,7 @@ use proveil_protocol::sample::Sampled;
 use proveil_prover::coins::Coins;
 use proveil_prover::stored::StoredTree;
 use proveil_prover::{Committed, adopt_model, commit_model};
+use proveil_relation::check::{Limits, check};
 use proveil_relation::key::{Epoch, IoVisibility, ModelVisibility, VerifyingKey, Visibility};
 use proveil_relation::layout::Layout;
 use proveil_relation::{Home, Relation, TensorDecl};
@@ -118,7 +119,7 @@ pub fn compile_graph(
 /// [`compile_graph`] with a given choice of parameters and heights.
 ///
 /// # Errors
-/// As [`compile_graph`].
+/// As [`compile_graph`], and `Key` before anything is committed where the key would be too large to be read.
 pub fn compile_choice(
     graph: Graph,
     params: ModelParams,
@@ -127,6 +128,7 @@ pub fn compile_choice(
     choice: &Choice,
 ) -> Result<(Package, Option<Committed>), Error> {
     let (relation, visibility) = claim(&graph, options)?;
+    check(&relation, &choice.geometry, &visibility, &choice.params, &Limits::default())?;
     let layout = Layout::new(&relation, &choice.geometry, &visibility);
     let seed = rand::random();
     let tensors = model_tensors(&graph, &relation, &params);

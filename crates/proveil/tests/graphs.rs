@@ -1,9 +1,12 @@
 //! Integer graphs of every operator, from lowering to a verified proof.
 
-use proveil::{CompileOptions, Engine, Meta, compile_graph, verify};
+use proveil::package::{claim, compile_choice};
+use proveil::profile::Wish;
+use proveil::{CompileOptions, Engine, Error, Meta, compile_graph, verify};
 use proveil_graph::builder::{Builder, ConvSpec, PoolSpec};
 use proveil_graph::{GraphError, Range, TensorId};
 use proveil_protocol::params::Params;
+use proveil_relation::check::KeyError;
 use proveil_relation::key::{IoVisibility, ModelVisibility};
 
 struct Rng(u64);
@@ -60,6 +63,23 @@ fn prove_graph(name: &str, inputs: &[(&[usize], Range)], build: impl Fn(&mut Bui
         let p = engine.prove(&x, b"").unwrap_or_else(|e| panic!("{name} {zero_knowledge}: {e}"));
         verify(&engine.key, &p.file).unwrap_or_else(|e| panic!("{name} {zero_knowledge} {input:?}: {e}"));
     }
+}
+
+#[test]
+fn rejects_what_would_give_a_key_that_nothing_reads() {
+    let mut b = Builder::new();
+    let x = b.input("x", &[2, 3], BYTE, 0).unwrap();
+    let w = param(&mut b, &mut Rng(5), "w", &[3, 4]).unwrap();
+    let y = b.matmul("y", x, w).unwrap();
+    b.output(y).unwrap();
+    let (graph, params) = b.finish().unwrap();
+    let options = CompileOptions { params: Params::standard(30).with_grinding(0), ..CompileOptions::default() };
+    let (relation, visibility) = claim(&graph, &options).unwrap();
+    let wish = Wish { relation: &relation, params: &options.params, visibility: &visibility, profile: options.profile };
+    let mut choice = wish.choose(None).unwrap();
+    choice.geometry.log_height = 27;
+    let refused = compile_choice(graph, params, &Meta::default(), &options, &choice).err().unwrap();
+    assert!(matches!(refused, Error::Key(KeyError::Range { field: "log_height", value: 27, .. })), "{refused}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Default for Limits {
             table_rows: 1 << 26,
             fractions: 1 << 30,
             groups: 1 << 18,
-            columns: 1 << 13,
+            columns: 1 << 14,
             weights: 1 << 27,
             steps: 1 << 34,
             queries: 1 << 12,

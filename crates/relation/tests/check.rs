@@ -260,6 +260,18 @@ fn accepts_any_height_of_what_is_not_committed() {
 }
 
 #[test]
+fn accepts_the_columns_of_a_large_model_and_no_more() {
+    // Of 2^8 cells each, with room for padding.
+    let with = |cells: u32| {
+        let mut k = key();
+        k.relation.tensors[0].shape = vec![4, cells];
+        k.check(&Limits::default())
+    };
+    with(1 << 19).unwrap();
+    assert_eq!(with(1 << 20).unwrap_err().field(), "columns");
+}
+
+#[test]
 fn rejects_more_than_given_limits() {
     let limits = Limits::default();
     let cases = [

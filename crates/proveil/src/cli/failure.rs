@@ -60,7 +60,7 @@ impl From<Error> for Failure {
             Error::Budget(_) | Error::Eval(_) | Error::Decode { .. } | Error::Meta(_) => BAD_FILE,
             Error::Frontend(e) => frontend(e),
             Error::Io(e) => io(e),
-            Error::Graph(_) | Error::Lower(_) | Error::Geometry { .. } => UNSUPPORTED,
+            Error::Graph(_) | Error::Lower(_) | Error::Geometry { .. } | Error::Key(_) => UNSUPPORTED,
             Error::Params(_) => USAGE,
             _ => INTERNAL,
         };
