@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use proveil::{CompileOptions, Engine, Meta, compile_graph};
+use proveil::onnx::describe;
+use proveil::{CompileOptions, Engine, compile_graph};
 use proveil_frontend::Options;
 use proveil_protocol::params::Params;
 
@@ -22,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         model.inputs.iter().map(|i| vec![i.range.lo.max(0); i.shape.iter().product()]).collect();
     let options =
         CompileOptions { zero_knowledge: what != "plain", params: Params::fast(128), ..CompileOptions::default() };
-    let (package, tree) = compile_graph(model.graph, model.params, &Meta::default(), &options)?;
+    let meta = describe(&model, &path);
+    let (package, tree) = compile_graph(model.graph, model.params, &meta, &options)?;
     let engine = Engine::with_model(package, tree)?;
     let clock = Instant::now();
     let proof = engine.prove(&inputs, b"")?;

@@ -57,6 +57,10 @@ impl IoMeta {
     #[must_use]
     pub fn real(&self, values: &[i64]) -> Vec<f64> {
         let units = proveil_frontend::units(self.scale, &self.columns);
+        // Many cells at a time where all are alike: logits may be millions.
+        if let ([unit], None) = (&units[..], &self.missing) {
+            return values.iter().map(|v| *v as f64 * unit).collect();
+        }
         let one = |(i, (v, unit)): (usize, (&i64, &f64))| match self.is_missing(i, *v) {
             true => f64::NAN,
             false => *v as f64 * unit,
@@ -98,5 +102,33 @@ impl Meta {
     /// When the bytes are no such JSON.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_reference_of_reals_by_columns_and_missing_cells() {
+        let mut meta = IoMeta {
+            name: "x".into(),
+            shape: vec![2, 2],
+            dtype: "float32".into(),
+            scale: 3,
+            columns: Vec::new(),
+            calibrated: None,
+            missing: None,
+            labels: Vec::new(),
+        };
+        let cells = [7, -9, 7, i64::from(i32::MAX)];
+        assert_eq!(meta.real(&cells), [0.875, -1.125, 0.875, 268_435_455.875]);
+        assert_eq!(meta.real(&[]), [0.0; 0]);
+        meta.missing = Some(Missing { code: 7, columns: vec![false, true] });
+        assert_eq!(meta.real(&cells)[..3], [0.875, -1.125, 0.875]);
+        meta.missing = Some(Missing { code: 7, columns: vec![true, false] });
+        assert!(meta.real(&cells)[0].is_nan() && meta.real(&cells)[2].is_nan());
+        (meta.missing, meta.columns) = (None, vec![1, -1]);
+        assert_eq!(meta.real(&cells)[..3], [1.75, -0.5625, 1.75]);
     }
 }

@@ -6,7 +6,7 @@ use proveil_relation::key::{IoValue, Statement, VerifyingKey};
 use proveil_verifier::PreparedKey;
 
 use crate::error::Error;
-use crate::meta::Meta;
+use crate::meta::{IoMeta, Meta};
 use crate::workers::on_workers;
 
 /// Bytes that open a proof file of the transparent backend: name and format version.
@@ -121,18 +121,20 @@ pub fn verify(key: &PreparedKey, file: &ProofFile) -> Result<Results, Error> {
         });
     }
     let check = || proveil_verifier::verify_on(&Threads, key, &file.statement, &file.proof);
-    tracing::info_span!("verify").in_scope(|| on_workers(check))?;
-    let meta = Meta::from_bytes(&key.key.meta)?;
-    let outputs = file
-        .statement
-        .outputs
-        .iter()
-        .zip(&meta.outputs)
-        .map(|(v, m)| match v {
+    // Results may be millions of numbers: whichever thread has nothing to check makes them, and nobody sees them before all
+    // is checked.
+    let outputs = || {
+        let meta = Meta::from_bytes(&key.key.meta)?;
+        let real = |(v, m): (&IoValue, &IoMeta)| match v {
             IoValue::Public(v) => (m.name.clone(), Some(m.real(v))),
             _ => (m.name.clone(), None),
-        })
-        .collect();
+        };
+        Ok::<_, Error>(file.statement.outputs.iter().zip(&meta.outputs).map(real).collect())
+    };
+    let work = || rayon::join(check, outputs);
+    let (checked, outputs) = tracing::info_span!("verify").in_scope(|| on_workers(work));
+    checked?;
+    let outputs = outputs?;
     Ok(Results { model_id: hex(&key.digest), outputs, security_bits: key.key.params.security_bits })
 }
 
