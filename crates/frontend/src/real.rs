@@ -328,6 +328,28 @@ impl RealGraph {
         self.read_by(live, |op| matches!(op, RealOp::RoundDiv { .. }))
     }
 
+    /// Whether trees read what functions gave, however it was arranged, added and multiplied since.
+    pub fn has_trees_behind_functions(&self, live: &[bool]) -> bool {
+        let mut behind = vec![false; self.tensors.len()];
+        for i in (0..self.tensors.len()).rev() {
+            let t = &self.tensors[i];
+            let (true, Source::Op(op)) = (live[i], &t.source) else { continue };
+            let is_trees = matches!(op, RealOp::Trees { .. });
+            let rounds = match op {
+                RealOp::Map { f, .. } => t.kind == Kind::Float && !f.jumps(),
+                RealOp::Softmax(_) | RealOp::LogSumExp(_) => true,
+                _ => false,
+            };
+            if behind[i] && rounds {
+                return true;
+            }
+            if is_trees || behind[i] {
+                op.operands().iter().for_each(|x| behind[x.0 as usize] = true);
+            }
+        }
+        false
+    }
+
     fn read_by(&self, live: &[bool], reader: impl Fn(&RealOp) -> bool) -> Vec<bool> {
         let mut marked = vec![false; self.tensors.len()];
         for i in (0..self.tensors.len()).rev() {

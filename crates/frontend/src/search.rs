@@ -20,6 +20,10 @@ const WIDE_FIT: f64 = 2.0;
 const WIDE_CELLS: usize = 1 << 15;
 /// A model with at least this many products starts at the third entry: rounding errors add up along the way.
 const DEEP: usize = 30;
+const DEEP_START: usize = 2;
+/// Where the search starts if trees read what functions gave: rounding takes the wrong branch of few rows only, which those
+/// that are measured need not be.
+const BRANCHING_START: usize = 3;
 /// Wider numbers replace narrower ones that miss the target as well, unless they are worse by this factor.
 const NO_WORSE: f64 = 1.1;
 /// Bits of real inputs with their sign, and of those of models with many input cells, where fewer are enough.
@@ -243,7 +247,12 @@ fn settings(imported: &Imported, live: &[bool], options: &Options) -> Vec<Settin
     let cells: usize = g.inputs.iter().map(|&id| g.get(id).cells()).sum();
     let input_bits = if cells >= MANY_INPUTS { FEW_INPUT_BITS } else { INPUT_BITS };
     let mut out: Vec<Setting> = Vec::new();
-    for (w, a, t) in SEARCH.into_iter().skip(if products.count() >= DEEP { 2 } else { 0 }) {
+    let start = match g.has_trees_behind_functions(live) {
+        true => BRANCHING_START,
+        false if products.count() >= DEEP => DEEP_START,
+        false => 0,
+    };
+    for (w, a, t) in SEARCH.into_iter().skip(start) {
         let a = options.activation_bits.map_or(a, |a| a.clamp(8, MAX_ACTIVATION_BITS));
         let set = Setting {
             weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),

@@ -218,6 +218,38 @@ fn matches_reference_walks_behind_a_scaler() {
     }
 }
 
+/// Samples lie far from all thresholds, and would do with functions of few digits; what is judged lies close to them.
+#[test]
+fn matches_reference_walks_behind_a_function() {
+    let threshold = |k: usize| -0.9 + 0.12 * k as f64;
+    let inner = |k: usize| {
+        let threshold = f64::from(threshold(k).tanh() as f32);
+        Node { mode: "BRANCH_LEQ", feature: 0, threshold, yes: 2 * k + 1, no: 2 * k + 2, values: Vec::new() }
+    };
+    let leaf = |v: f64| Node { mode: "LEAF", feature: 0, threshold: 0.0, yes: 0, no: 0, values: vec![v] };
+    // Each threshold has a leaf below it.
+    let mut ladder: Vec<Node> = (0..16).flat_map(|k| [inner(k), leaf(k as f64)]).collect();
+    ladder.push(leaf(16.0));
+    let mut all = attributes(&[ladder], TARGET);
+    all.extend([("n_targets", Attr::Int(1)), ("aggregate_function", Attr::Str("SUM"))]);
+    let file = File::new("", 13, &["y"])
+        .domain(ML, 3)
+        .domain("", 13)
+        .input("x", FLOAT, &[1, 1])
+        .node("Tanh", &["x"], &["t"], &[])
+        .domain(ML, 3)
+        .node("TreeEnsembleRegressor", &["t"], &["y"], &all);
+    let row = |v: f64| Tensor::floats(vec![1, 1], vec![v]).expect("dense");
+    let samples: Vec<Tensor> = (0..16).map(|k| row(threshold(k) + 0.06)).collect();
+    let model = compiled(file, &samples);
+    for k in 0..16 {
+        for (beside, want) in [(-0.002, k as f64), (0.002, k as f64 + 1.0)] {
+            let got = infer(&model, &[row(threshold(k) + beside)]).remove(0);
+            assert!((got[0] - want).abs() < 1e-3, "{k}: {got:?}, want {want}");
+        }
+    }
+}
+
 /// Each tree counts for one class, as in boosting.
 #[test]
 fn matches_reference_classifiers_boosted_class_by_class() {
