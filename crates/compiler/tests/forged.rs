@@ -133,6 +133,52 @@ fn rejects_wrong_rounding() {
     }
 }
 
+/// The widest shift that the front end makes, on operands of so many bits; digits of 12 bits.
+fn shifted(bits: u32, table: (i64, i64)) -> Case {
+    let (top, half) = (1i64 << (bits - 1), 1i64 << 47);
+    let x = vec![-top, -half - 1, -half, half - 1, half, (5 << 48) + 12_345, top - (1 << 48)];
+    case(&[7], range(-top, top - (1 << 48)), x, 12, |b, x| {
+        let table = b.table("odd", table.0, (table.0..table.1).map(|u| u * u * u + 7).collect())?;
+        b.lookup("act", x, 48, table, 0)
+    })
+}
+
+#[test]
+fn rejects_every_other_result_of_a_shift_by_48_bits() {
+    let c = shifted(56, (-128, 128));
+    let honest = [-128, -1, 0, 0, 1, 5, 127];
+    for (cell, u0) in honest.into_iter().enumerate() {
+        let cube = |u: i64| u * u * u + 7;
+        assert_eq!(c.cell("act", cell), cube(u0), "cell {cell}");
+        let low = c.cell("act/remainder0", cell);
+        assert_eq!(c.forge(&[("act/remainder0", cell, (low + 1) % (1 << 12))]).as_deref(), Some("act/table"));
+        for u in (-128..128).filter(|u| *u != u0) {
+            assert_eq!(c.forge(&[("act", cell, cube(u))]).as_deref(), Some("act/table"), "cell {cell} as {u}");
+            // The remainder that goes with it: its top digit has to hold all of the difference.
+            let high = c.cell("act/remainder36", cell) + (u0 - u) * (1 << 12);
+            let forged = c.forge(&[("act", cell, cube(u)), ("act/remainder36", cell, high)]);
+            assert_eq!(forged.as_deref(), Some("act/remainder36"), "cell {cell} as {u}");
+        }
+    }
+}
+
+#[test]
+fn rejects_skipped_saturation_behind_a_shift_by_48_bits() {
+    let c = shifted(59, (-4, 4));
+    for (cell, sign) in [(0, -1), (5, 1), (6, 1)] {
+        assert_eq!(c.cell("act/sign", cell), sign);
+        let low = c.cell("act/low", cell);
+        let inside = (low - 4) * (low - 4) * (low - 4) + 7;
+        let forged = c.forge(&[("act/sign", cell, 0), ("act", cell, inside)]);
+        assert_eq!(forged.as_deref(), Some("act/sign"), "cell {cell}");
+        let shifted = c.forge(&[("act/sign", cell, 0), ("act/low", cell, low + 8 * sign), ("act", cell, inside)]);
+        assert!(shifted.is_some(), "cell {cell}");
+        let high = c.cell("act/remainder36", cell);
+        let moved = c.forge(&[("act/low", cell, (low + 1) % 8), ("act/remainder36", cell, high - (1 << 12))]);
+        assert!(moved.is_some(), "cell {cell}");
+    }
+}
+
 #[test]
 fn rejects_fractional_rounded_values() {
     let c = rounded();

@@ -61,6 +61,10 @@ pub(crate) struct Importer<'a> {
     labels: HashMap<TensorId, Arc<Vec<String>>>,
     /// Bodies of loops and conditions around the node.
     depth: usize,
+    /// Cells of constants that nodes made.
+    computed: u64,
+    /// Tensors that were looked at for it.
+    counted: usize,
     limits: &'a Limits,
 }
 
@@ -154,6 +158,8 @@ impl<'a> Importer<'a> {
             made: HashMap::new(),
             labels: HashMap::new(),
             depth: 0,
+            computed: 0,
+            counted: 0,
             limits,
         };
         for (k, decl) in model.inputs.iter().enumerate() {
@@ -173,17 +179,43 @@ impl<'a> Importer<'a> {
             im.labels.extend(model.strings.get(name).map(|names| (id, Arc::new(names.clone()))));
             im.env.insert(name.clone(), id);
         }
+        // The file's own constants are there already.
+        im.counted = im.g.tensors.len();
         im
     }
 
     /// Imports a node and gives its outputs their names.
+    ///
+    /// # Errors
+    /// Those of the node's family, and `TooLarge` with the node's name.
     fn define(&mut self, node: &Node) -> Result<()> {
         self.g.scope = node.name.clone();
-        let outputs = self.node(node)?;
+        let named = |e: FrontendError| match e {
+            FrontendError::TooLarge { what, got, limit } if !what.starts_with("node ") => {
+                FrontendError::TooLarge { what: format!("{}: {what}", node.place()), got, limit }
+            }
+            other => other,
+        };
+        let outputs = self.node(node).map_err(named)?;
+        self.count_computed().map_err(named)?;
         for (name, id) in node.outputs.iter().zip(outputs) {
-            self.limits.cells(name, self.g.shape(id))?;
+            self.limits.cells(name, self.g.shape(id)).map_err(named)?;
             raw::note(self, node, id);
             self.env.insert(name.clone(), id);
+        }
+        Ok(())
+    }
+
+    /// Counts the cells of constants that nodes made: a small file may ask for any number of large ones.
+    fn count_computed(&mut self) -> Result<()> {
+        let made = self.g.tensors.get(self.counted..).unwrap_or_default().iter();
+        let cells = made.filter(|t| matches!(t.source, Source::Const { .. })).map(|t| t.cells() as u64);
+        self.computed = self.computed.saturating_add(cells.sum());
+        self.counted = self.g.tensors.len();
+        let (got, limit) = (self.computed, self.limits.cells);
+        if got > limit {
+            let what = "the number of cells that are computed from constants".into();
+            return Err(FrontendError::TooLarge { what, got, limit });
         }
         Ok(())
     }
@@ -280,7 +312,9 @@ impl Importer<'_> {
         match n.inputs.get(i).filter(|name| !name.is_empty()) {
             None => Ok(None),
             Some(name) => self.env.get(name).copied().map(Some).ok_or_else(|| {
-                n.malformed(format!("input `{name}` is defined by no earlier node; export the model again"))
+                n.malformed(format!(
+                    "input `{name}` is defined by no node, or by one that needs this node's results; export the model again"
+                ))
             }),
         }
     }

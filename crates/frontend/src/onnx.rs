@@ -25,13 +25,15 @@ pub struct Limits {
     pub bytes: u64,
     /// Nodes of the graph.
     pub nodes: u64,
-    /// Cells of one tensor.
+    /// Cells of one tensor, and of all that are computed from constants.
     pub cells: u64,
+    /// Cells of all tensors of one inference.
+    pub inference: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 2 << 30, nodes: 200_000, cells: 1 << 28 }
+        Self { bytes: 2 << 30, nodes: 200_000, cells: 1 << 28, inference: 1 << 29 }
     }
 }
 
@@ -167,6 +169,7 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
         return Err(FrontendError::Decode { reason: "the graph has neither nodes nor outputs".into() });
     }
     let (mut constants, mut types, mut strings) = (HashMap::new(), HashMap::new(), HashMap::new());
+    constants_once(&graph.initializer)?;
     for proto in &graph.initializer {
         if proto.data_type == TEXT {
             let (positions, names) = tensors::text(proto, options)?;
@@ -207,19 +210,26 @@ fn defined_once(inputs: &[pb::ValueInfoProto], nodes: &[Node], constants: &HashM
     let made: Vec<&str> = outputs.collect();
     let twice = inputs.iter().map(|v| v.name.as_str()).chain(made.iter().copied()).find(|name| !seen.insert(*name));
     let twice = twice.or_else(|| made.into_iter().find(|name| constants.contains_key(*name)));
-    match twice {
-        Some(name) => Err(FrontendError::malformed(
-            format!("tensor `{name}`"),
-            "is defined twice; give each input, constant and result a name of its own",
-        )),
-        None => Ok(()),
-    }
+    twice.map_or(Ok(()), |name| Err(defined_twice(name)))
+}
+
+/// Refuses names that two constants have: readers differ in which of them counts.
+fn constants_once(constants: &[pb::TensorProto]) -> Result<()> {
+    let mut seen = HashSet::new();
+    let twice = constants.iter().find(|c| !seen.insert(c.name.as_str()));
+    twice.map_or(Ok(()), |c| Err(defined_twice(&c.name)))
+}
+
+fn defined_twice(name: &str) -> FrontendError {
+    let reason = "is defined twice; give each input, constant and result a name of its own";
+    FrontendError::malformed(format!("tensor `{name}`"), reason)
 }
 
 /// Reads a graph held in an attribute of a node.
 fn subgraph(graph: &pb::GraphProto, shared: &Arc<Shared>, place: &str, limits: &Limits) -> Result<Subgraph> {
     limit("the number of nodes", graph.node.len() as u64, limits.nodes)?;
     let (mut constants, mut types) = (HashMap::new(), HashMap::new());
+    constants_once(&graph.initializer)?;
     for proto in &graph.initializer {
         types.extend(DType::from_code(proto.data_type).map(|t| (proto.name.clone(), t)));
         constants.insert(proto.name.clone(), constant(proto, place, limits, shared.shown.low(&proto.name))?);
@@ -250,7 +260,7 @@ fn numbers(proto: &pb::TensorProto, place: &str, limits: &Limits) -> Result<Vec<
     tensors::unchecked(proto, place, &options).map(|t| t.data)
 }
 
-fn limit(what: &str, got: u64, limit: u64) -> Result<()> {
+pub(crate) fn limit(what: &str, got: u64, limit: u64) -> Result<()> {
     if got > limit {
         return Err(FrontendError::TooLarge { what: what.into(), got, limit });
     }

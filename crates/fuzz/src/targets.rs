@@ -68,6 +68,6 @@ pub fn onnx(bytes: &[u8]) -> bool {
     options.activation_bits = Some(8);
     options.table_bits = Some(8);
     options.batch = Some(1);
-    options.limits = proveil_frontend::Limits { bytes: 1 << 16, nodes: 64, cells: 1 << 12 };
+    options.limits = proveil_frontend::Limits { bytes: 1 << 16, nodes: 64, cells: 1 << 12, inference: 1 << 18 };
     proveil_frontend::compile(bytes, &[], &options).is_ok()
 }

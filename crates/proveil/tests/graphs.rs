@@ -97,6 +97,19 @@ fn accepts_dense_relu_dense() {
     });
 }
 
+/// The widest shift that the front end makes: the operand has 56 bits, all of which count.
+#[test]
+fn accepts_shifts_by_48_bits() {
+    prove_graph("shift", &[(&[3, 5], BYTE), (&[3, 5], BYTE), (&[3, 5], BYTE)], |b, _, x| {
+        let wide = b.combine("wide", &[(1 << 48, x[0]), (1 << 41, x[1]), (1, x[2])], 3, 7).unwrap();
+        let z = relu(b, "relu", wide, 48).unwrap();
+        b.output(z).unwrap();
+        let table = b.table("square", -4, (-4..4).map(|u: i64| u * u - 3).collect()).unwrap();
+        let cut = b.lookup("cut", wide, 48, table, 0).unwrap();
+        b.output(cut).unwrap();
+    });
+}
+
 #[test]
 fn accepts_convolutional_net() {
     prove_graph("conv", &[(&[1, 8, 8, 3], BYTE)], |b, r, x| {

@@ -125,6 +125,12 @@ fn repeat(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
     let mut condition = im.opt(n, 1)?;
     let mut carried = (2..n.inputs.len()).map(|i| im.arg(n, i)).collect::<Result<Vec<_>>>()?;
     let body = body(im, n, "body")?;
+    let too_many =
+        || n.unsupported(format!("more than {MAX_TRIPS} iterations"), "unroll less, or export a shorter loop");
+    // A condition may end it earlier, but one that is not there does not.
+    if n.inputs.get(1).is_none_or(String::is_empty) && most.is_none_or(|m| m > MAX_TRIPS as i64) {
+        return Err(too_many());
+    }
     let Some(scans) = body.graph.outputs.len().checked_sub(1 + carried.len()) else {
         return Err(n.malformed("its body has too few outputs"));
     };
@@ -140,9 +146,7 @@ fn repeat(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
             _ => {}
         }
         if trip >= MAX_TRIPS {
-            return Err(
-                n.unsupported(format!("more than {MAX_TRIPS} iterations"), "unroll less, or export a shorter loop")
-            );
+            return Err(too_many());
         }
         let (number, go) = (im.g.scalar(trip as f64, Kind::Int), im.g.scalar(1.0, Kind::Bool));
         let mut inputs = vec![number, condition.unwrap_or(go)];

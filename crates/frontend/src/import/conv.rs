@@ -90,8 +90,9 @@ pub(super) fn import(im: &mut Importer, n: &Node) -> Result<Option<Vec<TensorId>
     }
     let (x, w) = (im.arg(n, 0)?, im.arg(n, 1)?);
     let (sx, sw) = (im.g.shape(x).to_vec(), im.g.shape(w).to_vec());
-    let groups = n.int("group")?.unwrap_or(1).max(1) as usize;
-    if sx.len() < 3
+    let groups = usize::try_from(n.int("group")?.unwrap_or(1)).unwrap_or(0);
+    if groups == 0
+        || sx.len() < 3
         || sw.len() != sx.len()
         || sw.contains(&0)
         || sw[0] % groups != 0

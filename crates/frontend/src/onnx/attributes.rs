@@ -124,7 +124,12 @@ impl Node {
 
     /// Error for a node that breaks the ONNX specification.
     pub fn malformed(&self, reason: impl Into<String>) -> FrontendError {
-        FrontendError::malformed(format!("node `{}` ({})", self.name, self.qualified_op()), reason)
+        FrontendError::malformed(self.place(), reason)
+    }
+
+    /// The node in messages.
+    pub fn place(&self) -> String {
+        format!("node `{}` ({}, opset {})", self.name, self.qualified_op(), self.opset)
     }
 
     fn typed<'a, T>(&'a self, name: &str, kind: i32, get: impl Fn(&'a pb::AttributeProto) -> T) -> Result<Option<T>> {

@@ -1,6 +1,7 @@
 //! Element-wise operators: functions of one tensor are fused into one, transpositions are moved behind them,
 //! everything else becomes a sum, a product or a maximum.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use proveil_graph::{Access, Affine, Contract, TensorId};
@@ -105,13 +106,27 @@ impl RealGraph {
         matches!(self.get(self.root(x).0).source, Source::Op(_) | Source::Input) && self.root(x).1.as_affine().is_none()
     }
 
-    /// The tensor that `x` is a cell-by-cell function of, and the function.
+    /// The tensor that `x` is a cell-by-cell function of, and the function, as far as it may be fused: a file may put
+    /// any number of functions one behind the other.
     fn root(&self, x: TensorId) -> (TensorId, Expr) {
-        match &self.get(x).source {
-            Source::Op(RealOp::Map { x: inner, f }) => {
-                let (root, g) = self.root(*inner);
-                (root, f.of(&g))
+        let (mut x, mut f) = (x, Expr::X);
+        while let Some((inner, g)) = self.last_function(x) {
+            if f.size() + g.size() > MAX_EXPR {
+                break;
             }
+            let whole = f.of(&g);
+            if whole.size() > MAX_EXPR {
+                break;
+            }
+            (x, f) = (inner, whole);
+        }
+        (x, f)
+    }
+
+    /// The tensor that the operator of `x` takes a function of, cell by cell, and the function.
+    fn last_function(&self, x: TensorId) -> Option<(TensorId, Cow<'_, Expr>)> {
+        match &self.get(x).source {
+            Source::Op(RealOp::Map { x: inner, f }) => Some((*inner, Cow::Borrowed(f))),
             Source::Op(RealOp::Linear { pieces, constant }) if pieces.len() == 1 => {
                 let p = &pieces[0];
                 let plain =
@@ -121,13 +136,9 @@ impl RealGraph {
                         && p.access.axes.iter().enumerate().all(|(a, form)| {
                             *form == Affine::var(a) || (p.extents[a] == 1 && *form == Affine::default())
                         });
-                if !plain {
-                    return (x, Expr::X);
-                }
-                let (root, g) = self.root(p.access.tensor);
-                (root, Expr::affine(p.coef, *constant).of(&g))
+                plain.then(|| (p.access.tensor, Cow::Owned(Expr::affine(p.coef, *constant))))
             }
-            _ => (x, Expr::X),
+            _ => None,
         }
     }
 

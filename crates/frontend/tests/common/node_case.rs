@@ -85,6 +85,8 @@ fn tensor(p: &pb::TensorProto) -> Result<Tensor, String> {
     let (kind, data) = match p.data_type {
         1 => (Kind::Float, cells(raw, |b| f64::from(f32::from_le_bytes(b)))),
         11 => (Kind::Float, cells(raw, f64::from_le_bytes)),
+        10 => (Kind::Float, cells(raw, |b| half(u16::from_le_bytes(b)))),
+        16 => (Kind::Float, cells(raw, |b| f64::from(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)))),
         2 => (Kind::Int, cells(raw, |b: [u8; 1]| f64::from(b[0]))),
         3 => (Kind::Int, cells(raw, |b: [u8; 1]| f64::from(b[0] as i8))),
         4 => (Kind::Int, cells(raw, |b| f64::from(u16::from_le_bytes(b)))),
@@ -100,6 +102,15 @@ fn tensor(p: &pb::TensorProto) -> Result<Tensor, String> {
         return Err("an empty tensor".into());
     }
     Tensor::new(shape, kind, data).ok_or_else(|| "a tensor that is not dense".into())
+}
+
+/// A binary16: with its exponent read as one of eight bits it is a binary32 whose unit is 2^112 times finer.
+fn half(bits: u16) -> f64 {
+    let (sign, rest) = (u32::from(bits >> 15) << 31, u32::from(bits & 0x7fff) << 13);
+    match bits >> 10 & 31 {
+        31 => f64::from(f32::from_bits(sign | rest | 0x7f80_0000)),
+        _ => f64::from(f32::from_bits(sign | rest)) * 2f64.powi(112),
+    }
 }
 
 /// Compiles and runs a case; constants are made of as few inputs as possible.
