@@ -74,10 +74,10 @@ mod tests {
         let edges =
             [F::ZERO, F::ONE, top, half, half + F::ONE, half - F::ONE, F::from_u64(1 << 31), F::from_u64(1 << 63)];
         let edge = |i: usize| edges[i % edges.len()];
-        let weights: Vec<E> = (0..300).map(|i| ext_from_coords([edge(i), edge(i / 8), edge(i / 64)])).collect();
-        let scalars: Vec<Scalar> = (0..300).map(|i| Scalar::from_int(i * 12_345)).collect();
+        let weights: Vec<E> = (0..1100).map(|i| ext_from_coords([edge(i), edge(i / 8), edge(i / 64)])).collect();
+        let scalars: Vec<Scalar> = (0..1100).map(|i| Scalar::from_int(i * 12_345)).collect();
         let small = (1 << (SMALL - 1)) - 1;
-        for n in [0, 1, 7, 63, 64, 65, 127, 128, 129, 300] {
+        for n in [0, 1, 7, 63, 64, 65, 127, 128, 129, 300, 1100] {
             for top in [1, small, small + 1, small + 2, i64::MAX / 2] {
                 let cells: Vec<i64> = (0..n).map(|i| if i % 3 == 0 { -top } else { top - i % 2 }).collect();
                 matches(&weights, &cells);
@@ -87,6 +87,9 @@ mod tests {
                 matches(&weights, &vec![-top; n as usize]);
             }
         }
+        // The least half and the least small cell, as many as there may be.
+        let least: Vec<E> = vec![ext_from_coords([F::from_u64(1 << 31), F::ZERO, F::ZERO]); 1100];
+        matches(&least, &vec![-small - 1; 1100]);
         matches(&weights, &[i64::MIN / 2, i64::MAX / 2]);
     }
 }

@@ -293,12 +293,13 @@ mod tests {
         }
     }
 
-    /// Inputs and outputs of which the first and the last are public, each with a range of its own.
+    /// Inputs and outputs of which the first and the last are public, each with a narrower range than the one before: the
+    /// bounds of the next one's values are inside it.
     fn key(cells: usize) -> PreparedKey {
         let home = |k: u32| TensorDecl { name: "x".into(), shape: vec![cells as u32], home: Home::Input(k) };
         let output = |k: i64| {
             let expr = Expr { constant: Coef::int(0), linear: vec![], products: vec![] };
-            Output { name: "y".into(), space: vec![cells as u32], expr, lo: -300 - k, hi: 70_000 + k }
+            Output { name: "y".into(), space: vec![cells as u32], expr, lo: k - 7, hi: 6 - k }
         };
         let shown = vec![IoVisibility::Public, IoVisibility::Private, IoVisibility::Public];
         PreparedKey::new(VerifyingKey {
@@ -321,7 +322,9 @@ mod tests {
                 tensors: (0..3).map(home).collect(),
                 tables: vec![],
                 lookups: vec![],
-                inputs: (0..3).map(|k| Input { tensor: k, lo: -8 - i64::from(k), hi: 7 + i64::from(k) }).collect(),
+                inputs: (0..3)
+                    .map(|k| Input { tensor: k, lo: i64::from(k) - 300, hi: 70_000 - i64::from(k) })
+                    .collect(),
                 outputs: (0..3).map(output).collect(),
             },
             model: None,

@@ -235,6 +235,8 @@ mod tests {
                     let ends = ends.into_iter().filter(|e| *e <= m * (row + rows));
                     let parts: Vec<_> =
                         ends.clone().flat_map(|f| ends.clone().filter(move |t| f < *t).map(move |t| (f, t))).collect();
+                    let behind = (0, m * (row + rows) + 3);
+                    let parts: Vec<_> = parts.into_iter().chain([behind]).collect();
                     for at in [0, 1, 17, 31, 63, 2000] {
                         let run = Run { point: &a, inside: 0, row, rows, start, weight: E::from_u64(7) };
                         matches(&a, &fast, &b, &run, &parts, at);
@@ -256,6 +258,19 @@ mod tests {
                     matches(&a, &fast, &b, &run, &parts, at);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn matches_reference_of_pairs_that_differ_in_one_point_only() {
+        let mut all = Diagonals::new();
+        for (own, inside, above) in [(1, 2, 3), (4, 2, 3), (1, 4, 3), (1, 2, 4), (1, 2, 3)] {
+            let (a, fast, b) = (point(7, own), point(2, inside), point(8, above));
+            let run = Run { point: &a, inside: 0, row: 0, rows: 90, start: 3, weight: E::ONE };
+            let rows = dense(&[run], 90);
+            let rows: Vec<E> = rows.iter().flat_map(|r| fast.iter().map(move |f| *r * *f)).collect();
+            let sum = all.pair(&run, &fast, &b).unwrap().dot(&run, (0, 180), 9);
+            assert_eq!(sum, dot(&rows, &eq_segment(&b, 9, 180)), "{own} {inside} {above}");
         }
     }
 
