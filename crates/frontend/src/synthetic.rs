@@ -48,6 +48,15 @@ pub enum Synthetic {
     },
     /// The shape of LeNet on 28 x 28 cells: two convolutions of 5x5 with ReLU and maxima of 2x2, then three dense layers.
     LeNet,
+    /// A sum of full binary trees.
+    Forest {
+        /// Number of trees.
+        trees: usize,
+        /// Comparisons on every path.
+        depth: usize,
+        /// Cells of the input.
+        features: usize,
+    },
 }
 
 /// A file in the making.
@@ -73,14 +82,16 @@ impl File {
         Self { graph, state: 0x9e37_79b9_7f4a_7c15 }
     }
 
+    /// Uniform between -1 and 1.
+    fn draw(&mut self) -> f64 {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 11) as f64 / (1u64 << 53) as f64 * 2.0 - 1.0
+    }
+
     /// Weights of mean 0 and variance `2 / inputs`, so that layers keep the size of their values.
     fn weight(&mut self, name: &str, dims: &[usize], inputs: usize) {
         let reach = (6.0 / inputs as f64).sqrt();
-        let mut draw = || {
-            self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((self.state >> 11) as f64 / (1u64 << 53) as f64 * 2.0 - 1.0) * reach
-        };
-        let float_data = (0..dims.iter().product::<usize>()).map(|_| draw() as f32).collect();
+        let float_data = (0..dims.iter().product::<usize>()).map(|_| (self.draw() * reach) as f32).collect();
         let dims = dims.iter().map(|d| *d as i64).collect();
         let tensor = pb::TensorProto { name: name.into(), dims, data_type: 1, float_data, ..Default::default() };
         self.graph.initializer.push(tensor);
@@ -98,7 +109,8 @@ impl File {
     }
 
     fn bytes(self) -> Vec<u8> {
-        let opset_import = vec![pb::OperatorSetIdProto { version: 13, ..Default::default() }];
+        let set = |domain: &str, version| pb::OperatorSetIdProto { domain: domain.into(), version };
+        let opset_import = vec![set("", 13), set("ai.onnx.ml", 2)];
         pb::ModelProto { ir_version: 7, graph: Some(self.graph), opset_import, ..Default::default() }.encode_to_vec()
     }
 
@@ -116,6 +128,10 @@ fn int(name: &str, value: i64) -> pb::AttributeProto {
     pb::AttributeProto { name: name.into(), i: value, r#type: 2, ..Default::default() }
 }
 
+fn floats(name: &str, values: Vec<f32>) -> pb::AttributeProto {
+    pb::AttributeProto { name: name.into(), floats: values, r#type: 6, ..Default::default() }
+}
+
 impl Synthetic {
     /// The model file.
     #[must_use]
@@ -127,6 +143,7 @@ impl Synthetic {
             Self::Recurrent { width, sequence } => recurrent(width, sequence),
             Self::Perceptron { widths } => perceptron(widths),
             Self::LeNet => lenet(),
+            Self::Forest { trees, depth, features } => forest(trees.max(1), depth, features.max(1)),
         }
     }
 }
@@ -231,6 +248,42 @@ fn lenet() -> Vec<u8> {
     f.bytes()
 }
 
+/// Children of node `n` are `2n + 1` and `2n + 2`; the nodes of the last level are leaves.
+fn forest(trees: usize, depth: usize, features: usize) -> Vec<u8> {
+    let mut f = File::new(&[1, features]);
+    let (inner, all) = ((1usize << depth) - 1, (2usize << depth) - 1);
+    let each = |of: &dyn Fn(usize, usize) -> i64| -> Vec<i64> {
+        (0..trees).flat_map(|t| (0..all).map(move |n| (t, n))).map(|(t, n)| of(t, n)).collect()
+    };
+    let child = |n: usize, side: usize| if n < inner { (2 * n + side) as i64 } else { 0 };
+    let modes = each(&|_, n| i64::from(n < inner));
+    let modes = modes.iter().map(|m| [&b"LEAF"[..], b"BRANCH_LEQ"][*m as usize].to_vec()).collect();
+    let chosen: Vec<i64> = (0..trees * all).map(|_| ((f.draw() + 1.0) / 2.0 * features as f64) as i64).collect();
+    let thresholds = (0..trees * all).map(|_| f.draw() as f32).collect();
+    let leaves = trees * (all - inner);
+    let weights = (0..leaves).map(|_| f.draw() as f32).collect();
+    let of_leaf = |of: &dyn Fn(usize) -> usize| (0..leaves).map(|l| of(l) as i64).collect::<Vec<i64>>();
+    let attributes = vec![
+        ints("nodes_treeids", &each(&|t, _| t as i64)),
+        ints("nodes_nodeids", &each(&|_, n| n as i64)),
+        ints("nodes_featureids", &chosen),
+        ints("nodes_truenodeids", &each(&|_, n| child(n, 1))),
+        ints("nodes_falsenodeids", &each(&|_, n| child(n, 2))),
+        pb::AttributeProto { name: "nodes_modes".into(), strings: modes, r#type: 8, ..Default::default() },
+        floats("nodes_values", thresholds),
+        ints("target_treeids", &of_leaf(&|l| l / (all - inner))),
+        ints("target_nodeids", &of_leaf(&|l| inner + l % (all - inner))),
+        ints("target_ids", &vec![0; leaves]),
+        floats("target_weights", weights),
+        int("n_targets", 1),
+    ];
+    f.node("TreeEnsembleRegressor", &["x"], &["y"], attributes);
+    if let Some(node) = f.graph.node.last_mut() {
+        node.domain = "ai.onnx.ml".into();
+    }
+    f.bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,5 +315,39 @@ mod tests {
             assert!(top > 0.01 && got.len() == want[0].data.len(), "{family:?}");
             assert!(got.iter().zip(&want[0].data).all(|(g, w)| (g - w).abs() < 0.03 * top), "{family:?}");
         }
+    }
+
+    #[test]
+    fn matches_reference_of_walked_trees() {
+        let (trees, depth, features) = (5, 3, 4);
+        let onnx = Synthetic::Forest { trees, depth, features }.onnx();
+        let file = pb::ModelProto::decode(&onnx[..]).expect("decodes");
+        let node = &file.graph.as_ref().expect("a graph").node[0];
+        let of = |name: &str| node.attribute.iter().find(|a| a.name == name).expect("the attribute");
+        let model = compile(&onnx, &[], &Options::default()).expect("compiles");
+        let mut seen = Vec::new();
+        for k in 0..8 {
+            let x: Vec<f64> = (0..features).map(|i| f64::from(((i + 4 * k) as f32 * 0.7).sin())).collect();
+            let mut sum = 0.0;
+            for t in 0..trees {
+                let mut n = 0;
+                for _ in 0..depth {
+                    let at = t * 15 + n;
+                    let left = x[of("nodes_featureids").ints[at] as usize] <= f64::from(of("nodes_values").floats[at]);
+                    n = of(["nodes_falsenodeids", "nodes_truenodeids"][usize::from(left)]).ints[at] as usize;
+                }
+                let leaf = t * 8 + n - 7;
+                assert_eq!(of("target_nodeids").ints[leaf], n as i64);
+                sum += f64::from(of("target_weights").floats[leaf]);
+            }
+            let cells = model.inputs[0].quantise(&x).expect("in range");
+            let all = proveil_graph::run(&model.graph, &model.params, &[cells]).expect("runs");
+            let got = model.outputs[0].dequantise(&all[model.graph.outputs[0].0 as usize])[0];
+            assert!((got - sum).abs() < 0.01, "{got} {sum}");
+            seen.push(got.to_bits());
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(seen.len() > 4, "samples take different paths");
     }
 }

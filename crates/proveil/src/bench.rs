@@ -73,7 +73,9 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     let mut on_chain = print::Printer::new(ui.json, evm::OnChain { stages: a.stages });
     let batches =
         if a.batches.is_empty() { vec![a.building.batch] } else { a.batches.iter().map(|k| Some(*k)).collect() };
-    for path in &a.paths {
+    let made = generated::files(a)?;
+    let paths: Vec<_> = a.paths.iter().chain(made.iter().flat_map(|m| &m.1)).collect();
+    for path in &paths {
         for batch in &batches {
             ui.stage(&path.display().to_string());
             let building = Building { batch: *batch, ..a.building.clone() };
@@ -98,6 +100,6 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     }
     match failed {
         0 => all.write(a),
-        n => Err(Failure::new(NOT_ACCEPTED, format!("{n} of {} runs were not proven", a.paths.len() * batches.len()))),
+        n => Err(Failure::new(NOT_ACCEPTED, format!("{n} of {} runs were not proven", paths.len() * batches.len()))),
     }
 }

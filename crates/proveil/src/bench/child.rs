@@ -99,8 +99,10 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
     put("--margin", b.margin.map(|n| n.to_string()));
     put("--output-policy", Some(b.output_policy.clone()));
     b.dims.iter().for_each(|d| put("--dim", Some(d.clone())));
-    if let Some(file) =
-        a.flamegraph.as_deref().map(|f| if a.paths.len() > 1 { named(f, &name_of(path)) } else { f.into() })
+    if let Some(file) = a
+        .flamegraph
+        .as_deref()
+        .map(|f| if a.paths.len() + a.generated.len() > 1 { named(f, &name_of(path)) } else { f.into() })
     {
         list.extend(["--flamegraph".into(), file.into_os_string()]);
     }

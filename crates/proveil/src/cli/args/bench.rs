@@ -41,7 +41,7 @@ pub struct BenchArgs {
         default_missing_values = ["2", "4", "8", "16"], value_parser = clap::value_parser!(u16).range(1..=256))]
     pub depth: Vec<u16>,
     /// Measure these generated models too.
-    #[arg(long, requires = "evm", value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',')]
     pub generated: Vec<Generated>,
     /// Write gas and sizes of all that is measured (JSON), and prove each case once only.
     #[arg(long, requires = "evm")]
@@ -92,4 +92,6 @@ pub enum Generated {
     Credit,
     /// LeNet on 28 x 28 cells, 44 thousand weights.
     Lenet,
+    /// A sum of 128 trees of nine comparisons each, on 64 features; `--batch 128` takes as many samples.
+    Forest,
 }
