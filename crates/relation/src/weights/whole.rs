@@ -67,6 +67,7 @@ pub(super) fn whole_rows<E: Challenge>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decl::Guard;
     use crate::weights::{plan_walk, walk_rows};
     use proveil_algebra::{E, F, PrimeCharacteristicRing};
 
@@ -78,13 +79,16 @@ mod tests {
     /// Rows by the walk, if these are read whole.
     fn matches(extents: &[usize], vars: &[u32], dims: &Dims, factors: &[Factor<'_, E>]) -> bool {
         let axes = vars.iter().map(|v| Affine::var(*v)).collect();
-        let access = Access { tensor: 0, axes, guards: vec![] };
-        let walk = plan_walk(extents, factors, &access, dims);
+        read(extents, &Access { tensor: 0, axes, guards: vec![] }, dims, factors)
+    }
+
+    fn read(extents: &[usize], access: &Access, dims: &Dims, factors: &[Factor<'_, E>]) -> bool {
+        let walk = plan_walk(extents, factors, access, dims);
         let scale = E::from_u64(9);
         let mut expected = vec![E::ZERO; dims.padded_cells() >> walk.granule];
-        walk_rows(extents, factors, scale, &access, dims, &walk, &[], None, &mut |v| expected[v.row] += v.weight);
-        let rows = whole_rows(extents, factors, scale, &access, dims, &walk);
-        assert!(rows.as_ref().is_none_or(|r| *r == expected), "{extents:?} {vars:?} {dims:?}");
+        walk_rows(extents, factors, scale, access, dims, &walk, &[], None, &mut |v| expected[v.row] += v.weight);
+        let rows = whole_rows(extents, factors, scale, access, dims, &walk);
+        assert!(rows.as_ref().is_none_or(|r| *r == expected), "{extents:?} {access:?} {dims:?}");
         rows.is_some()
     }
 
@@ -126,5 +130,13 @@ mod tests {
             assert!(!matches(&[3], &[0, 0], &square, factors));
         }
         assert!(matches(&[1, 3, 5, 16], &[1, 2, 3], &dims, &[outer(&[1], 3)]));
+        // An axis read from its second place on, and places that a guard leaves out.
+        let plain = Access { tensor: 0, axes: all.map(Affine::var).to_vec(), guards: vec![] };
+        assert!(read(&[3, 5, 16], &plain, &dims, &[eq(2)]));
+        let mut shifted = plain.clone();
+        shifted.axes[0].offset = 1;
+        assert!(!read(&[3, 5, 16], &shifted, &dims, &[eq(2)]));
+        let guards = vec![Guard { form: Affine::var(1), bound: 4 }];
+        assert!(!read(&[3, 5, 16], &Access { guards, ..plain }, &dims, &[eq(2)]));
     }
 }
