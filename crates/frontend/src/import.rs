@@ -13,6 +13,7 @@ mod elementwise;
 mod encode;
 mod fused;
 mod logic;
+mod loss;
 mod normalise;
 mod pick;
 mod policy;
@@ -270,6 +271,7 @@ impl Importer<'_> {
             scatter::import,
             pool::import,
             reduce::import,
+            loss::import,
             shape::import,
             select::import,
             normalise::import,

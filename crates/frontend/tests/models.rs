@@ -52,6 +52,16 @@ fn matches_reference_labels_and_scores_of_rows_with_missing_values() {
     }
 }
 
+/// Trained layers with a weighted loss behind them: digits and their labels are inputs, some of which are ignored.
+#[test]
+fn matches_reference_losses_of_labelled_digits() {
+    let model = compile(&bytes("digits_loss"), &samples("digits_loss")[..2], &Options::default()).expect("compiles");
+    assert_eq!((model.inputs[1].range.lo, model.inputs[1].range.hi), (-1, 9));
+    for (inputs, expected) in cases("digits_loss") {
+        assert!(relative_error(&infer(&model, &inputs)[0], &expected[0].data) < 0.01);
+    }
+}
+
 #[test]
 fn matches_reference_outputs_of_convolutional_models() {
     matches("digits_cnn");

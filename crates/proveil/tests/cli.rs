@@ -114,6 +114,26 @@ fn roundtrips_compile_prove_verify_of_a_decision_tree() {
     }
 }
 
+/// The loss of a hidden model on hidden digits and labels; what is no label is refused by name.
+#[test]
+fn roundtrips_compile_prove_verify_of_a_loss() {
+    let name = "digits_loss";
+    let b = Bench::of(name, &[]);
+    let cases = format!("{MODELS}/{name}/cases.npz");
+    let known = proveil::io::read_cases(Path::new(&cases)).unwrap();
+    for (case, (inputs, expected)) in known.iter().enumerate().take(3) {
+        assert_eq!(b.prove(&["--input", &cases, "--case", &case.to_string()]).0, 0);
+        let said = json(&["verify", "--vk", &b.at("m.vk"), "--proof", &b.at("m.proof")]);
+        let (got, want) = (said["outputs"]["loss"][0].as_f64().unwrap(), expected[0].data[0]);
+        assert!((got - want).abs() < 0.01 * want, "{got} for {want}");
+        let labels: Vec<i64> = inputs[1].data.iter().map(|v| if *v == 9.0 { 10 } else { *v as i64 }).collect();
+        let text = serde_json::json!({ "input_data": [inputs[0].data, labels] }).to_string();
+        std::fs::write(b.path("input.json"), text).unwrap();
+        let (code, said) = b.prove(&["--input", &b.at("input.json")]);
+        assert!(code == 3 && said.contains("labels") && said.contains("10"), "{code}: {said}");
+    }
+}
+
 #[test]
 fn roundtrips_compile_prove_verify() {
     let b = Bench::new(&[]);

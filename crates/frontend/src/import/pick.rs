@@ -33,7 +33,7 @@ fn refuse(n: &Node, rows: usize) -> crate::FrontendError {
 }
 
 /// Row numbers below `len` for indices that may count from the end.
-fn index(im: &mut Importer, n: &Node, ids: TensorId, len: usize) -> Result<TensorId> {
+pub(super) fn index(im: &mut Importer, n: &Node, ids: TensorId, len: usize) -> Result<TensorId> {
     if len == 0 || len > MAX_ROWS {
         return Err(refuse(n, len));
     }

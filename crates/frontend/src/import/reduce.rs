@@ -79,12 +79,7 @@ fn reduce(im: &mut Importer, n: &Node) -> Result<Option<TensorId>> {
             let top = im.g.max_last(negative);
             im.g.map(top, minus.clone(), kind)
         }),
-        "ReduceLogSumExp" => along(im, x, &axes, keep, |im, row| {
-            let mut shape = im.g.shape(row).to_vec();
-            shape.pop();
-            shape.push(1);
-            im.g.op(shape, Kind::Float, RealOp::LogSumExp(row))
-        }),
+        "ReduceLogSumExp" => along(im, x, &axes, keep, log_sum_exp),
         "ReduceProd" if count <= MAX_PRODUCT => along(im, x, &axes, keep, product),
         "ReduceProd" => {
             return Err(n.unsupported(format!("a product of {count} cells"), format!("multiply at most {MAX_PRODUCT}")));
@@ -152,15 +147,20 @@ fn softmax(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let y = if n.op == "Softmax" {
         im.g.op(full, Kind::Float, RealOp::Softmax(row))
     } else {
-        let mut one = full.clone();
-        if let Some(last) = one.last_mut() {
-            *last = 1;
-        }
-        let lse = im.g.op(one, Kind::Float, RealOp::LogSumExp(row));
+        let lse = log_sum_exp(im, row);
         im.g.combine(&full, Kind::Float, &[(1.0, row), (-1.0, lse)], 0.0)
     };
     let y = im.g.permute(y, &back);
     Ok(im.g.reshape(y, shape))
+}
+
+/// Logarithm of the sum of exponentials along the last axis, which keeps length 1.
+pub(super) fn log_sum_exp(im: &mut Importer, row: TensorId) -> TensorId {
+    let mut one = im.g.shape(row).to_vec();
+    if let Some(last) = one.last_mut() {
+        *last = 1;
+    }
+    im.g.op(one, Kind::Float, RealOp::LogSumExp(row))
 }
 
 fn arg_max(im: &mut Importer, n: &Node) -> Result<TensorId> {

@@ -57,8 +57,13 @@ pub(super) fn gather_rows(im: &mut Importer, n: &Node, x: TensorId, ids: TensorI
 
 fn gather_elements(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let (x, ids) = (im.arg(n, 0)?, im.arg(n, 1)?);
+    let axis = im.axis(n, n.int("axis")?.unwrap_or(0), im.g.shape(x).len())?;
+    elements(im, n, x, ids, axis)
+}
+
+/// Cells of `x`, each at its own number along an axis.
+pub(super) fn elements(im: &mut Importer, n: &Node, x: TensorId, ids: TensorId, axis: usize) -> Result<TensorId> {
     let (shape, out) = (im.g.shape(x).to_vec(), im.g.shape(ids).to_vec());
-    let axis = im.axis(n, n.int("axis")?.unwrap_or(0), shape.len())?;
     if out.len() != shape.len() || (0..out.len()).any(|a| a != axis && out[a] > shape[a]) {
         return Err(im.clash(n, x, ids));
     }

@@ -4,12 +4,15 @@ use proveil_graph::{Range, TensorId};
 
 use super::{Port, Quantiser, Rep, Span, bit_range, exponent};
 use crate::error::Result;
+use crate::real::expr::{Expr, Un};
 use crate::real::{RealGraph, RealOp, Source};
 
 /// Bits of weights that a comparison reads.
 const SHARP_WEIGHT_BITS: u32 = 28;
 /// Bits of a table of indices.
 const MAX_TABLE: u32 = 16;
+/// Whole numbers from here on are no cells of inputs.
+const MOST: f64 = (1u64 << 30) as f64;
 
 impl Quantiser<'_> {
     /// Row numbers below `len`: indices from the end are wrapped, and indices outside are moved to the nearest end.
@@ -59,13 +62,17 @@ impl Quantiser<'_> {
     }
 
     /// An input of whole numbers all of which are row numbers: the range is that of the rows, and as much before 0 if
-    /// the samples count from the end.
+    /// the samples count from the end. Numbers that cells are compared for may stand for no row, and are in it too.
     pub(super) fn row_input(&mut self, id: TensorId, signed: bool) -> Result<Option<Port>> {
         let readers = self.g.index_readers(id);
         let Some(len) = readers.iter().map(|r| r.0 as i64).max().filter(|_| readers.iter().all(|r| r.1 && r.2)) else {
             return Ok(None);
         };
-        let range = Range { lo: if signed { -len } else { 0 }, hi: len - 1 };
+        let others = self.g.equalled(id);
+        // A least number that stands for no row counts from no end.
+        let signed = signed && !others.iter().any(|v| *v as f64 == self.span(id).lo);
+        let rows = Range { lo: if signed { -len } else { 0 }, hi: len - 1 };
+        let range = others.iter().fold(rows, |r, v| Range { lo: r.lo.min(*v), hi: r.hi.max(*v) });
         let t = self.g.get(id);
         let name = self.name("");
         let int = self.b.input(&name, &t.shape, range, 0)?;
@@ -102,5 +109,17 @@ impl RealGraph {
             _ => None,
         };
         self.tensors.iter().filter_map(read).collect()
+    }
+
+    /// Whole numbers for which cells of a tensor are compared, directly or through views.
+    fn equalled(&self, id: TensorId) -> Vec<i64> {
+        let number = |t: &crate::real::RealTensor| {
+            let Source::Op(RealOp::Map { x, f }) = &t.source else { return None };
+            let Expr::Un(Un::IsZero, e) = &**f else { return None };
+            let (a, c) = e.as_affine().filter(|(a, _)| *a != 0.0)?;
+            let v = -c / a;
+            (v.fract() == 0.0 && v.abs() < MOST && self.reads_unchanged(*x, id)).then_some(v as i64)
+        };
+        self.tensors.iter().filter_map(number).collect()
     }
 }

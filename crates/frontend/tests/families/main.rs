@@ -8,6 +8,7 @@ mod file;
 mod flow;
 mod fused;
 mod gather;
+mod loss;
 mod masks;
 mod missing;
 mod near;
