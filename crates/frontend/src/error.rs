@@ -21,7 +21,9 @@ pub enum FrontendError {
         reason: String,
     },
     /// The model is larger than the importer accepts.
-    #[error("{what} is {got}, above the limit of {limit}; raise `Options::limits` if that is intended")]
+    #[error(
+        "{what} is {got}, above the limit of {limit}; use a smaller batch or shorter axes (`--batch`, `--dim`), or raise `Options::limits` from Rust"
+    )]
     TooLarge {
         /// What is counted.
         what: String,

@@ -27,13 +27,13 @@ pub struct Limits {
     pub nodes: u64,
     /// Cells of one tensor, and of all that are computed from constants.
     pub cells: u64,
-    /// Cells of all tensors of one inference.
+    /// Cells of all tensors of one inference: some 50 bytes each while a model is calibrated, 100 while it is proved.
     pub inference: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 2 << 30, nodes: 200_000, cells: 1 << 28, inference: 1 << 29 }
+        Self { bytes: 2 << 30, nodes: 200_000, cells: 1 << 28, inference: 1 << 27 }
     }
 }
 

@@ -94,6 +94,14 @@ fn rejects_small_files_with_many_cells() {
     options.limits.inference = 1000;
     let told = compile(&sine(), &[], &options).expect_err("too many").to_string();
     assert!(told.contains("all tensors of one inference is"), "{told}");
+    // Two gigabytes of one tensor are refused without being asked to, before anything of that size is there.
+    let wide = |n: i64| {
+        let file = File::new(&[("x", &[n, 1])]).weight("c", &[1, n], &vec![0.5; n as usize]);
+        file.node("Add", &["x", "c"], "y", &[]).bytes()
+    };
+    let told = compile(&wide(16_000), &[], &Options::default()).expect_err("too many").to_string();
+    assert!(told.contains("one inference is 256016000, above the limit of 134217728"), "{told}");
+    compile(&wide(40), &[], &Options::default()).expect("few cells");
 }
 
 #[test]

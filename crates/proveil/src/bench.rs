@@ -66,11 +66,11 @@ pub fn run(a: &BenchArgs, args: &Args, ui: &Ui) -> Result<(), Failure> {
     }
     let mut all = report::Report::default();
     generated::run(a, ui, &mut all)?;
-    let mut forecast = if a.predict { Some(Forecast::new(ui)?) } else { None };
+    let mut forecast = if a.predict && !a.on_chain() { Some(Forecast::new(ui)?) } else { None };
     let mut failed = 0;
     let mut measured = Vec::new();
     let mut printer = print::Printer::new(ui.json, print::Measured { stages: a.stages });
-    let mut on_chain = print::Printer::new(ui.json, evm::OnChain { stages: a.stages });
+    let mut on_chain = print::Printer::new(ui.json, evm::EvmTable { stages: a.stages });
     let batches =
         if a.batches.is_empty() { vec![a.building.batch] } else { a.batches.iter().map(|k| Some(*k)).collect() };
     let made = generated::files(a)?;

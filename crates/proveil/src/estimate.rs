@@ -33,6 +33,7 @@ use crate::meta::Meta;
 use crate::onnx::describe;
 use crate::package::{CompileOptions, claim, compile_graph, draft_key};
 use crate::profile::{self, Wish};
+use crate::succinct::OnChain;
 use crate::trace::{cpu_seconds, waited_seconds};
 
 /// Rounds of the self-test: at least so many, and until so many seconds have gone by, so that what else the machine does
@@ -462,6 +463,8 @@ pub struct Estimate {
     pub proof_bytes: f64,
     /// Bytes of the verifying key: exact.
     pub vk_bytes: usize,
+    /// The same model proved for contracts, or why they do not take it.
+    pub on_chain: Result<OnChain, String>,
 }
 
 impl Estimate {
@@ -479,6 +482,7 @@ impl Estimate {
             peak_bytes: work.peak_bytes(),
             proof_bytes: work.proof_bytes(),
             vk_bytes: key.key.encode().len(),
+            on_chain: OnChain::of(&key.key.relation, &key.key.visibility).map_err(|e| e.to_string()),
             work,
         }
     }

@@ -5,6 +5,7 @@
 //! contract does. [`FullKey`] is what the short key is made from: who has it and the set-up can make the short one again.
 
 mod engine;
+mod estimate;
 mod export;
 mod folder;
 mod full;
@@ -14,6 +15,7 @@ mod security;
 mod set_up;
 
 pub use engine::{Engine, Proved, add_keys, add_keys_from};
+pub use estimate::OnChain;
 pub use export::{Call, batch_calldata};
 pub use full::{FULL_KEY_MAGIC, FullKey};
 pub use key::{KeyFile, SHORT_KEY_MAGIC, verify_batch};

@@ -111,3 +111,42 @@ fn rejects_a_report_of_another_stage_size_or_model() {
     assert_eq!(other(&|m| add(&mut m["gas_by_stage"]["Lists"], 1)), 1);
     assert_eq!(other(&|m| add(&mut m["calldata_bytes"], 32)), 1);
 }
+
+fn proveil(args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proveil"));
+    let run = command.args(["--quiet", "--json"]).args(args).output().expect("proveil runs");
+    assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).expect("text")
+}
+
+/// What `estimate` says of contracts is so: sizes exactly, gas within two hundredths (five with commitments of their own).
+#[test]
+fn matches_predictions_from_the_graph() {
+    let models =
+        ["digits_cnn", "t_norms", "app_price_stats", "wine_boosting_missing"].map(|m| root().join("models").join(m));
+    let paths = models.each_ref().map(|m| m.to_str().expect("a path"));
+    let few = [&["bench", "--evm", "--predict", "--once", "--cases", "1"], &paths[..]].concat();
+    let all = [&few[..], &["--visibility", "input=committed,model=private,output=committed"]].concat();
+    for (args, slack) in [(few, 0.02), (all, 0.05)] {
+        let records: Vec<Value> = proveil(&args).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert_eq!(records.len(), models.len());
+        for r in &records {
+            let (on_chain, n) = (&r["on_chain"], |v: &Value| v.as_f64().unwrap_or_else(|| panic!("no number: {r}")));
+            for exact in ["key_bytes", "proof_bytes", "calldata_bytes", "powers_of_tau"] {
+                assert_eq!(n(&on_chain[exact]), n(&r[exact]), "{exact} of {}", r["name"]);
+            }
+            for (predicted, got) in [("gas", "verify_gas"), ("key_deploy_gas", "key_deploy_gas")] {
+                let ratio = n(&on_chain[predicted]) / n(&r[got]);
+                assert!((ratio - 1.0).abs() < slack, "{predicted} of {}: {ratio}", r["name"]);
+            }
+        }
+    }
+    let machine = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(machine.path(), r#"{"fixed_s":0,"scale":1}"#).expect("writes");
+    let (model, speed) = (models[0].join("model.onnx"), machine.path().to_str().expect("a path"));
+    let args = ["estimate", model.to_str().expect("a path"), "--machine", speed];
+    let whole: Value = serde_json::from_str(&proveil(&args)).expect("JSON");
+    assert!(whole["on_chain"]["gas"].as_f64().is_some_and(|g| (5e5..7e5).contains(&g)), "{whole}");
+    let plain: Value = serde_json::from_str(&proveil(&[&args[..], &["--plain"]].concat())).expect("JSON");
+    assert!(plain["on_chain"]["refused"].as_str().is_some_and(|w| w.contains("--plain")), "{plain}");
+}

@@ -10,12 +10,14 @@ mod cubes;
 
 use proveil_algebra::{Challenge, PrimeCharacteristicRing, Scalar, log2_ceil};
 
+pub(crate) use build::reads;
 pub use build::{ListError, build};
 
 use proveil_kzg::Point;
 use proveil_kzg::commit::{Committed, commit_ints};
 use proveil_kzg::srs::{Srs, SrsError};
 use proveil_protocol::transcript::Digest;
+use proveil_relation::layout::Layout;
 
 use crate::short::LIST_STACKS;
 use crate::tables::{Challenges, Low, Mono, Sizes, TABLES, Tables, integer};
@@ -86,6 +88,15 @@ impl List {
 }
 
 impl List {
+    /// A list of no entries with the sizes that lists usually have under a layout: 26 monomials, 34 sums, entries that fit
+    /// between the rows of the tables. For figures that need not be exact.
+    pub(crate) fn assumed(layout: &Layout) -> Self {
+        let (points, outputs) = build::sizes(layout);
+        let (monos, lows) = (vec![Mono::default(); 26], vec![Low::default(); 34]);
+        let sizes = Sizes::new([log2_ceil(monos.len()), log2_ceil(lows.len())], points, 0);
+        Self { sizes, outputs, monos, lows, entries: Vec::new() }
+    }
+
     /// The columns of the list, stacked: the four rows of every entry; weights and how often each row is read.
     fn columns(&self) -> (Vec<i64>, Vec<Scalar>) {
         let rows = 1usize << self.sizes.domain;

@@ -1,14 +1,14 @@
 //! Keys with what follows from them: layout, list of functionals, short key.
 
 use proveil_algebra::Scalar;
-use proveil_kzg::Point;
 use proveil_kzg::commit::Committed;
 use proveil_kzg::srs::{Srs, SrsError};
+use proveil_kzg::{Point, SrsKey};
 use proveil_protocol::channel::Shape;
 use proveil_protocol::params::Params;
 use proveil_protocol::sample::Sampled;
 use proveil_protocol::transcript::{Digest, keccak256};
-use proveil_relation::decl::Relation;
+use proveil_relation::decl::{Home, Relation};
 use proveil_relation::groups::Cuts;
 use proveil_relation::key::{Geometry, VerifyingKey, Visibility};
 use proveil_relation::layout::{Dims, Layout};
@@ -107,6 +107,44 @@ impl Bound {
     }
 }
 
+/// The short key of a key with its layout and list.
+fn short_key(
+    key: &VerifyingKey,
+    layout: &Layout,
+    list: &List,
+    points: [Point; LIST_STACKS],
+    (model, srs, digest): (Option<Point>, SrsKey, Digest),
+) -> Result<ShortKey, PrepareError> {
+    let [inputs, outputs] = ios(&key.relation, layout, &key.visibility);
+    let mut outline = layout.outline();
+    // One number says how long the point of phase 1 is.
+    outline.out_vars = outline.out_vars.max(outline.nv);
+    outline.trees.iter_mut().for_each(|t| t.top = None);
+    let short = ShortKey {
+        hiding: key.visibility.hiding(),
+        srs,
+        outline,
+        sizes: list.sizes,
+        monos: list.monos.clone(),
+        lows: list.lows.clone(),
+        digest,
+        list: points,
+        model,
+        inputs,
+        outputs,
+    };
+    let counts = [
+        ("inputs", short.inputs.len(), 255),
+        ("outputs", short.outputs.len(), 200),
+        ("pads", short.shape().pads, 65_535),
+        ("columns of a tuple", key.relation.tables.iter().map(|t| t.width()).max().unwrap_or(0), 255),
+    ];
+    if let Some((what, value, most)) = counts.into_iter().find(|(_, value, most)| value > most) {
+        return Err(PrepareError::TooLarge { what, value, most });
+    }
+    Ok(short)
+}
+
 impl PreparedKey {
     /// Derives geometry, layout, list and digest of a key that was checked, and commits to the list.
     ///
@@ -137,6 +175,30 @@ impl PreparedKey {
         Self::derive(key, 0, |list| Ok(list.with_points(points)))
     }
 
+    /// The short key of a relation with nothing committed to: all sizes, no points. A list that is made from more than
+    /// `most` cells is not made, its sizes are assumed ([`List::assumed`]).
+    ///
+    /// # Errors
+    /// See [`PrepareError`].
+    pub fn draft(
+        relation: Relation,
+        visibility: Visibility,
+        srs: SrsKey,
+        most: u64,
+    ) -> Result<(ShortKey, bool), PrepareError> {
+        let model = relation.tensors.iter().any(|t| t.home == Home::Model).then_some(Point::INFINITY);
+        let Bound { key, digest, .. } = Bound::new(Key { relation, visibility, model, srs, meta: Vec::new() }, 0);
+        let layout = layout(&key.relation, &key.geometry, &key.visibility);
+        let columns = layout.trees.iter().map(|t| t.columns).max().unwrap_or(0);
+        if columns > 1 {
+            return Err(PrepareError::TooLarge { what: "columns of a tree", value: columns, most: 1 });
+        }
+        let made = list::reads(&layout) <= most;
+        let list = if made { list::build(&key.relation, &layout, &key.visibility)? } else { List::assumed(&layout) };
+        let points = [Point::INFINITY; LIST_STACKS];
+        Ok((short_key(&key, &layout, &list, points, (model, srs, digest))?, made))
+    }
+
     fn derive(
         key: Key,
         height: u8,
@@ -149,33 +211,7 @@ impl PreparedKey {
         let stacks = commit(&list)?;
         let mut points = [Point::INFINITY; LIST_STACKS];
         points.iter_mut().zip(&stacks).for_each(|(p, c)| *p = c.point);
-        let [inputs, outputs] = ios(&key.relation, &layout, &key.visibility);
-        let mut outline = layout.outline();
-        // One number says how long the point of phase 1 is.
-        outline.out_vars = outline.out_vars.max(outline.nv);
-        outline.trees.iter_mut().for_each(|t| t.top = None);
-        let short = ShortKey {
-            hiding: key.visibility.hiding(),
-            srs,
-            outline,
-            sizes: list.sizes,
-            monos: list.monos.clone(),
-            lows: list.lows.clone(),
-            digest,
-            list: points,
-            model: point,
-            inputs,
-            outputs,
-        };
-        let counts = [
-            ("inputs", short.inputs.len(), 255),
-            ("outputs", short.outputs.len(), 200),
-            ("pads", short.shape().pads, 65_535),
-            ("columns of a tuple", key.relation.tables.iter().map(|t| t.width()).max().unwrap_or(0), 255),
-        ];
-        if let Some((what, value, most)) = counts.into_iter().find(|(_, value, most)| value > most) {
-            return Err(PrepareError::TooLarge { what, value, most });
-        }
+        let short = short_key(&key, &layout, &list, points, (point, srs, digest))?;
         let inner = proveil_verifier::PreparedKey { key, layout, digest, epoch: None };
         Ok(Self { inner, short, list, claim, stacks })
     }

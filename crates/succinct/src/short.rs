@@ -5,7 +5,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proveil_algebra::{PrimeCharacteristicRing, Scalar};
+use proveil_algebra::{Challenge, PrimeCharacteristicRing, Scalar};
+use proveil_kzg::curve::POINT_BYTES;
+use proveil_kzg::mercury::Claims;
 use proveil_kzg::{Point, SrsKey, TauPoint};
 use proveil_protocol::channel::Channel;
 use proveil_protocol::codec::{DecodeError, Reader};
@@ -16,6 +18,7 @@ use proveil_relation::layout::{Outline, TreeKind, TreePlan};
 use proveil_relation::weights::eq_segment_into;
 use proveil_verifier::{StatementError, phases};
 
+use crate::argument;
 use crate::functionals::Sent;
 use crate::tables::{Kind, Low, Mono, Sizes, integer};
 
@@ -199,6 +202,27 @@ impl ShortKey {
         }
         let _ = ch.triples(|_, _| Ok(Scalar::ZERO));
         ch.shape().clone()
+    }
+
+    /// Bytes of every proof under this key.
+    ///
+    /// # Source
+    /// `spec/succinct.md`, sections 3 and 8: points of 64 bytes, scalars of 32.
+    #[must_use]
+    pub fn proof_bytes(&self) -> usize {
+        let (shape, hiding) = (self.shape(), usize::from(self.hiding));
+        let sent = |t: &&TreePlan| matches!(t.kind, TreeKind::Mask | TreeKind::Trace | TreeKind::Helper);
+        // Masks, trace and helpers; values read and fractions of the list; pads and their mask.
+        let points = self.outline.trees.iter().filter(sent).count() + 2 + 2 * hiding;
+        let functionals = 2 + self.outline.trees.iter().filter(|t| t.columns > 0).count();
+        let rounds = self.sizes.domain;
+        let argument = argument::DEGREE * rounds + argument::COLUMNS;
+        let blocks = |g: usize| 1 << self.outline.heights.get(g).map_or(0, |h| h.saturating_sub(rounds));
+        let opened: usize = self.groups().map(|g| 2 + blocks(g)).sum();
+        // Reveals of triples, the mask's product, the blind of the pads.
+        let inner = hiding * (2 * shape.products.len() + 2);
+        let scalars = shape.messages + functionals + opened + argument + inner;
+        points * POINT_BYTES + scalars * Scalar::BYTES + Claims::proof_bytes(1, hiding)
     }
 
     /// Variables of the longest polynomial: powers of tau that proofs need, as a power of two.

@@ -11,10 +11,10 @@ use proveil_protocol::channel::ProofError;
 use proveil_prover::AlterCounts;
 use proveil_prover::coins::Coins;
 use proveil_relation::check::Limits;
-use proveil_relation::key::{IoVisibility, ModelVisibility, Statement};
+use proveil_relation::key::{IoVisibility, ModelVisibility, Statement, VerifyingKey};
 use proveil_relation::{Access, Coef, Expr, Home, Relation};
 use proveil_succinct::prove::{Deviation, Inputs, Proof, prove_with};
-use proveil_succinct::{Key, VerifyError, verify};
+use proveil_succinct::{Key, PreparedKey, ShortKey, VerifyError, verify};
 use setup::{Setup, setup, srs};
 use support::{Case, Mode, change_output, relations, settings};
 
@@ -32,8 +32,17 @@ fn accepts_every_relation_in_every_mode() {
             for (input, output) in [(Public, Public), (Private, Public), (Committed, Committed), (Public, Private)] {
                 for model in [ModelVisibility::Public, ModelVisibility::Private] {
                     let s = setup(&case, &Mode { model, input, output, ..Mode::secret(zero_knowledge) });
-                    s.verify(&s.honest())
-                        .unwrap_or_else(|e| panic!("{name} {zero_knowledge} {input:?} {output:?}: {e}"));
+                    let (proof, short) = (s.honest(), &s.key.short);
+                    s.verify(&proof).unwrap_or_else(|e| panic!("{name} {zero_knowledge} {input:?} {output:?}: {e}"));
+                    assert_eq!(short.proof_bytes(), proof.bytes.len(), "{name} {zero_knowledge} {input:?} {output:?}");
+                    let VerifyingKey { relation, visibility, .. } = s.key.inner.key.clone();
+                    let draft = |most| {
+                        PreparedKey::draft(relation.clone(), visibility.clone(), short.srs, most).expect("a key")
+                    };
+                    let ((exact, made), (assumed, not)) = (draft(u64::MAX), draft(0));
+                    let same = ShortKey { digest: exact.digest, list: exact.list, model: exact.model, ..short.clone() };
+                    assert!(made && exact == same, "{name} {zero_knowledge} {input:?} {output:?}");
+                    assert!(!not && assumed.proof_bytes().abs_diff(proof.bytes.len()) < proof.bytes.len() / 4);
                 }
             }
         }

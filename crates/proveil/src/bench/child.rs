@@ -116,6 +116,8 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
         ("--speed-up", a.speed_up),
         ("--stages", a.stages),
         ("--evm", a.on_chain()),
+        // Times are predicted by the parent, gas where the key is.
+        ("--predict", a.predict && a.on_chain()),
         ("--once", a.once || a.report.is_some()),
     ];
     flags.into_iter().filter(|f| f.1).for_each(|f| list.push(f.0.into()));

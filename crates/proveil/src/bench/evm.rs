@@ -6,7 +6,7 @@ use std::time::Instant;
 use proveil::io::{Cases, encode, input_specs};
 use proveil::onnx::describe;
 use proveil::proof::hex;
-use proveil::succinct::{self, BITS, SetUp, add_keys_from, batch_calldata};
+use proveil::succinct::{self, BITS, OnChain, SetUp, add_keys_from, batch_calldata};
 use proveil::{Error, IoMeta, Meta, compile_graph};
 use proveil_evm::abi::{Abi, encode as encode_arguments};
 use proveil_evm::machine::{Address, Machine, Rules};
@@ -99,6 +99,9 @@ fn keyed(model: &Model, name: &str, a: &BenchArgs, out: &mut Map<String, Value>)
         "model_id": hex(&key.id()), "pads": key.shape().pads, "nv": key.outline.nv, "nk": key.outline.nk,
         "height": key.sizes.points[2], "domain": key.sizes.domain,
     });
+    if a.predict {
+        out.insert("on_chain".into(), json!(OnChain::of_key(key)));
+    }
     if let Value::Object(fields) = fields {
         out.extend(fields);
     }
@@ -195,12 +198,12 @@ pub fn deploy_batch(machine: &mut Machine, verifier: Address) -> Result<(Address
 }
 
 /// Proofs for contracts; with the gas of their stages if asked for.
-pub struct OnChain {
+pub struct EvmTable {
     /// Whether stages are printed.
     pub stages: bool,
 }
 
-impl Table for OnChain {
+impl Table for EvmTable {
     fn head(&self, r: &Value) -> String {
         let n = |key: &str| number(r, key, 1.0, 0);
         let code = r["code_bytes"].as_u64().unwrap_or_default() as usize;
@@ -252,6 +255,13 @@ impl Table for OnChain {
         let mut out = format!("{:<30}", r["name"].as_str().unwrap_or_default());
         columns.iter().for_each(|c| out += &format!(" {c:>9}"));
         out.push('\n');
+        if let Some(predicted) = r["on_chain"]["gas"].as_f64() {
+            let factor = |name: &str, measured: &str| {
+                r["on_chain"][name].as_f64().unwrap_or(0.0) / r[measured].as_f64().unwrap_or(f64::INFINITY)
+            };
+            let [gas, key] = [("gas", "verify_gas"), ("key_deploy_gas", "key_deploy_gas")].map(|(a, b)| factor(a, b));
+            out += &format!("    predicted: {predicted:.0} gas ({gas:.3} of measured), key {key:.3} of measured\n");
+        }
         if self.stages {
             for s in r["gas_by_stage"].as_array().into_iter().flatten() {
                 let calls = s["calls"].as_u64().filter(|n| *n > 0).map_or(String::new(), |n| format!(", {n} calls"));

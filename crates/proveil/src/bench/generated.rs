@@ -8,7 +8,7 @@ use proveil::svg::{Series, plot};
 use proveil_frontend::synthetic::Synthetic;
 use serde_json::{Value, json};
 
-use super::evm::{OnChain, finished, on_model};
+use super::evm::{EvmTable, finished, on_model};
 use super::print::Printer;
 use super::report::Report;
 use crate::cli::args::{BenchArgs, Generated};
@@ -46,7 +46,7 @@ fn family(g: Generated) -> (&'static str, Synthetic) {
 
 /// Measures proofs for contracts of what the options name, before any path.
 pub fn run(a: &BenchArgs, ui: &Ui, all: &mut Report) -> Result<(), Failure> {
-    let mut printer = Printer::new(ui.json, OnChain { stages: a.stages });
+    let mut printer = Printer::new(ui.json, EvmTable { stages: a.stages });
     let a = BenchArgs { cases: 1, ..a.clone() };
     for layers in a.depth.iter().map(|n| usize::from(*n)) {
         let name = format!("dense, {layers} layers of {WIDTH}");
@@ -71,7 +71,7 @@ fn one(
     layers: Option<usize>,
     a: &BenchArgs,
     ui: &Ui,
-    printer: &mut Printer<OnChain>,
+    printer: &mut Printer<EvmTable>,
 ) -> Result<Value, Failure> {
     ui.stage(name);
     let record = finished(name, |out| {

@@ -6,7 +6,7 @@ use proveil::estimate::{Estimate, Machine};
 use proveil::io::{read_limited, write_atomic};
 use proveil::onnx::describe;
 use proveil::package::CompileOptions;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::EstimateArgs;
 use super::compile::{ModelFile, read_model};
@@ -33,7 +33,7 @@ pub fn run(a: &EstimateArgs, ui: &Ui) -> Result<(), Failure> {
         "name": name, "batch": front.inferences, "machine": machine, "prove_s": e.prove_s,
         "stages": e.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>(),
         "peak_mib": e.peak_bytes / 1_048_576.0, "proof_bytes": e.proof_bytes.round(), "vk_bytes": e.vk_bytes,
-        "work": e.work,
+        "work": e.work, "on_chain": on_chain(&e),
     });
     ui.result(&text(&e, &options), &value);
     Ok(())
@@ -62,5 +62,25 @@ fn text(e: &Estimate, options: &CompileOptions) -> String {
     }
     out += &format!("peak memory      about {}\n", size(e.peak_bytes as usize));
     out += &format!("proof            about {}\n", size(e.proof_bytes as usize));
-    out + &format!("verifying key    {}\n", size(e.vk_bytes))
+    out += &format!("verifying key    {}\n", size(e.vk_bytes));
+    out + &match &e.on_chain {
+        Ok(c) => format!(
+            "on a chain       about {:.0} gas a proof of {}, {:.0} gas to deploy the key of {}; set-up of 2^{} powers{}\n",
+            c.gas,
+            size(c.proof_bytes),
+            c.key_deploy_gas,
+            size(c.key_bytes),
+            c.powers_of_tau,
+            if c.exact { "" } else { " or more" }
+        ),
+        Err(why) => format!("on a chain       not possible: {why}\n"),
+    }
+}
+
+/// What a contract's verification costs, or why there is none.
+fn on_chain(e: &Estimate) -> Value {
+    match &e.on_chain {
+        Ok(c) => json!(c),
+        Err(why) => json!({ "refused": why }),
+    }
 }

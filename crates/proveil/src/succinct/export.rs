@@ -42,17 +42,22 @@ pub fn batch_calldata(calls: &[Call]) -> Vec<u8> {
     export::verify_batch_call(&items)
 }
 
+/// Contracts take no proofs that show what is private.
+pub(super) fn require_hiding(hiding: bool) -> Result<(), Error> {
+    if hiding {
+        return Ok(());
+    }
+    let hint = "compile without --plain";
+    Err(Error::Mismatch { what: "a key without zero knowledge", with: "the contract, which refuses it", hint })
+}
+
 impl KeyFile {
     /// Refuses keys whose proofs show what is private: contracts take none of them.
     ///
     /// # Errors
     /// `Mismatch`.
     pub fn require_hiding(&self) -> Result<(), Error> {
-        if self.short.hiding {
-            return Ok(());
-        }
-        let hint = "compile without --plain";
-        Err(Error::Mismatch { what: "a key without zero knowledge", with: "the contract, which refuses it", hint })
+        require_hiding(self.short.hiding)
     }
 
     /// Code that deploys the account that holds the model's key.

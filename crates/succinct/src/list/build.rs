@@ -8,6 +8,7 @@ use proveil_prover::columns::for_runs;
 use proveil_relation::Relation;
 use proveil_relation::claims::coef;
 use proveil_relation::decl::{Access, Coef, Home};
+use proveil_relation::groups::Side;
 use proveil_relation::key::{IoVisibility, Visibility};
 use proveil_relation::layout::{Block, Dims, Layout};
 use proveil_relation::terms::{LinearTerm, Source};
@@ -71,8 +72,7 @@ pub(super) struct Builder<'a> {
 /// # Errors
 /// See [`ListError`].
 pub fn build(relation: &Relation, layout: &Layout, visibility: &Visibility) -> Result<List, ListError> {
-    let tallest = layout.heights.iter().copied().max().unwrap_or(0);
-    let points = [layout.nv.max(layout.out_vars), layout.nk, tallest];
+    let (points, outputs) = sizes(layout);
     let mut b = Builder::new(relation, layout, visibility, points[0]);
     b.public_part();
     b.lookups();
@@ -80,7 +80,6 @@ pub fn build(relation: &Relation, layout: &Layout, visibility: &Visibility) -> R
     b.products();
     let mut products = b.products;
     cubes::collect(&mut products);
-    let outputs = 2 + layout.trees.iter().filter(|t| t.columns > 0).count();
     let list = List::number(&products, points, outputs);
     let most = |what, value, most| if value > most { Err(ListError::TooLarge { what, value, most }) } else { Ok(()) };
     most("monomials", list.monos.len(), usize::from(u16::MAX))?;
@@ -88,6 +87,28 @@ pub fn build(relation: &Relation, layout: &Layout, visibility: &Visibility) -> R
     most("bits of a table", list.sizes.piece, 26)?;
     most("rows of the argument", list.sizes.domain, 26)?;
     Ok(list)
+}
+
+/// Coordinates of the three points and number of values.
+pub(super) fn sizes(layout: &Layout) -> ([usize; 3], usize) {
+    let tallest = layout.heights.iter().copied().max().unwrap_or(0);
+    let outputs = 2 + layout.trees.iter().filter(|t| t.columns > 0).count();
+    ([layout.nv.max(layout.out_vars), layout.nk, tallest], outputs)
+}
+
+/// Cells that [`build`] looks at for products and linear terms, which nearly all of its time goes to.
+pub(crate) fn reads(layout: &Layout) -> u64 {
+    let cells = |extents: &[usize]| extents.iter().fold(1u64, |a, n| a.saturating_mul(*n as u64));
+    let operands = layout.groups.iter().map(|g| {
+        let sides = [Side::Lhs, Side::Rhs].map(|s| cells(&g.side_extents(s)));
+        let sources = layout.products.get(g.term).map_or(1, |t| t.sources.len()) as u64;
+        sides.iter().fold(0u64, |a, n| a.saturating_add(*n)).saturating_mul(sources)
+    });
+    let linear = layout.linears.iter().map(|t| {
+        let sums = t.linear.sum.iter().fold(cells(&t.dims.shape), |a, n| a.saturating_mul(u64::from(*n)));
+        sums.saturating_mul(t.sources.len() as u64)
+    });
+    operands.chain(linear).fold(0, u64::saturating_add)
 }
 
 /// Calls `visit` with every setting of variables of these lengths.

@@ -58,7 +58,8 @@ pub struct BenchArgs {
     /// Draw the stages as a flame chart (SVG); with several models, each gets its name put before the extension.
     #[arg(long)]
     pub flamegraph: Option<PathBuf>,
-    /// Print what `estimate` predicts beside what is measured; the self-test runs between models, so that both meet the same minutes.
+    /// Print what `estimate` predicts beside what is measured: times, for which the self-test runs between models, so that both meet
+    /// the same minutes; with --evm gas.
     #[arg(long)]
     pub predict: bool,
     /// Prove with one thread too, in turns with all, and print how much faster all are, stage by stage.
