@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use file::File;
 use proveil_frontend::synthetic::Synthetic;
 use proveil_frontend::{Model, Options, Tensor, compile};
-use proveil_graph::Op;
+use proveil_graph::{Op, Table};
 
 const CELLS: usize = 24;
 
@@ -92,19 +92,50 @@ fn accepts_one_table_for_ranges_that_are_alike() {
     assert!(tables("base") <= 1 && tables("table") <= 1, "{bases:?}");
 }
 
+/// Tables that are no ranges, each with its rows and the cells looked up in it.
+fn functions(model: &Model) -> Vec<(&Table, usize)> {
+    let graph = &model.graph;
+    let cells = |i: usize| {
+        let reads = |op: &Op| matches!(op, Op::Lookup { table, .. } if table.0 as usize == i);
+        let nodes = graph.nodes.iter().filter(|n| reads(&n.op));
+        nodes.map(|n| graph.tensors[n.out.0 as usize].cells()).sum()
+    };
+    let all = graph.tables.iter().enumerate().filter(|(_, t)| !t.name.starts_with("clamp"));
+    all.map(|(i, t)| (t, cells(i))).collect()
+}
+
 #[test]
 fn accepts_no_table_that_outweighs_its_look_ups() {
-    let of = |sequence| Synthetic::Attention { width: 16, sequence, layers: 2 };
+    let of = |width, sequence| Synthetic::Attention { width, sequence, layers: 2 };
     let lstm = |sequence| Synthetic::Recurrent { width: 8, sequence };
-    for family in [of(4), of(8), of(16), of(32), lstm(4), lstm(16), lstm(32)] {
-        let model = compile(&family.onnx(), &[], &Options::default()).expect("compiles");
-        let graph = &model.graph;
-        for (i, table) in graph.tables.iter().enumerate().filter(|(_, t)| !t.name.starts_with("clamp")) {
-            let reads = |op: &Op| matches!(op, Op::Lookup { table, .. } if table.0 as usize == i);
-            let nodes = graph.nodes.iter().filter(|n| reads(&n.op));
-            let cells: usize = nodes.map(|n| graph.tensors[n.out.0 as usize].cells()).sum();
+    let mut coarse = Options::default();
+    (coarse.weight_bits, coarse.activation_bits) = (Some(8), Some(10));
+    let some = [of(16, 4), of(16, 8), of(16, 16), of(16, 32), lstm(4), lstm(16), lstm(32)];
+    let all = some.map(|family| (family, Options::default()));
+    for (family, options) in all.into_iter().chain((4..=9).map(|n| (of(32, n), coarse.clone()))) {
+        let model = compile(&family.onnx(), &[], &options).expect("compiles");
+        for (table, cells) in functions(&model) {
             let len = table.values.len();
             assert!(len <= 8 * cells + 1024, "{family:?}: '{}' has {len} rows for {cells} cells", table.name);
+        }
+    }
+}
+
+#[test]
+fn accepts_no_table_of_which_most_is_out_of_reach() {
+    // One unit of the input is a seventh: exponentials of about 70 arguments are not 0.
+    let model = compile(&chain(&["Softmax"]), &samples(1000.0), &options(13)).expect("compiles");
+    let all = functions(&model);
+    let (exponentials, cells) = all.iter().find(|f| f.0.name.starts_with("exp")).expect("one table of all arguments");
+    let zeros = exponentials.values.iter().rev().take_while(|v| **v == 0).count();
+    assert_eq!(*cells, CELLS);
+    assert!(2 * zeros <= exponentials.values.len(), "{zeros} of {} rows are 0", exponentials.values.len());
+    for sample in samples(1000.0) {
+        let data = &sample[0].data;
+        let top = data.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = data.iter().map(|x| (x - top).exp()).sum();
+        for (x, y) in data.iter().zip(run(&model, data)) {
+            assert!((y - (x - top).exp() / sum).abs() < 0.02, "{x}: {y}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use proveil_graph::{Access, Piece, Range, TensorId};
 
+use super::table::Domain;
 use super::{Quantiser, Rep, SHARP_BITS, Span, bit_range, bits_of, exponent};
 use crate::error::Result;
 use crate::real::{RealOp, Source};
@@ -48,6 +49,16 @@ impl Quantiser<'_> {
             return Err(self.refuse(format!("the accumulator needs a shift of {shift} bits, more than {MAX_SHIFT}")));
         }
         Ok(shift)
+    }
+
+    /// The domain of a table with at most `bits` bits, and no row that `reach` does not need: one for every argument within
+    /// it is enough where the operand is coarser than the table could tell.
+    pub(super) fn domain_for(&self, rep: Rep, reach: f64, bits: u32, signed: bool) -> Result<Domain> {
+        let shift = self.shift_for(rep, reach, bits, signed)?;
+        let needed = exponent(reach / (rep.step * 2f64.powi(shift as i32)) + 1.0).max(1) as u32 + u32::from(signed);
+        // What is above the table must not need a longer head.
+        let below_head = bits_of(self.range(rep.id)).saturating_sub(shift + HEAD_BITS);
+        Ok(Domain { bits: bits.min(needed.max(below_head)), signed, shift })
     }
 
     /// Absolute real values that must survive: the calibrated ones with their margin, but no more than the integers

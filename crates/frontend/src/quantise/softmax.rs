@@ -91,9 +91,8 @@ impl Quantiser<'_> {
 
     /// `exp(-x)` on `0 .. domain`, 0 beyond.
     fn exp_table(&mut self, x: Rep, domain: f64) -> Result<TensorId> {
-        let bits = self.set.table_bits;
-        let shift = self.shift_for(x, domain, bits, false)?;
-        let reach = Domain { bits, signed: false, shift };
+        let reach = self.domain_for(x, domain, self.set.table_bits, false)?;
+        let Domain { bits, shift, .. } = reach;
         let step = 2f64.powi(-EXP_BITS);
         let f = |v: f64| (-v).exp();
         let curve = Curve { f: &f, domain: reach, step, limit: f64::INFINITY, cells: self.exponents, ends: true };

@@ -151,12 +151,10 @@ impl Quantiser<'_> {
         let most = if image.sharp { 16 } else { self.steepness(seen, image.to, f) };
         let signed = domain.lo < 0.0;
         let own = bits_of(bound) - u32::from(bound.lo >= 0);
-        let needed = exponent(domain.reach() / x.step + 1.0).max(0) as u32 + u32::from(signed);
         if own <= most.max(8) && (bound.lo >= 0) != signed {
             return Ok(Domain { bits: own.max(1), signed: bound.lo < 0, shift: 0 });
         }
-        let bits = most.min(needed).max(1);
-        Ok(Domain { bits, signed, shift: self.shift_for(x, domain.reach(), bits, signed)? })
+        self.domain_for(x, domain.reach(), most, signed)
     }
 
     /// Bits of the argument of a function: more than others have where it is so steep that one step of the argument
