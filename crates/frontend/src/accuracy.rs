@@ -236,7 +236,7 @@ pub(crate) fn warnings(
     for o in r.outputs.iter().filter(|o| o.relative > options.target()) {
         let (name, error, aim) = (&o.name, o.relative, options.target());
         out.push(format!(
-            "no setting brings output `{name}` to the error {aim} that is aimed at; the best has {error:.5}"
+            "no setting brings output `{name}` to the error {aim} that is aimed at; this one has {error:.5}"
         ));
     }
     if r.saturated > 0 {

@@ -242,6 +242,11 @@ impl OutputError {
         Self { relative, ..error }
     }
 
+    /// Mean error in the unit of [`Self::relative`].
+    pub(crate) fn relative_mean(&self) -> f64 {
+        if self.max > 0.0 { self.mean / self.max * self.relative } else { 0.0 }
+    }
+
     /// Compares decoded with expected values, where these are finite numbers.
     pub fn measure(name: &str, row: usize, pairs: &[(Vec<f64>, Vec<f64>)]) -> Self {
         let (mut max, mut sum, mut top, mut cells, mut rows, mut same) = (0f64, 0.0, 0f64, 0usize, 0usize, 0usize);

@@ -5,7 +5,7 @@ use proveil_graph::{Graph, Op};
 use crate::accuracy::{Measured, Pass, keep_bounds, measure, warnings};
 use crate::error::{FrontendError, Result};
 use crate::import::Imported;
-use crate::model::Model;
+use crate::model::{Model, OutputError, OutputSpec};
 use crate::options::Options;
 use crate::quantise::{Quantised, Setting, Span, Widths, fitted, quantise};
 use crate::real::{RealOp, Source};
@@ -24,7 +24,14 @@ const DEEP_START: usize = 2;
 /// Where the search starts if trees read what functions gave: rounding takes the wrong branch of few rows only, which those
 /// that are measured need not be.
 const BRANCHING_START: usize = 3;
-/// Wider numbers replace narrower ones that miss the target as well, unless they are worse by this factor.
+/// Settings whose mean errors are within this factor of the least one are alike, and the cheapest of them is taken. The
+/// mean of many errors tells settings apart where the largest one, of one cell, is chance; but it must not be larger by
+/// more than chance either.
+const ALIKE: f64 = 1.1;
+const CHANCE: f64 = 1.5;
+/// So many errors of an output are many. The mean of fewer is chance too, and wider numbers are taken for the better ones,
+/// unless they are worse by a factor.
+const MANY_ERRORS: usize = 256;
 const NO_WORSE: f64 = 1.1;
 /// Bits of real inputs with their sign, and of those of models with many input cells, where fewer are enough.
 const INPUT_BITS: u32 = 16;
@@ -77,13 +84,22 @@ pub(crate) struct Samples {
     pub held: usize,
 }
 
-/// A model that was tried, and how well it fits: 1 where its errors are just what they may be.
+/// What is known of a setting that was tried.
+#[derive(Clone, Copy, Debug)]
 struct Tried {
-    model: Model,
     set: Setting,
+    /// How well it fits: 1 where its errors are just what they may be.
     fit: f64,
     /// The same without small inputs.
     usual: f64,
+    /// Largest and mean relative error of the outputs.
+    worst: f64,
+    mean: f64,
+    /// How many errors of an output there are at least.
+    errors: usize,
+    /// Whether it keeps to the bounds that were set; none does where none was set.
+    within: bool,
+    looked_up: usize,
     few: bool,
 }
 
@@ -93,43 +109,36 @@ impl Search<'_> {
         let settings = settings(self.imported, self.live, self.options);
         let mut best = self.best_of(&settings, Pass::Quick)?;
         let labels = self.options.min_agreement.is_some();
-        if best.fit > 1.0 && (labels || looked_up(&best.model.graph) <= WIDE_CELLS) {
+        if best.fit > 1.0 && (labels || best.looked_up <= WIDE_CELLS) {
             // Errors of one sample and of all of them do not compare.
             best = self.best_of(&settings, Pass::Full)?;
         }
         self.finish(best.set)
     }
 
+    /// The first setting that fits well, or the cheapest of the best ones.
     fn best_of(&self, settings: &[Setting], pass: Pass) -> Result<Tried> {
-        let (mut best, mut last_error): (Option<Tried>, _) = (None, None);
+        let (mut all, mut last_error): (Vec<Tried>, _) = (Vec::new(), None);
         for &set in settings {
             let wide = set.activation_bits > MAX_ACTIVATION_BITS;
-            let enough =
-                |t: &Tried| looked_up(&t.model.graph) > WIDE_CELLS || t.usual <= if t.few { 1.0 } else { WIDE_FIT };
+            let enough = |t: Tried| t.looked_up > WIDE_CELLS || t.usual <= if t.few { 1.0 } else { WIDE_FIT };
             // A bound that is missed is a reason to try what costs more than it usually gains.
-            let enough = |t: &Tried| enough(t) && (!self.options.is_bounded() || self.within(&t.model));
-            if wide && best.as_ref().is_some_and(enough) {
+            let enough = |t: Tried| enough(t) && (!self.options.is_bounded() || t.within);
+            if wide && best_known(&all, self.options.is_bounded()).is_some_and(enough) {
                 break;
             }
             match self.attempt(set, pass) {
                 Ok(tried) => {
                     let goal = if tried.few && !wide { FEW_TARGET * self.options.target() } else { f64::INFINITY };
-                    let done = tried.fit <= 1.0 && worst(&tried.model) <= goal;
-                    let better = |b: &Tried| match (self.within(&tried.model), self.within(&b.model)) {
-                        (now, then) if now != then => now,
-                        _ => tried.fit < b.fit * NO_WORSE,
-                    };
-                    if best.as_ref().is_none_or(better) {
-                        best = Some(tried);
+                    if tried.fit <= 1.0 && tried.worst <= goal {
+                        return Ok(tried);
                     }
-                    if done {
-                        break;
-                    }
+                    all.push(tried);
                 }
                 Err(e) => last_error = Some(e),
             }
         }
-        match (best, last_error) {
+        match (best_known(&all, self.options.is_bounded()), last_error) {
             (Some(tried), _) => Ok(tried),
             (None, Some(e)) => Err(e),
             (None, None) => Err(FrontendError::malformed("options", "no setting was tried; widen the bit widths")),
@@ -170,7 +179,7 @@ impl Search<'_> {
                 (model, _) = self.tried(set, &self.measured, pass)?;
             }
             let fit = (worst(&model) / target).max(self.disagreement(&model));
-            return Ok(Tried { model, set, fit, usual: fit, few: false });
+            return Ok(self.judged(&model, set, (fit, fit), false));
         }
         set.weight_bits = self.options.weight_bits.unwrap_or(MAX_WEIGHT_BITS).clamp(8, 16);
         set.input_bits = INPUT_BITS;
@@ -194,7 +203,16 @@ impl Search<'_> {
                 (set, model, usual) = (fine, other, better);
             }
         }
-        Ok(Tried { model, set, fit: usual.max(least.min(MAX_SMALL)), usual, few: true })
+        Ok(self.judged(&model, set, (usual.max(least.min(MAX_SMALL)), usual), true))
+    }
+
+    /// What is kept of a model that was tried.
+    fn judged(&self, model: &Model, set: Setting, (fit, usual): (f64, f64), few: bool) -> Tried {
+        let mean = model.report.outputs.iter().map(OutputError::relative_mean).fold(0.0, f64::max);
+        let cells = |spec: &OutputSpec| spec.shape.iter().product::<usize>();
+        let errors = model.report.samples * model.outputs.iter().map(cells).min().unwrap_or(0);
+        let (worst, looked_up) = (worst(model), looked_up(&model.graph));
+        Tried { set, fit, usual, worst, mean, errors, within: self.within(model), looked_up, few }
     }
 
     /// Whether a model keeps to the bounds that were set; none does where none was set.
@@ -222,6 +240,33 @@ impl Search<'_> {
         model.report.warnings = warnings(&model, self.samples, (&self.imported.graph, &self.measured), self.options);
         Ok(model)
     }
+}
+
+/// Of settings from the cheapest on, the best one; `bounded` tells whether a bound was set.
+fn best_known(all: &[Tried], bounded: bool) -> Option<Tried> {
+    if all.iter().all(|t| t.errors >= MANY_ERRORS) { cheapest(all, bounded) } else { widest(all) }
+}
+
+/// The first one of which many errors show that it is as good as any.
+fn cheapest(all: &[Tried], bounded: bool) -> Option<Tried> {
+    let class = |t: &Tried| (t.within, t.fit <= 1.0);
+    let top = all.iter().map(class).max()?;
+    let best = all.iter().filter(|t| class(t) == top);
+    // A model that is refused is told the least error that it can have.
+    let chance = if bounded && !top.0 { 1.0 } else { CHANCE };
+    let most = chance * best.clone().map(|t| t.fit).fold(f64::INFINITY, f64::min);
+    let mut close = best.filter(|t| t.fit <= most);
+    let mean = close.clone().map(|t| t.mean).fold(f64::INFINITY, f64::min);
+    close.find(|t| t.mean <= ALIKE * mean).copied()
+}
+
+/// The last one that is no worse than those before.
+fn widest(all: &[Tried]) -> Option<Tried> {
+    all.iter().copied().reduce(|best, next| match next.within == best.within {
+        true if next.fit < best.fit * NO_WORSE => next,
+        false if next.within => next,
+        _ => best,
+    })
 }
 
 /// Least share of rows of an output whose largest cell is where the float model has it.
@@ -266,4 +311,57 @@ fn settings(imported: &Imported, live: &[bool], options: &Options) -> Vec<Settin
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings from the cheapest on, with these fits and mean errors.
+    fn tried(list: &[(f64, f64)]) -> Vec<Tried> {
+        let one = |(i, &(fit, mean)): (usize, &(f64, f64))| {
+            let table_bits = 10 + i as u32;
+            let set = Setting { weight_bits: 8, activation_bits: 10, table_bits, input_bits: 16, margin: 1.0 };
+            let (errors, looked_up) = (MANY_ERRORS, 1);
+            Tried { set, fit, usual: fit, worst: fit, mean, errors, within: false, looked_up, few: false }
+        };
+        list.iter().enumerate().map(one).collect()
+    }
+
+    fn taken(all: &[Tried], bounded: bool) -> Option<u32> {
+        best_known(all, bounded).map(|t| t.set.table_bits)
+    }
+
+    #[test]
+    fn accepts_the_cheapest_of_settings_that_chance_tells_apart() {
+        // As measured: 10 bits are too few, and more than 11 change nothing but which cell is the worst.
+        let all = tried(&[(5.4, 386.0), (5.8, 311.0), (3.9, 302.0), (4.5, 304.0), (6.5, 309.0), (6.6, 317.0)]);
+        assert_eq!(taken(&all, false), Some(11));
+        let all = tried(&[(2.6, 270.0), (4.7, 265.0), (3.1, 260.0), (3.6, 262.0)]);
+        assert_eq!(taken(&all, false), Some(10));
+        assert_eq!(taken(&[], false), None);
+    }
+
+    #[test]
+    fn accepts_the_widest_where_few_errors_are_known() {
+        let mut all = tried(&[(1.6, 9.0), (1.5, 9.0), (1.6, 9.0), (1.7, 9.0)]);
+        assert_eq!(taken(&all, false), Some(10));
+        all[2].errors = MANY_ERRORS - 1;
+        assert_eq!(taken(&all, false), Some(13));
+        all[1].within = true;
+        assert_eq!(taken(&all, true), Some(11));
+    }
+
+    #[test]
+    fn rejects_cheaper_settings_that_are_worse() {
+        // By the mean, by more than chance, and because others fit.
+        assert_eq!(taken(&tried(&[(1.4, 12.0), (1.3, 9.0), (1.3, 9.1)]), false), Some(11));
+        assert_eq!(taken(&tried(&[(4.0, 9.0), (2.0, 9.0)]), false), Some(11));
+        assert_eq!(taken(&tried(&[(1.1, 9.0), (0.9, 9.0), (1.2, 5.0)]), false), Some(11));
+        // Next to a bound that none keeps, the least error is named.
+        let mut all = tried(&[(2.1, 9.0), (2.0, 9.0), (2.2, 9.0)]);
+        assert_eq!((taken(&all, false), taken(&all, true)), (Some(10), Some(11)));
+        all[2].within = true;
+        assert_eq!(taken(&all, true), Some(12));
+    }
 }

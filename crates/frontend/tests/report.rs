@@ -56,7 +56,7 @@ fn accepts_a_target_out_of_reach_with_a_warning_unless_it_is_a_bound() {
     let (error, agree) = (model.report.outputs[0].relative, model.report.outputs[0].label_agreement);
     assert!(
         error > 0.005
-            && warned(&model, &format!("output `y` to the error 0.005 that is aimed at; the best has {error:.5}"))
+            && warned(&model, &format!("output `y` to the error 0.005 that is aimed at; this one has {error:.5}"))
     );
     assert!(agree > 0.0);
     options.max_error = Some(error / 2.0);

@@ -519,7 +519,7 @@ fn rejects_models_beyond_the_error_that_was_asked_for_and_warns_of_the_usual_one
     let value: serde_json::Value = serde_json::from_slice(&with(&few).stdout).unwrap();
     let (error, warnings) =
         (value["accuracy"]["outputs"][1]["rel_error"].as_f64().unwrap(), &value["accuracy"]["warnings"]);
-    let warning = format!("output `probabilities` to the error 0.005 that is aimed at; the best has {error:.5}");
+    let warning = format!("output `probabilities` to the error 0.005 that is aimed at; this one has {error:.5}");
     assert!(error > 0.005 && warnings.to_string().contains(&warning), "{value}");
     let (status, text) = code(&[&files[..], &few, &["--max-error", "0.005"]].concat());
     assert!(status == 1 && text.contains("allow more bits"), "{text}");

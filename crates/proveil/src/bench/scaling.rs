@@ -324,4 +324,15 @@ mod tests {
             assert!(b.rounds <= a.rounds + 3, "{a:?} {b:?}");
         }
     }
+
+    #[test]
+    fn accepts_positions_without_cliffs_of_committed_cells() {
+        let options =
+            CompileOptions { params: proveil_protocol::params::Params::fast(40), ..CompileOptions::default() };
+        let of = |sequence| measure(Synthetic::Attention { width: 32, sequence, layers: 2 }, 1, sequence, &options);
+        let points: Vec<Point> = [4, 5, 8, 9, 16, 17, 32, 33].map(of).into_iter().filter_map(Result::ok).collect();
+        assert_eq!(points.len(), 8);
+        let found: Vec<Value> = cliffs(&points).into_iter().filter(|c| c["of"] == "committed").collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
 }
