@@ -192,6 +192,22 @@ fn accepts_embedding_and_sqrt() {
 }
 
 #[test]
+fn accepts_gathers_and_quotients() {
+    let row = Range { lo: 0, hi: 6 };
+    prove_graph("gather", &[(&[4, 2], row), (&[7, 3], BYTE)], |b, r, x| {
+        let data = param(b, r, "data", &[7, 3]).unwrap();
+        let hidden = b.gather("hidden", data, x[0]).unwrap();
+        let computed = b.combine("computed", &[(3, x[1])], 1, 0).unwrap();
+        let own = b.gather("own", computed, x[0]).unwrap();
+        let square = b.mul("square", hidden, hidden).unwrap();
+        let divisor = b.combine("divisor", &[(1, square)], 1, 0).unwrap();
+        let ratio = b.div("ratio", own, divisor, 0).unwrap();
+        b.output(ratio).unwrap();
+        b.output(own).unwrap();
+    });
+}
+
+#[test]
 fn accepts_and_rejects_registrations() {
     use proveil::budget::FileStore;
     use proveil::{RegistrationFile, verify_registration};
