@@ -114,6 +114,7 @@ impl Labels {
         let Some(mut shares) = self.shares else { return Ok(im.g.sum(each, &axes, false, coef)) };
         if mean {
             // Shares of the whole have about the same size in every sample; the sum of losses has not, and is not rounded.
+            // They saturate where a few labels are the whole, unless samples show it.
             let whole = im.g.sum(shares, &axes, false, 1.0);
             let whole = im.g.retyped(whole, Kind::Float);
             shares = both(im, n, Bin::Div, shares, whole)?;

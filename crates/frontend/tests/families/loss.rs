@@ -142,6 +142,32 @@ fn matches_reference_mean_over_no_labels_as_the_table_of_operators_has_it() {
     }
 }
 
+/// From one label in twelve to all of them, where samples have both.
+#[test]
+fn matches_reference_means_over_few_labels_where_samples_have_few() {
+    let rows = 12;
+    let batch = |kept: usize, seed: usize| {
+        let cell = |i: usize| ((i * 37 + seed * 11) % 101) as f64 / 16.0 - 3.0;
+        let x = Tensor::floats(vec![rows, CLASSES], (0..rows * CLASSES).map(cell).collect()).expect("dense");
+        let label = |i: usize| if i < kept { ((i + seed) % CLASSES) as i64 } else { -1 };
+        (x, (0..rows).map(label).collect::<Vec<i64>>())
+    };
+    let attributes = [("ignore_index", Attr::Int(-1))];
+    let file = File::new("", 13, &["loss"]).input("x", FLOAT, &[12, CLASSES as i64]).input("t", I64, &[12]);
+    let bytes = file.node("SoftmaxCrossEntropyLoss", &["x", "t"], &["loss"], &attributes).bytes();
+    let sample = |(x, labels): (Tensor, Vec<i64>)| vec![x, ids(&labels)];
+    let samples = vec![sample(batch(1, 0)), sample(batch(rows, 1))];
+    let model = compile(&bytes, &samples, &Options::default()).expect("compiles");
+    for kept in 1..=rows {
+        let (x, labels) = batch(kept, 7);
+        let log = |row: &[f64]| row.iter().map(|v| v.exp()).sum::<f64>().ln();
+        let pairs = x.data.chunks(CLASSES).zip(&labels).take(kept);
+        let mean = pairs.map(|(row, l)| log(row) - row[*l as usize]).sum::<f64>() / kept as f64;
+        let got = infer(&model, &[x.clone(), ids(&labels)])[0][0];
+        assert!((got - mean).abs() < 0.01 * mean, "{kept} of {rows}: got {got}, want {mean}");
+    }
+}
+
 #[test]
 fn matches_reference_losses_of_one_class_and_of_one_row() {
     for (rows, classes, labels) in [(3, 1, vec![0, 0, 0]), (1, 4, vec![2]), (1, 1, vec![0])] {
