@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use proveil_algebra::{E, F, PrimeCharacteristicRing, base_from_i64, ext_coords, ext_from_coords};
+use proveil_algebra::{E, F, PrimeCharacteristicRing, base_from_i64, ext_coords, ext_from_coords, log2_ceil};
 use proveil_relation::claims::{AddressWeights, Point, side_scale};
 use proveil_relation::groups::{Group, Side};
 use proveil_relation::layout::{Dims, Layout};
@@ -15,6 +15,8 @@ use rayon::prelude::*;
 use crate::packed;
 use crate::talk::Talk;
 
+/// Cells that are read at once, at most, as a power of two: more would leave too few pieces for the threads.
+const ROW_BITS: usize = 10;
 /// Integers up to this size go through the limb kernels.
 const SMALL: i64 = 1 << 16;
 const MAX_ADDS: usize = 1 << 14;
@@ -130,12 +132,11 @@ fn operand(
     };
     walk_rows(&extents, factors, scale, access, dims, &walk, &strides, range, &mut |v| {
         let src = row_cells(v.row, v.valid);
-        if stride == 0 {
-            let s = if unit && src.len() == 1 {
-                E::from(base_from_i64(src[0]))
-            } else if unit {
-                E::from(src.iter().fold(F::ZERO, |a, x| a + base_from_i64(*x)))
-            } else if cells.small {
+        if stride == 0 && unit {
+            let sum = src.iter().fold(F::ZERO, |a, x| a + base_from_i64(*x));
+            acc.out[v.target] += v.weight * sum;
+        } else if stride == 0 {
+            let s = if cells.small {
                 dot_small(&planes, src)
             } else {
                 src.iter().zip(&low).fold(E::ZERO, |a, (x, w)| a + *w * base_from_i64(*x))
@@ -151,6 +152,12 @@ fn operand(
         }
     });
     acc.finish()
+}
+
+/// A tensor laid out in longer rows. Integers lie in memory without padding, so that the granules of its columns, short where
+/// the last axis is just above a power of two, need not be walked one by one.
+fn in_long_rows(dims: &Dims) -> Dims {
+    Dims { granule: dims.granule.max(log2_ceil(dims.last).min(ROW_BITS)), ..dims.clone() }
 }
 
 /// Splits a side's work along its longest variable when it is large.
@@ -197,7 +204,8 @@ pub fn operands(layout: &Layout, p: &Point<E>, weights: &AddressWeights<E>, cell
         let vectors = seen.into_values().collect::<Vec<_>>().into_par_iter().map(|(g, (w, dims, _), same)| {
             let factors = g.side_factors(side, dims, &w.rows, &w.low);
             let t = g.access(side).tensor as usize;
-            let vector = operand_parallel(g, side, &factors, E::ONE, &layout.tensors[t].dims, &cells[t]);
+            let dims = in_long_rows(&layout.tensors[t].dims);
+            let vector = operand_parallel(g, side, &factors, E::ONE, &dims, &cells[t]);
             (vector, same)
         });
         let mut out = vec![E::ZERO; len];
@@ -255,4 +263,86 @@ pub fn inner_products<const N: usize>(
         point.push(r);
     }
     (point, pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proveil_relation::groups::{Cuts, split};
+    use proveil_relation::{Access, Affine, Coef, Product};
+
+    const OUTER: usize = 5;
+
+    fn access(axes: Vec<Affine>) -> Access {
+        Access { tensor: 0, axes, guards: Vec::new() }
+    }
+
+    /// Small or large integers, and weights, that differ from cell to cell.
+    fn cell(i: usize, small: bool) -> i64 {
+        (i as i64 * 7919 + 5) % 1009 - 504 + if small { 0 } else { (i as i64 % 3) << 40 }
+    }
+
+    fn weight(i: usize) -> E {
+        ext_from_coords([3, 5, 11].map(|k| base_from_i64((i as i64 + 2) * 1_000_003 * k)))
+    }
+
+    /// Where a setting of the variables reads, row-major without padding.
+    fn place(a: &Access, dims: &Dims, at: &[usize]) -> usize {
+        let of = |f: &Affine| f.terms.iter().map(|(v, c)| c * at[*v as usize] as i64).sum::<i64>() + f.offset;
+        a.axes.iter().zip(&dims.shape).fold(0, |i, (f, n)| i * n + of(f) as usize)
+    }
+
+    /// `sum over settings of weights * cell`, at the place of its index.
+    fn reference(g: &Group, side: Side, dims: &Dims, rows: &[E], low: &[E], values: &[i64]) -> Vec<E> {
+        let extents = g.side_extents(side);
+        let mut out = vec![E::ZERO; 1 << g.bits()];
+        let eq = proveil_algebra::eq_table(low);
+        let (space, count) = (&g.extents[..g.space], extents.iter().product());
+        let chunk = g.chunk.unwrap_or(0);
+        for i in 0..count {
+            let (mut rest, mut at) = (i, vec![0; extents.len()]);
+            for v in (0..extents.len()).rev() {
+                (at[v], rest) = (rest % extents[v], rest / extents[v]);
+            }
+            let mut w = E::ONE;
+            if g.rows_to == side {
+                w *= rows[at[0] * rows.len() / space[0] + chunk];
+            }
+            if g.low_to == side {
+                w *= eq[at[1]];
+            }
+            let (target, _) = g.kappa.iter().fold((0, 0), |(t, bits), (v, n)| (t + (at[*v] << bits), bits + n));
+            out[target] += w * base_from_i64(values[place(g.access(side), dims, &at)]);
+        }
+        out
+    }
+
+    #[test]
+    fn matches_reference_of_rows_of_any_length() {
+        for (last, inner, small) in [(17, 17, true), (9, 33, false), (16, 64, true), (20, 1030, true), (5, 3, false)] {
+            // `sum over k of lhs[j, k] rhs[i, k]`, addresses by i and j.
+            let p = Product {
+                coef: Coef { num: 1, shift: 0 },
+                sum: vec![inner as u32],
+                lhs: access(vec![Affine::var(1), Affine::var(2)]),
+                rhs: access(vec![Affine::var(0), Affine::var(2)]),
+            };
+            let space = Dims::new(&[OUTER as u32, last as u32], 16);
+            let rows: Vec<E> = (0..space.rows()).map(weight).collect();
+            let low: Vec<E> = (0..space.granule).map(|i| weight(i + 99)).collect();
+            let sides =
+                [(Side::Lhs, last), (Side::Rhs, OUTER)].map(|(s, n)| (s, Dims::new(&[n as u32, inner as u32], 16)));
+            for g in split(0, &space, &p, Cuts::Shortest) {
+                for (side, dims) in &sides {
+                    let values: Vec<i64> = (0..dims.outer * inner).map(|i| cell(i, small)).collect();
+                    let factors = g.side_factors(*side, &space, &rows, &low);
+                    let expected = reference(&g, *side, dims, &rows, &low, &values);
+                    for dims in [dims.clone(), in_long_rows(dims)] {
+                        let got = operand(&g, *side, &factors, E::ONE, &dims, &Cells::new(&values), None);
+                        assert!(got == expected, "{last} {inner} {side:?} in rows of {} bits", dims.granule);
+                    }
+                }
+            }
+        }
+    }
 }
