@@ -11,9 +11,10 @@ use crate::error::{FrontendError, Result};
 use crate::import::{Imported, import};
 use crate::model::Model;
 use crate::onnx::{ReadOptions, limit, read};
-use crate::options::{Options, OutputPolicy};
+use crate::options::Options;
 use crate::quantise::Span;
 use crate::real::{RealGraph, eval};
+use crate::reveal::reveal;
 use crate::search::{Samples, Search};
 use crate::tensor::{Kind, Tensor};
 
@@ -39,7 +40,7 @@ const CELL_BUDGET: usize = 40_000_000;
 /// Everything in [`FrontendError`]; never panics on hostile bytes.
 pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Model> {
     options.check()?;
-    let mut imported = load(onnx, samples, options)?;
+    let (mut imported, left_out) = load(onnx, samples, options)?;
     let live = imported.graph.live();
     let random = samples.is_empty();
     let drawn = if random { draw(&imported.graph, options.seed) } else { Vec::new() };
@@ -93,6 +94,7 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     let samples = Samples { drawn: random, ranged: samples.len() - held, held };
     let mut model =
         Search { imported: &imported, live: &live, spans: &spans, options, measured, small, samples }.run()?;
+    model.report.left_out = left_out;
     model.inputs.iter_mut().zip(columns).for_each(|(spec, levels)| spec.columns = levels);
     model.batched(options.inferences)
 }
@@ -113,7 +115,8 @@ fn widened(margin: f64, samples: usize) -> f64 {
     margin.max(1.0) * (1.0 + 3.0 / (samples.max(1) as f64).sqrt())
 }
 
-fn load(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Imported> {
+/// The real graph of what is published, and the names of outputs that are not.
+fn load(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<(Imported, Vec<String>)> {
     let read_options = ReadOptions {
         batch: options.batch,
         dims: &options.dims,
@@ -123,8 +126,8 @@ fn load(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Impor
     };
     let model = read(onnx, &read_options)?;
     let mut imported = import(&model, &options.limits, &missing(samples))?;
-    apply_policy(&mut imported, &options.output)?;
-    Ok(imported)
+    let left_out = reveal(&mut imported, &options.reveal)?;
+    Ok((imported, left_out))
 }
 
 /// For each input the places of the last axis at which samples miss cells; nothing where they miss none.
@@ -177,41 +180,6 @@ fn check_samples(g: &RealGraph, samples: &[Vec<Tensor>]) -> Result<()> {
             }
         }
     }
-    Ok(())
-}
-
-/// Replaces the first output by what the policy reveals of it.
-fn apply_policy(imported: &mut Imported, policy: &OutputPolicy) -> Result<()> {
-    let g = &mut imported.graph;
-    let Some(&x) = g.outputs.first() else { return Ok(()) };
-    let numbers: &[f64] = match policy {
-        OutputPolicy::Threshold(t) | OutputPolicy::PrivateThreshold(t) => std::slice::from_ref(t),
-        OutputPolicy::Bucket(edges) => edges,
-        _ => &[],
-    };
-    if let Some(v) = numbers.iter().find(|v| !v.is_finite()) {
-        return Err(FrontendError::malformed("output policy", format!("{v} is no threshold; give finite numbers")));
-    }
-    g.scope = "output_policy".into();
-    let out = match policy {
-        OutputPolicy::Full => return Ok(()),
-        OutputPolicy::ArgMax => crate::import::top_k(g, x, 1),
-        OutputPolicy::TopK(k) => {
-            let len = g.shape(x).last().copied().unwrap_or(1);
-            if *k == 0 || *k > len {
-                return Err(FrontendError::malformed(
-                    "output policy",
-                    format!("top-{k} of {len} cells; choose 1 to {len}"),
-                ));
-            }
-            crate::import::top_k(g, x, *k)
-        }
-        OutputPolicy::Threshold(t) => crate::import::reaches(g, x, &[*t]),
-        OutputPolicy::PrivateThreshold(t) => crate::import::reaches_hidden(g, x, *t),
-        OutputPolicy::Bucket(edges) => crate::import::reaches(g, x, edges),
-    };
-    g.outputs[0] = out;
-    imported.outputs[0].1 = Kind::Int;
     Ok(())
 }
 

@@ -40,7 +40,7 @@ use proveil_graph::TensorId;
 
 use crate::error::{FrontendError, Result};
 use crate::onnx::{DType, Limits, Node, OnnxModel};
-use crate::operators::knows;
+use crate::operators::{knows, why_absent};
 use crate::real::missing::{Reached, split};
 use crate::real::{RealGraph, Source};
 use crate::tensor::{Kind, Tensor};
@@ -143,8 +143,8 @@ pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> Result<(Vec<(usize, 
 
 /// Error for an operator that no family knows.
 fn unknown(n: &Node) -> FrontendError {
-    let hint = "rewrite the model without it, or replace it by supported operators before exporting";
-    n.unsupported("the operator is not supported", hint)
+    let why = why_absent(&n.domain, &n.op);
+    n.unsupported(format!("the operator is not supported: {}", why.reason), why.instead)
 }
 
 impl<'a> Importer<'a> {
@@ -399,6 +399,12 @@ mod tests {
         let all = NAMES.iter().flat_map(|(domain, names)| names.iter().map(move |name| (*domain, *name)));
         let wrong: Vec<_> = all.filter(|(domain, name)| known(domain, name) != knows(domain, name)).collect();
         assert!(wrong.is_empty(), "importer and `operators.rs` disagree: {wrong:?}");
+        let names: Vec<_> = NAMES.iter().flat_map(|(domain, names)| names.iter().map(move |n| (*domain, *n))).collect();
+        let absent = crate::operators::ABSENT.iter().flat_map(|a| a.names.iter().map(move |n| (a.domain, *n)));
+        let absent: Vec<_> = absent.collect();
+        let both: Vec<_> = names.iter().filter(|n| absent.contains(n) == knows(n.0, n.1)).collect();
+        assert!(both.is_empty(), "in both tables of `operators.rs`, or in none: {both:?}");
+        assert!(absent.iter().all(|n| names.contains(n)), "ONNX does not define all of {absent:?}");
         for o in crate::operators::OPERATORS {
             assert!(known(o.domain, o.name), "{}.{} is in `operators.rs` only", o.domain, o.name);
         }

@@ -90,6 +90,8 @@ pub struct Report {
     pub bits: (u32, u32, u32),
     /// One entry for each output.
     pub outputs: Vec<OutputError>,
+    /// Names of outputs that are not published, and not computed.
+    pub left_out: Vec<String>,
     /// Errors along the way on the first sample measured, in execution order.
     pub layers: Vec<LayerError>,
     /// Input cells outside the calibrated range.

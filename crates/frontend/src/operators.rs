@@ -227,6 +227,109 @@ pub const OPERATORS: &[Operator] = &[
     op("com.microsoft", "SkipSimplifiedLayerNormalization", 1, ""),
 ];
 
+/// Operators of the standard, or of its most used run time, that the importer does not know for one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// Domain; empty for the standard one.
+    pub domain: &'static str,
+    /// Names.
+    pub names: &'static [&'static str],
+    /// Why.
+    pub reason: &'static str,
+    /// What to do about it.
+    pub instead: &'static str,
+}
+
+/// What is said of operators that are in no table.
+pub(crate) const ELSE: Absent = Absent {
+    domain: "",
+    names: &[],
+    reason: "no such operator is known",
+    instead: "rewrite the model without it, or replace it by supported operators before exporting",
+};
+
+const fn absent(
+    domain: &'static str,
+    names: &'static [&'static str],
+    reason: &'static str,
+    instead: &'static str,
+) -> Absent {
+    Absent { domain, names, reason, instead }
+}
+
+const TEXT: &str = "text, maps and files are no numbers";
+const BEFORE: &str = "do this step before the model, whose input are its numbers";
+const FUSED: &str = "this fused operator is not covered";
+const APART: &str = "export without fusing (in onnxruntime: optimisation level basic), so that the file has its parts";
+
+/// Operators that the importer does not know.
+pub const ABSENT: &[Absent] = &[
+    absent(
+        "",
+        &["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"],
+        "its result is drawn at random",
+        "make what is drawn an input of the model",
+    ),
+    absent(
+        "",
+        &["NonMaxSuppression", "NonZero", "Unique"],
+        "how long its result is depends on the input",
+        "end the model before it and do this step with the proven result, or use masks (`Where`) or `TopK`",
+    ),
+    absent(
+        "",
+        &[
+            "ConcatFromSequence",
+            "Optional",
+            "OptionalGetElement",
+            "OptionalHasElement",
+            "SequenceAt",
+            "SequenceConstruct",
+            "SequenceEmpty",
+            "SequenceErase",
+            "SequenceInsert",
+            "SequenceLength",
+            "SequenceMap",
+            "SplitToSequence",
+        ],
+        "sequences and optional values are no tensors",
+        "use `Concat`, `Split` and `Slice` on tensors",
+    ),
+    absent(
+        "",
+        &["ImageDecoder", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer"],
+        TEXT,
+        BEFORE,
+    ),
+    absent("ai.onnx.ml", &["CastMap", "CategoryMapper", "DictVectorizer"], TEXT, BEFORE),
+    absent(
+        "",
+        &["DFT", "MelWeightMatrix", "STFT"],
+        "transforms are not composed yet",
+        "a transform of fixed length is a matrix: use `MatMul` with constants",
+    ),
+    absent(
+        "",
+        &["AffineGrid", "Col2Im", "DeformConv", "Det", "GridSample", "MaxRoiPool", "MaxUnpool", "RoiAlign"],
+        "it is not composed yet",
+        "use `Resize`, `Slice`, `Conv` or `GatherND` where they do, else end the model before it",
+    ),
+    absent("", &["BitCast"], "bits of floating-point numbers have no meaning in the integer model", "use `Cast`"),
+    absent("", &["CausalConvWithState", "LinearAttention", "SwiGLU", "TensorScatter"], FUSED, APART),
+    absent("com.microsoft", &["Attention", "EmbedLayerNormalization", "MultiHeadAttention"], FUSED, APART),
+    absent(
+        "com.microsoft",
+        &["MatMulNBits"],
+        "weights of fewer than 8 bits in blocks are not covered",
+        "export with weights of 8 bits, or dequantised",
+    ),
+];
+
+/// Why the importer does not know an operator, and what to do about it.
+pub(crate) fn why_absent(domain: &str, name: &str) -> &'static Absent {
+    ABSENT.iter().find(|a| a.domain == domain && a.names.contains(&name)).unwrap_or(&ELSE)
+}
+
 /// Whether the importer knows an operator; `domain` is empty for the standard one.
 pub(crate) fn knows(domain: &str, name: &str) -> bool {
     OPERATORS.iter().any(|o| o.domain == domain && o.name == name)
@@ -243,6 +346,12 @@ pub fn operators_markdown() -> String {
     for o in OPERATORS {
         let domain = if o.domain.is_empty() { "ai.onnx" } else { o.domain };
         text += &format!("| {domain} | {} | {} | {} |\n", o.name, o.since, o.limits);
+    }
+    text += "\n## Not imported\n\nWhat else ONNX defines. `check` says the same of a file that has one of them.\n\n";
+    text += "| Domain | Operators | Why not | What to do |\n| --- | --- | --- | --- |\n";
+    for a in ABSENT {
+        let domain = if a.domain.is_empty() { "ai.onnx" } else { a.domain };
+        text += &format!("| {domain} | {} | {} | {} |\n", a.names.join(", "), a.reason, a.instead);
     }
     text
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::error::{FrontendError, Result};
 use crate::onnx::Limits;
+use crate::search::{MAX_ACTIVATION_BITS, MAX_WEIGHT_BITS};
 
-/// What is revealed of the first output; compiled into the graph.
+/// What is published of an output; compiled into the graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum OutputPolicy {
@@ -23,6 +24,25 @@ pub enum OutputPolicy {
     Threshold(f64),
     /// As `Threshold`, with a threshold that is part of the hidden model.
     PrivateThreshold(f64),
+}
+
+/// Fewest bits of anything.
+const MIN_BITS: u32 = 8;
+
+/// What is published of one output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reveal {
+    /// Name of the output; `None` for the only one, or the only one of real numbers; with [`OutputPolicy::Full`] and no
+    /// other entry for all.
+    pub output: Option<String>,
+    /// What of it.
+    pub policy: OutputPolicy,
+}
+
+impl From<OutputPolicy> for Reveal {
+    fn from(policy: OutputPolicy) -> Self {
+        Self { output: None, policy }
+    }
 }
 
 /// Settings of [`crate::compile`].
@@ -52,8 +72,9 @@ pub struct Options {
     pub inferences: usize,
     /// Lengths of open dimensions by symbol.
     pub dims: BTreeMap<String, usize>,
-    /// What is revealed of the first output.
-    pub output: OutputPolicy,
+    /// What is published; empty: every output as it is. Else outputs that no entry is about are neither published nor
+    /// computed.
+    pub reveal: Vec<Reveal>,
     /// Limits of the reader.
     pub limits: Limits,
     /// Directory of external tensor data.
@@ -77,8 +98,19 @@ impl Options {
     }
 
     /// # Errors
-    /// `Malformed` for bounds that are no such numbers: nothing would ever miss them.
+    /// `Malformed` for bounds that are no such numbers, which nothing would ever miss, and for widths that are not told apart.
     pub(crate) fn check(&self) -> Result<()> {
+        let widths = [
+            ("weights", self.weight_bits, MAX_WEIGHT_BITS),
+            ("activations", self.activation_bits, MAX_ACTIVATION_BITS),
+            ("tables", self.table_bits, MAX_ACTIVATION_BITS),
+        ];
+        for (what, bits, most) in widths {
+            if let Some(bits) = bits.filter(|b| !(MIN_BITS..=most).contains(b)) {
+                let problem = format!("{bits} bits of {what}; give {MIN_BITS} to {most}, or none to have them chosen");
+                return Err(FrontendError::malformed("options", problem));
+            }
+        }
         if self.max_error.is_some_and(|e| e.is_nan() || e < 0.0) {
             return Err(FrontendError::malformed("options", "the largest error is no number from 0 on; give a share"));
         }
@@ -102,7 +134,7 @@ impl Default for Options {
             batch: None,
             inferences: 1,
             dims: BTreeMap::new(),
-            output: OutputPolicy::Full,
+            reveal: Vec::new(),
             limits: Limits::default(),
             external_data: None,
             seed: 1,

@@ -15,7 +15,7 @@ const SEARCH: [(u32, u32, u32); 7] =
     [(8, 10, 10), (10, 12, 12), (12, 13, 13), (14, 14, 14), (16, 14, 14), (16, 15, 15), (16, 16, 16)];
 /// Wider activations than this need tables that cost more than the cells looked up in them: they are tried only where
 /// nothing narrower fits, by this factor where cells are not few, and up to so many cells.
-const MAX_ACTIVATION_BITS: u32 = 14;
+pub(crate) const MAX_ACTIVATION_BITS: u32 = 14;
 const WIDE_FIT: f64 = 2.0;
 const WIDE_CELLS: usize = 1 << 15;
 /// A model with at least this many products starts at the third entry: rounding errors add up along the way.
@@ -57,7 +57,7 @@ const WORTH_IT: f64 = 0.7;
 /// Misfit of a model whose labels agree with the float model's in none of the rows, where agreement is asked for.
 const DISAGREES: f64 = 20.0;
 /// Bits of weights at most, before their widths are fitted.
-const MAX_WEIGHT_BITS: u32 = 16;
+pub(crate) const MAX_WEIGHT_BITS: u32 = 16;
 /// Times that widths are fitted: a product that drops nothing shows only then how much it lacks.
 const FITTINGS: usize = 3;
 

@@ -6,7 +6,7 @@ mod common;
 
 use bundled::{bytes, cases};
 use common::{infer, relative_error};
-use proveil_frontend::{FrontendError, Native, Options, OutputPolicy, Tensor, compile};
+use proveil_frontend::{FrontendError, Model, Native, Options, OutputPolicy, Reveal, Tensor, compile};
 
 fn samples(name: &str) -> Vec<Vec<Tensor>> {
     cases(name).into_iter().map(|(inputs, _)| inputs).collect()
@@ -139,9 +139,9 @@ fn accepts_every_output_policy() {
     let want = &expected[0].data;
     let mut order: Vec<usize> = (0..want.len()).collect();
     order.sort_by(|&a, &b| want[b].total_cmp(&want[a]));
-    let with = |policy| {
+    let with = |policy: OutputPolicy| {
         let mut options = Options::default();
-        options.output = policy;
+        options.reveal = vec![policy.into()];
         let model = compile(&bytes(name), &samples(name), &options).expect("the policy compiles");
         infer(&model, &inputs).remove(0)
     };
@@ -152,6 +152,44 @@ fn accepts_every_output_policy() {
     assert_eq!(with(OutputPolicy::Threshold(edge)), bits);
     let low = want[order[9]] - 100.0;
     assert_eq!(with(OutputPolicy::Bucket(vec![low, edge])), bits.iter().map(|b| b + 1.0).collect::<Vec<_>>());
+}
+
+/// A classifier publishes label and probabilities: a policy shows what it says and nothing beside it.
+#[test]
+fn accepts_policies_by_name_and_leaves_out_other_outputs() {
+    let reveal = |entries: &[(Option<&str>, OutputPolicy)]| {
+        let entry = |(output, policy): &(Option<&str>, OutputPolicy)| Reveal {
+            output: output.map(str::to_owned),
+            policy: policy.clone(),
+        };
+        let mut options = Options::default();
+        options.reveal = entries.iter().map(entry).collect();
+        compile(&bytes("digits_mlp"), &samples("digits_mlp"), &options)
+    };
+    let names = |m: &Model| m.outputs.iter().map(|o| o.name.clone()).collect::<Vec<_>>();
+    let (inputs, expected) = cases("digits_mlp").remove(0);
+    let class = expected[0].data[0];
+    // The only output of real numbers is meant; the label goes, and with it what only it needs.
+    let whole = reveal(&[]).expect("compiles");
+    let model = reveal(&[(None, OutputPolicy::ArgMax)]).expect("compiles");
+    assert_eq!((names(&model), &model.report.left_out[..]), (vec!["probabilities".into()], &["label".to_string()][..]));
+    assert_eq!(infer(&model, &inputs), [[class]]);
+    assert!(model.graph.nodes.len() < whole.graph.nodes.len());
+    assert_eq!(names(&reveal(&[(None, OutputPolicy::Full)]).expect("compiles")), names(&whole));
+    let label = reveal(&[(Some("label"), OutputPolicy::Full)]).expect("compiles");
+    assert_eq!((names(&label), infer(&label, &inputs)), (vec!["label".into()], vec![vec![class]]));
+    // Both, each by its own policy, in the order of the file.
+    let both = reveal(&[(None, OutputPolicy::TopK(2)), (Some("label"), OutputPolicy::Full)]).expect("compiles");
+    assert_eq!((names(&both), both.report.left_out.len()), (names(&whole), 0));
+    assert_eq!(infer(&both, &inputs)[1].len(), 2);
+    for (entries, told) in [
+        (vec![(Some("scores"), OutputPolicy::ArgMax)], "`scores` is no output; there are `label`, `probabilities`"),
+        (vec![(None, OutputPolicy::ArgMax), (Some("probabilities"), OutputPolicy::Full)], "`probabilities` has two"),
+        (vec![(None, OutputPolicy::TopK(11))], "top-11 of 10 cells"),
+    ] {
+        let got = reveal(&entries).expect_err(told).to_string();
+        assert!(got.contains(told), "{got}");
+    }
 }
 
 #[test]
@@ -197,4 +235,21 @@ fn rejects_mutated_bytes_without_panic() {
     for cut in [0, 1, 10, good.len() / 2, good.len() - 1] {
         assert!(compile(&good[..cut], &[], &Options::default()).is_err(), "{cut} bytes were accepted");
     }
+}
+
+#[test]
+fn rejects_widths_that_are_not_told_apart() {
+    let with = |set: &dyn Fn(&mut Options)| {
+        let mut options = Options::default();
+        set(&mut options);
+        compile(&bytes("digits_mlp"), &samples("digits_mlp"), &options).map(|_| ())
+    };
+    for bits in [0, 7, 17, 64] {
+        let got = with(&|o| o.weight_bits = Some(bits)).expect_err("no such width").to_string();
+        assert!(got.contains(&format!("{bits} bits of weights; give 8 to 16")), "{got}");
+        let got = with(&|o| o.activation_bits = Some(bits)).expect_err("no such width").to_string();
+        assert!(got.contains(&format!("{bits} bits of activations; give 8 to 14")), "{got}");
+        with(&|o| o.table_bits = Some(bits)).expect_err("no such width");
+    }
+    with(&|o| (o.weight_bits, o.activation_bits) = (Some(16), Some(14))).expect("the widest");
 }

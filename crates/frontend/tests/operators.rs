@@ -266,7 +266,7 @@ fn accepts_open_dimensions_closed_by_samples_or_batch() {
 fn accepts_a_hidden_threshold_that_is_a_parameter() {
     let with = |threshold: f64| {
         let mut options = Options::default();
-        options.output = OutputPolicy::PrivateThreshold(threshold);
+        options.reveal = vec![OutputPolicy::PrivateThreshold(threshold).into()];
         let bytes = File::new(&[("x", &[1, 4])]).node("Tanh", &["x"], "y", &[]).bytes();
         compile(&bytes, &[vec![row(&X)]], &options).expect("compiles")
     };
@@ -286,7 +286,7 @@ fn rejects_thresholds_and_samples_that_are_not_numbers() {
         OutputPolicy::Bucket(vec![0.0, f64::NAN]),
     ] {
         let mut options = Options::default();
-        options.output = policy;
+        options.reveal = vec![policy.into()];
         assert!(matches!(compile(&bytes, &[], &options), Err(FrontendError::Malformed { .. })));
     }
     let bad = row(&[0.0, f64::INFINITY, 0.0, 0.0]);

@@ -97,7 +97,7 @@ fn arguments(path: &Path, a: &BenchArgs, args: &Args) -> Vec<std::ffi::OsString>
     put("--max-error", b.max_error.map(|n| n.to_string()));
     put("--min-agreement", b.min_agreement.map(|n| n.to_string()));
     put("--margin", b.margin.map(|n| n.to_string()));
-    put("--output-policy", Some(b.output_policy.clone()));
+    b.output_policy.iter().for_each(|p| put("--output-policy", Some(p.clone())));
     b.dims.iter().for_each(|d| put("--dim", Some(d.clone())));
     if let Some(file) = a
         .flamegraph

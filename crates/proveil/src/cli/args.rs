@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use proveil::CompileOptions;
 use proveil::profile::Profile;
-use proveil_frontend::{Options, OutputPolicy};
+use proveil_frontend::{Options, OutputPolicy, Reveal};
 use proveil_protocol::params::Params;
 use proveil_relation::key::{IoVisibility, ModelVisibility};
 
@@ -209,9 +209,11 @@ pub struct Building {
     /// Calibrated ranges are widened by this factor.
     #[arg(long)]
     pub margin: Option<f64>,
-    /// What is revealed of the first output: full, argmax, topk:K, threshold:T, private-threshold:T or bucket:a,b,c.
-    #[arg(long, default_value = "full")]
-    pub output_policy: String,
+    /// What is published of an output: full, argmax, topk:K, threshold:T, private-threshold:T or bucket:a,b,c, with NAME= in front
+    /// where several outputs may be meant; may be given again for another one. Outputs that are not named are not published
+    /// then; without this option, or with a bare full, all are as they are.
+    #[arg(long, value_name = "[NAME=]POLICY")]
+    pub output_policy: Vec<String>,
 }
 
 /// Options of `compile`.
@@ -525,7 +527,7 @@ impl Building {
         (o.max_error, o.min_agreement) = (self.max_error, self.min_agreement);
         o.margin = self.margin.unwrap_or(o.margin);
         o.dims = dimensions(&self.dims)?;
-        o.output = policy(&self.output_policy)?;
+        o.reveal = self.output_policy.iter().map(|p| reveal(p)).collect::<Result<_, _>>()?;
         Ok(o)
     }
 }
@@ -553,6 +555,12 @@ pub fn dimensions(list: &[String]) -> Result<BTreeMap<String, usize>, Failure> {
         parsed.ok_or_else(|| Failure::usage(format!("--dim: '{d}' is not name=length")))
     };
     list.iter().map(one).collect()
+}
+
+fn reveal(text: &str) -> Result<Reveal, Failure> {
+    // Names may have a `=` or `:` in them, policies have no `=`.
+    let (output, text) = text.rsplit_once('=').map_or((None, text), |(name, policy)| (Some(name.to_owned()), policy));
+    Ok(Reveal { output, policy: policy(text)? })
 }
 
 fn policy(text: &str) -> Result<OutputPolicy, Failure> {

@@ -187,6 +187,9 @@ pub fn accuracy_text(r: &Report, drawn: bool) -> String {
             o.label_agreement * 100.0
         );
     }
+    if !r.left_out.is_empty() {
+        text += &format!("  not published: {}\n", r.left_out.join(", "));
+    }
     let mut layers: Vec<&LayerError> = r.layers.iter().filter(|l| l.added > 0.0).collect();
     layers.sort_by(|a, b| b.added.total_cmp(&a.added));
     for l in layers.iter().take(SHOWN) {
@@ -210,7 +213,7 @@ pub fn accuracy_json(r: &Report) -> Value {
     let saturations = r.saturations.iter().map(|s| json!({ "name": s.name, "cells": s.cells }));
     json!({
         "samples": r.samples, "bits": [r.bits.0, r.bits.1, r.bits.2], "outputs": outputs,
-        "layers": layers.collect::<Vec<Value>>(), "saturated": r.saturated,
+        "left_out": r.left_out, "layers": layers.collect::<Vec<Value>>(), "saturated": r.saturated,
         "saturations": saturations.collect::<Vec<Value>>(), "warnings": r.warnings,
     })
 }
