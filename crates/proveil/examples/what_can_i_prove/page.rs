@@ -125,7 +125,7 @@ impl Tool<'_> {
             return Err(format!("bundled models and families differ: {:?}", bundled.symmetric_difference(&listed)));
         }
         let runs: Result<Vec<_>, _> =
-            VISIBILITIES.iter().map(|v| self.bench(v, &names, &["--no-plain", "--cases", "2"])).collect();
+            VISIBILITIES.iter().map(|v| self.bench(v, &names, &["--no-plain", "--once", "--cases", "2"])).collect();
         let runs = runs?;
         let mut out = String::from("| Family | Bundled example | Operators in its file | Weights | Largest error |\n");
         out += "| --- | --- | --- | ---: | ---: |\n";
@@ -167,7 +167,7 @@ impl Tool<'_> {
         out += "| --- | --- | --- | --- |\n";
         for (visibility, learns) in SCENARIOS {
             let mut bits = Vec::new();
-            for more in [&["--no-plain", "--cases", "1"][..], &["--evm", "--once", "--cases", "1"]] {
+            for more in [&["--no-plain", "--once", "--cases", "1"][..], &["--evm", "--once", "--cases", "1"]] {
                 let record = self.bench(visibility, &model, more)?.remove(model[0]).ok_or("no record")?;
                 bits.push(format!("proved, {} bits", record["security_bits"]));
             }

@@ -16,7 +16,7 @@ use proveil_frontend::Model;
 use serde_json::{Map, Value, json};
 
 use super::folder::{name_of, read};
-use super::measure::{drawn, errors, front, median, timed, timed_with_first};
+use super::measure::{drawn, errors, front, median, timed_with_first};
 use super::print::{Table, number};
 use crate::cli::args::BenchArgs;
 use crate::cli::contract::{INSECURE, set_up};
@@ -120,17 +120,11 @@ fn prove_all(
     let (mut prove_s, mut verify_s, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
     for cells in cases {
         let prove = || Ok(engine.prove_from(cells, &[], b"", SEED)?);
-        let clock = Instant::now();
-        let (proved, s, first) = if once {
-            let proved = prove()?;
-            let s = clock.elapsed().as_secs_f64();
-            (proved, s, s)
-        } else {
-            timed_with_first(0.0, prove)?
-        };
+        let (proved, s, first) = timed_with_first((!once).then_some(0.0), prove)?;
         out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);
-        verify_s.push(timed(|| Ok(key.verify(&proved.file)?))?.1);
+        let verify = || Ok(key.verify(&proved.file)?);
+        verify_s.push(timed_with_first((!once).then_some(0.0), verify)?.1);
         let real = |(m, cells): (&IoMeta, &Vec<i64>)| m.real(cells);
         outputs.push(meta.outputs.iter().zip(&proved.outputs).map(real).collect());
         on_chain(engine, &proved, out)?;

@@ -52,7 +52,7 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
     let specs = input_specs(&meta, &engine.package.graph);
     let judged = if subject.judged.is_empty() { drawn(&meta, &specs, a.cases) } else { subject.judged.clone() };
     describe_model(&engine, &subject, compile_s + build_s, out)?;
-    let times = prove_all(&engine, &specs, &judged, out)?;
+    let times = prove_all(&engine, &specs, &judged, a.once, out)?;
     out.insert("prove_each_s".into(), json!(out["prove_s"].as_f64().map(|s| s / batch as f64)));
     out.insert("peak_mib".into(), json!(peak_bytes().map(|b| b as f64 / 1_048_576.0)));
     if a.stages || a.flamegraph.is_some() {
@@ -67,7 +67,7 @@ fn measure(path: &Path, a: &BenchArgs, out: &mut Map<String, Value>) -> Result<(
             write_atomic(file, proveil::svg::flame(&subject.name, &spans).as_bytes(), false)?;
         }
     }
-    let native = guarded(|| native(&subject.onnx, &judged, batch));
+    let native = guarded(|| native(&subject.onnx, &judged, batch, a.once));
     // What a policy shows is not what the cases expect.
     if a.building.output_policy.is_empty() {
         errors(&meta.outputs, &times.outputs, &judged, native.as_ref().ok().map(|n| &n.0), out);
@@ -158,6 +158,7 @@ fn prove_all(
     engine: &Engine,
     specs: &[InputSpec],
     judged: &Cases,
+    once: bool,
     out: &mut Map<String, Value>,
 ) -> Result<Proven, Failure> {
     let meta = Meta::from_bytes(&engine.package.key.meta).map_err(Error::from)?;
@@ -167,7 +168,7 @@ fn prove_all(
         let cells = encode(specs, inputs)?;
         cut += specs.iter().zip(inputs).filter_map(|(s, t)| s.encode(&t.data).ok()).map(|r| r.1).sum::<usize>();
         let mut stages = Vec::new();
-        let (proved, s, first) = timed_with_first(WARM, || {
+        let (proved, s, first) = timed_with_first((!once).then_some(WARM), || {
             let proved = engine.prove(&cells, b"")?;
             stages.push(proved.stages.clone());
             Ok(proved)
@@ -176,7 +177,8 @@ fn prove_all(
         out.insert("stages".into(), medians(&stages[usize::from(stages.len() > 1)..]).into());
         out.entry("prove_first_s").or_insert(json!(first));
         prove_s.push(s);
-        let (results, s) = timed(|| Ok(proveil::verify(&engine.key, &proved.file)?))?;
+        let verify = || Ok(proveil::verify(&engine.key, &proved.file)?);
+        let (results, s, _) = timed_with_first((!once).then_some(0.0), verify)?;
         verify_s.push(s);
         let real = |k: usize, m: &IoMeta| {
             let public = results.outputs.get(k).and_then(|o| o.1.clone());
@@ -255,7 +257,7 @@ pub fn drawn(meta: &Meta, specs: &[InputSpec], cases: usize) -> Cases {
 }
 
 /// Outputs and median time of plain inference, of all inferences of a case one after the other.
-fn native(onnx: &[u8], judged: &Cases, batch: usize) -> Result<(Vec<Vec<Tensor>>, f64), Failure> {
+fn native(onnx: &[u8], judged: &Cases, batch: usize, once: bool) -> Result<(Vec<Vec<Tensor>>, f64), Failure> {
     let singles: Vec<Vec<Vec<Tensor>>> = judged.iter().map(|(inputs, _)| split(inputs, batch)).collect();
     let shapes: Vec<Vec<usize>> = singles[0][0].iter().map(|t| t.shape.clone()).collect();
     let native = Native::load(onnx, &shapes)?;
@@ -263,7 +265,7 @@ fn native(onnx: &[u8], judged: &Cases, batch: usize) -> Result<(Vec<Vec<Tensor>>
     let mut times = Vec::new();
     for inputs in &singles {
         let run = || inputs.iter().map(|x| Ok(native.run(x)?)).collect::<Result<Vec<_>, Failure>>();
-        let (o, s) = timed(run)?;
+        let (o, s, _) = timed_with_first((!once).then_some(0.0), run)?;
         outputs.push(stack(&o, |t| t));
         times.push(s);
     }
@@ -280,16 +282,20 @@ fn guarded<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 /// run of several is left out: it pays for memory that the process has never touched, several times its own work on
 /// a virtual machine, and whatever is measured before something else would look dearer for it.
 pub fn timed<T>(f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64), Failure> {
-    timed_with_first(0.0, f).map(|(value, s, _)| (value, s))
+    timed_with_first(Some(0.0), f).map(|(value, s, _)| (value, s))
 }
 
-/// [`timed`] with the time of the first run, which is made a second time if it took less than `warm` seconds.
-pub fn timed_with_first<T>(warm: f64, mut f: impl FnMut() -> Result<T, Failure>) -> Result<(T, f64, f64), Failure> {
+/// [`timed`] with the time of the first run, which is made a second time if it took less than `warm` seconds; once without.
+pub fn timed_with_first<T>(
+    warm: Option<f64>,
+    mut f: impl FnMut() -> Result<T, Failure>,
+) -> Result<(T, f64, f64), Failure> {
     let mut times = Vec::new();
     loop {
         let start = Instant::now();
         let value = f()?;
         times.push(start.elapsed().as_secs_f64());
+        let Some(warm) = warm else { return Ok((value, times[0], times[0])) };
         let (long, cold_only) = (times.iter().any(|s| *s > SHORT), times.len() == 1 && times[0] < warm);
         let enough = times.len() > RUNS && times.iter().sum::<f64>() > ENOUGH;
         if enough || times.len() > MOST_RUNS || (long && !cold_only) {
