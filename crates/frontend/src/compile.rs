@@ -8,9 +8,9 @@ use proveil_graph::TensorId;
 
 use crate::accuracy::Measured;
 use crate::error::{FrontendError, Result};
-use crate::import::{Imported, import};
+use crate::import::{Imported, cells_of_inference, import};
 use crate::model::Model;
-use crate::onnx::{ReadOptions, limit, read};
+use crate::onnx::{ReadOptions, read};
 use crate::options::Options;
 use crate::quantise::Span;
 use crate::real::{RealGraph, eval};
@@ -50,8 +50,7 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
         check_samples(&imported.graph, samples)?;
         samples
     };
-    let per_sample: usize = imported.graph.tensors.iter().zip(&live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
-    limit("the number of cells of all tensors of one inference", per_sample as u64, options.limits.inference)?;
+    let per_sample = cells_of_inference(&imported.graph, &live, &options.limits)?;
     let count = samples.len().min((CELL_BUDGET / per_sample.max(1)).max(2));
     let samples = &samples[..count.min(samples.len())];
     // The last quarter is held out to measure, as soon as there are enough; nothing is learnt from holding out noise.

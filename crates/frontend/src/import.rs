@@ -39,7 +39,7 @@ use std::sync::Arc;
 use proveil_graph::TensorId;
 
 use crate::error::{FrontendError, Result};
-use crate::onnx::{DType, Limits, Node, OnnxModel};
+use crate::onnx::{DType, Limits, Node, OnnxModel, limit};
 use crate::operators::{knows, why_absent};
 use crate::real::missing::{Reached, split};
 use crate::real::{RealGraph, Source};
@@ -119,7 +119,7 @@ fn unexpected(model: &OnnxModel, reached: Reached) -> FrontendError {
 /// Imports every node that can be: positions and errors of those that cannot, and how many read what those make.
 ///
 /// # Errors
-/// Where all nodes can be, what is wrong with the outputs or with constants computed from others.
+/// Where all nodes can be, what is wrong with the outputs, with constants computed from others or with the number of cells.
 pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> Result<(Vec<(usize, FrontendError)>, usize)> {
     let mut im = Importer::start(model, limits, &[]);
     let (mut failed, mut unchecked, mut lost) = (Vec::new(), 0, HashSet::new());
@@ -136,9 +136,20 @@ pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> Result<(Vec<(usize, 
         lost.extend(node.outputs.iter().cloned());
     }
     if failed.is_empty() {
-        im.finish(model)?;
+        let imported = im.finish(model)?;
+        cells_of_inference(&imported.graph, &imported.graph.live(), limits)?;
     }
     Ok((failed, unchecked))
+}
+
+/// Cells of all tensors that an inference computes.
+///
+/// # Errors
+/// `TooLarge`.
+pub(crate) fn cells_of_inference(g: &RealGraph, live: &[bool], limits: &Limits) -> Result<usize> {
+    let cells = g.tensors.iter().zip(live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
+    limit("the number of cells of all tensors of one inference", cells as u64, limits.inference)?;
+    Ok(cells)
 }
 
 /// Error for an operator that no family knows.

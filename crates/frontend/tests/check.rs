@@ -101,6 +101,7 @@ fn rejects_small_files_with_many_cells() {
     };
     let told = compile(&wide(16_000), &[], &Options::default()).expect_err("too many").to_string();
     assert!(told.contains("one inference is 256032000, above the limit of 134217728"), "{told}");
+    assert_eq!(check(&wide(16_000), &Options::default()).expect_err("too many").to_string(), told);
     compile(&wide(40), &[], &Options::default()).expect("few cells");
 }
 
