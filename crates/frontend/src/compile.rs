@@ -8,7 +8,7 @@ use proveil_graph::TensorId;
 
 use crate::accuracy::Measured;
 use crate::error::{FrontendError, Result};
-use crate::import::{Imported, cells_of_inference, import};
+use crate::import::{Imported, import, limit_inference};
 use crate::model::Model;
 use crate::onnx::{ReadOptions, read};
 use crate::options::Options;
@@ -50,7 +50,8 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
         check_samples(&imported.graph, samples)?;
         samples
     };
-    let per_sample = cells_of_inference(&imported.graph, &live, &options.limits)?;
+    limit_inference(&imported.graph, &live, &options.limits)?;
+    let per_sample: usize = imported.graph.tensors.iter().zip(&live).filter(|(_, l)| **l).map(|(t, _)| t.cells()).sum();
     let count = samples.len().min((CELL_BUDGET / per_sample.max(1)).max(2));
     let samples = &samples[..count.min(samples.len())];
     // The last quarter is held out to measure, as soon as there are enough; nothing is learnt from holding out noise.

@@ -27,7 +27,7 @@ pub struct Limits {
     pub nodes: u64,
     /// Cells of one tensor, and of all that are computed from constants.
     pub cells: u64,
-    /// Cells of all tensors of one inference: some 50 bytes each while a model is calibrated, 100 while it is proved.
+    /// Cells of inputs and of all that one inference computes: some 50 bytes each while a model is calibrated, 100 while it is proved.
     pub inference: u64,
 }
 

@@ -232,7 +232,7 @@ fn limits() -> Result<String, String> {
         ("File with its external data", format!("{} bytes", power(front.bytes))),
         ("Nodes, loops unrolled", front.nodes.to_string()),
         ("Cells of a tensor, of all that is computed from constants", power(front.cells)),
-        ("Cells of all tensors of an inference", power(front.inference)),
+        ("Cells that an inference computes", power(front.inference)),
         ("Bits of weights", widths(|o, b| o.weight_bits = Some(b))?),
         ("Bits of activations", widths(|o, b| o.activation_bits = Some(b))?),
         ("Looked-up cells with rows of tables, of all inferences in a proof", power(key.fractions)),
