@@ -176,7 +176,7 @@ impl PreparedKey {
     }
 
     /// The short key of a relation with nothing committed to: all sizes, no points. A list that is made from more than
-    /// `most` cells is not made, its sizes are assumed ([`List::assumed`]).
+    /// `most` cells is not made, its sizes are assumed.
     ///
     /// # Errors
     /// See [`PrepareError`].
