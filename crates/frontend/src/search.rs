@@ -181,7 +181,7 @@ impl Search<'_> {
             let fit = (worst(&model) / target).max(self.disagreement(&model));
             return Ok(self.judged(&model, set, (fit, fit), false));
         }
-        set.weight_bits = self.options.weight_bits.unwrap_or(MAX_WEIGHT_BITS).clamp(8, 16);
+        set.weight_bits = self.options.weight_bits.unwrap_or(MAX_WEIGHT_BITS);
         set.input_bits = INPUT_BITS;
         let mut least = small(set);
         if least > 1.0 {
@@ -298,11 +298,11 @@ fn settings(imported: &Imported, live: &[bool], options: &Options) -> Vec<Settin
         false => 0,
     };
     for (w, a, t) in SEARCH.into_iter().skip(start) {
-        let a = options.activation_bits.map_or(a, |a| a.clamp(8, MAX_ACTIVATION_BITS));
+        let a = options.activation_bits.unwrap_or(a);
         let set = Setting {
-            weight_bits: options.weight_bits.unwrap_or(w).clamp(8, 16),
+            weight_bits: options.weight_bits.unwrap_or(w),
             activation_bits: a,
-            table_bits: options.table_bits.map_or(t.max(a), |t| t.clamp(8, MAX_ACTIVATION_BITS)),
+            table_bits: options.table_bits.unwrap_or(t.max(a)),
             input_bits,
             margin: options.margin.max(1.0),
         };

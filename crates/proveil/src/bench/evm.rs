@@ -253,7 +253,7 @@ impl Table for EvmTable {
             let factor = |name: &str, measured: &str| {
                 r["on_chain"][name].as_f64().unwrap_or(0.0) / r[measured].as_f64().unwrap_or(f64::INFINITY)
             };
-            let [gas, key] = [("gas", "verify_gas"), ("key_deploy_gas", "key_deploy_gas")].map(|(a, b)| factor(a, b));
+            let (gas, key) = (factor("gas", "verify_gas"), factor("key_deploy_gas", "key_deploy_gas"));
             out += &format!("    predicted: {predicted:.0} gas ({gas:.3} of measured), key {key:.3} of measured\n");
         }
         if self.stages {
