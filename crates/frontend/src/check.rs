@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{FrontendError, Result};
 use crate::import::survey;
-use crate::onnx::{ReadOptions, read};
+use crate::onnx::{ReadOptions, build, decode, open_dimension};
 use crate::options::Options;
 
 /// Open dimensions that are closed one after the other before giving up.
@@ -52,6 +52,7 @@ pub struct Problem {
 /// `Decode`, `TooLarge`, `NotFinite` and `Malformed` for files that cannot be read at all.
 pub fn check(onnx: &[u8], options: &Options) -> Result<Survey> {
     let (mut batch, mut dims, mut assumed) = (options.batch, options.dims.clone(), Vec::new());
+    let message = decode(onnx, &options.limits)?;
     let model = loop {
         let read_options = ReadOptions {
             batch,
@@ -60,16 +61,16 @@ pub fn check(onnx: &[u8], options: &Options) -> Result<Survey> {
             external_data: options.external_data.as_deref(),
             sample_shapes: None,
         };
-        match read(onnx, &read_options) {
-            Err(FrontendError::OpenDimension { axis: 0, tensor, symbol }) if batch.is_none() && symbol == "?" => {
+        match open_dimension(&message, &read_options) {
+            Some((tensor, 0, symbol)) if batch.is_none() && symbol == "?" => {
                 assumed.push(format!("first axis of `{tensor}`"));
                 batch = Some(1);
             }
-            Err(FrontendError::OpenDimension { symbol, .. }) if symbol != "?" && assumed.len() < MAX_OPEN => {
+            Some((.., symbol)) if symbol != "?" && assumed.len() < MAX_OPEN => {
                 assumed.push(format!("`{symbol}`"));
                 dims.insert(symbol, 1);
             }
-            other => break other?,
+            _ => break build(message, &read_options)?,
         }
     };
     let mut operators = BTreeMap::new();

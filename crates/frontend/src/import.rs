@@ -85,14 +85,18 @@ pub(crate) struct Imported {
 pub(crate) fn import(model: &OnnxModel, limits: &Limits, missing: &[Vec<bool>]) -> Result<Imported> {
     let mut im = Importer::start(model, limits, missing);
     im.nodes(&model.nodes)?;
-    im.finish(model)
+    im.finish(model, true)
 }
 
-/// Refuses constants that came out as no numbers where they were computed from others: by a division by 0, say.
-fn finite(g: &RealGraph) -> Result<()> {
+/// Refuses constants that came out as no numbers where they were computed from others: by a division by 0, say. Those
+/// that wait are made of numbers by sums and products: with `all`, overflows are looked for too.
+fn finite(g: &RealGraph, all: bool) -> Result<()> {
     let live = g.live();
     for (t, _) in g.tensors.iter().zip(live).filter(|(_, live)| *live) {
         let Source::Const { data, .. } = &t.source else { continue };
+        if data.wait() && !all {
+            continue;
+        }
         if let Some(index) = data.iter().position(|v| !v.is_finite()) {
             let hint = "it is computed from constants alone: repair them".into();
             return Err(FrontendError::NotFinite { tensor: t.name.clone(), index, value: data[index], hint });
@@ -136,7 +140,7 @@ pub(crate) fn survey(model: &OnnxModel, limits: &Limits) -> Result<(Vec<(usize, 
         lost.extend(node.outputs.iter().cloned());
     }
     if failed.is_empty() {
-        let imported = im.finish(model)?;
+        let imported = im.finish(model, false)?;
         limit_inference(&imported.graph, &imported.graph.live(), limits)?;
     }
     Ok((failed, unchecked))
@@ -163,7 +167,7 @@ impl<'a> Importer<'a> {
     fn start(model: &OnnxModel, limits: &'a Limits, missing: &[Vec<bool>]) -> Self {
         let types = model.types.clone();
         let mut im = Importer {
-            g: RealGraph::default(),
+            g: RealGraph { defers: true, ..RealGraph::default() },
             env: HashMap::new(),
             types,
             quantised: HashMap::new(),
@@ -185,9 +189,9 @@ impl<'a> Importer<'a> {
         }
         let mut names: Vec<_> = model.constants.iter().collect();
         names.sort_by_key(|(name, _)| name.as_str());
-        for (name, tensor) in names {
+        for (name, constant) in names {
             im.g.scope = name.clone();
-            let id = im.g.constant(tensor);
+            let id = im.g.stored(constant);
             im.labels.extend(model.strings.get(name).map(|names| (id, Arc::new(names.clone()))));
             im.env.insert(name.clone(), id);
         }
@@ -234,8 +238,8 @@ impl<'a> Importer<'a> {
 }
 
 impl Importer<'_> {
-    /// The graph with its outputs, after the last node.
-    fn finish(mut self, model: &OnnxModel) -> Result<Imported> {
+    /// The graph with its outputs, after the last node; with `whole`, its constants are there.
+    fn finish(mut self, model: &OnnxModel, whole: bool) -> Result<Imported> {
         let (mut outputs, mut labels) = (Vec::new(), Vec::new());
         for (name, dtype) in &model.outputs {
             let id = self.env.get(name).copied().ok_or_else(|| {
@@ -248,8 +252,9 @@ impl Importer<'_> {
         if outputs.is_empty() {
             return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
         }
-        finite(&self.g)?;
+        finite(&self.g, whole)?;
         let mut graph = self.g;
+        graph.defers = false;
         if graph.has_gaps() {
             graph = split(&graph).map_err(|reached| unexpected(model, reached))?;
         }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod accuracy;
+mod cells;
 mod check;
 mod compile;
 mod compose;

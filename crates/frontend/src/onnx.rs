@@ -12,6 +12,7 @@ use std::sync::Arc;
 use prost::Message;
 use tract_onnx::pb;
 
+use crate::cells::Cells;
 use crate::error::{FrontendError, Result};
 use crate::tensor::{Kind, Tensor};
 
@@ -106,11 +107,25 @@ pub(crate) struct InputDecl {
     pub shape: Vec<usize>,
 }
 
+/// A constant of the file.
+#[derive(Debug)]
+pub(crate) struct Constant {
+    pub shape: Vec<usize>,
+    pub kind: Kind,
+    pub data: Cells,
+}
+
+impl From<Tensor> for Constant {
+    fn from(t: Tensor) -> Self {
+        Self { shape: t.shape, kind: t.kind, data: t.data.into() }
+    }
+}
+
 /// A parsed model.
 #[derive(Debug, Default)]
 pub(crate) struct OnnxModel {
     pub nodes: Vec<Node>,
-    pub constants: HashMap<String, Tensor>,
+    pub constants: HashMap<String, Constant>,
     pub inputs: Vec<InputDecl>,
     /// Name and declared type, where the file declares one.
     pub outputs: Vec<(String, Option<DType>)>,
@@ -158,8 +173,23 @@ pub(crate) struct ReadOptions<'a> {
 /// `Decode` for bytes that are no model, `Malformed`, `TooLarge`, `OpenDimension` and `NotFinite` for what
 /// is wrong in it.
 pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
-    limit("the size of the file in bytes", bytes.len() as u64, options.limits.bytes)?;
-    let model = pb::ModelProto::decode(bytes).map_err(|e| FrontendError::Decode { reason: e.to_string() })?;
+    build(decode(bytes, options.limits)?, options)
+}
+
+/// The message that a file holds.
+///
+/// # Errors
+/// `Decode` and `TooLarge`.
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<pb::ModelProto> {
+    limit("the size of the file in bytes", bytes.len() as u64, limits.bytes)?;
+    pb::ModelProto::decode(bytes).map_err(|e| FrontendError::Decode { reason: e.to_string() })
+}
+
+/// The model that a message describes.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn build(model: pb::ModelProto, options: &ReadOptions) -> Result<OnnxModel> {
     let graph = model.graph.ok_or_else(|| FrontendError::Decode { reason: "the message holds no graph".into() })?;
     limit("the number of nodes", graph.node.len() as u64, options.limits.nodes)?;
     let opsets: HashMap<String, i64> =
@@ -170,30 +200,24 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
     }
     let (mut constants, mut types, mut strings) = (HashMap::new(), HashMap::new(), HashMap::new());
     constants_once(&graph.initializer)?;
-    for proto in &graph.initializer {
+    for proto in graph.initializer {
+        let name = proto.name.clone();
         if proto.data_type == TEXT {
-            let (positions, names) = tensors::text(proto, options)?;
-            constants.insert(proto.name.clone(), positions);
-            strings.insert(proto.name.clone(), names);
+            let (positions, names) = tensors::text(&proto, options)?;
+            constants.insert(name.clone(), positions.into());
+            strings.insert(name, names);
             continue;
         }
-        types.extend(DType::from_code(proto.data_type).map(|t| (proto.name.clone(), t)));
-        constants.insert(
-            proto.name.clone(),
-            tensors::from_proto(proto, &proto.name, options, shared.shown.low(&proto.name))?,
-        );
+        types.extend(DType::from_code(proto.data_type).map(|t| (name.clone(), t)));
+        let low = shared.shown.low(&name);
+        constants.insert(name, tensors::stored(proto, options, low)?);
     }
     let nodes =
         graph.node.into_iter().enumerate().map(|(i, n)| Node::from_proto(i, n, &shared)).collect::<Result<Vec<_>>>()?;
     let nodes = order::sorted(nodes);
     defined_once(&graph.input, &nodes, &constants)?;
-    let mut inputs = Vec::new();
-    for value in graph.input.iter().filter(|v| !constants.contains_key(&v.name)) {
-        let sample = options.sample_shapes.as_ref().and_then(|s| s.get(inputs.len()));
-        let decl = input_decl(value, options, sample)?;
-        types.insert(decl.name.clone(), decl.dtype);
-        inputs.push(decl);
-    }
+    let inputs = input_decls(&graph.input, |name| constants.contains_key(name), options)?;
+    types.extend(inputs.iter().map(|d| (d.name.clone(), d.dtype)));
     let outputs = graph
         .output
         .iter()
@@ -204,7 +228,7 @@ pub(crate) fn read(bytes: &[u8], options: &ReadOptions) -> Result<OnnxModel> {
 
 /// Refuses names that two things have, of which the rest of the file could mean either. A constant may be the default of
 /// an input of its name.
-fn defined_once(inputs: &[pb::ValueInfoProto], nodes: &[Node], constants: &HashMap<String, Tensor>) -> Result<()> {
+fn defined_once(inputs: &[pb::ValueInfoProto], nodes: &[Node], constants: &HashMap<String, Constant>) -> Result<()> {
     let mut seen = HashSet::new();
     let outputs = nodes.iter().flat_map(|n| n.outputs.iter().map(String::as_str)).filter(|name| !name.is_empty());
     let made: Vec<&str> = outputs.collect();
@@ -274,6 +298,27 @@ fn canonical_domain(domain: &str) -> String {
 fn declared_type(value: &pb::ValueInfoProto) -> Option<&pb::type_proto::Tensor> {
     match value.r#type.as_ref()?.value.as_ref()? {
         pb::type_proto::Value::TensorType(t) => Some(t),
+    }
+}
+
+/// The inputs of a model with their shapes; constants may be listed among them.
+fn input_decls(
+    values: &[pb::ValueInfoProto],
+    is_constant: impl Fn(&str) -> bool,
+    options: &ReadOptions,
+) -> Result<Vec<InputDecl>> {
+    let shapes = options.sample_shapes.as_deref().unwrap_or_default();
+    let inputs = values.iter().filter(|v| !is_constant(&v.name)).enumerate();
+    inputs.map(|(k, value)| input_decl(value, options, shapes.get(k))).collect()
+}
+
+/// What an input leaves open, if the options do not close it: tensor, axis and name of the dimension.
+pub(crate) fn open_dimension(model: &pb::ModelProto, options: &ReadOptions) -> Option<(String, usize, String)> {
+    let graph = model.graph.as_ref()?;
+    let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    match input_decls(&graph.input, |name| constants.contains(name), options) {
+        Err(FrontendError::OpenDimension { tensor, axis, symbol }) => Some((tensor, axis, symbol)),
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use proveil_graph::{Access, Contract, TensorId};
 
+use crate::cells::Cells;
 use crate::tensor::Kind;
 pub(crate) use build::{broadcast_axes, identity};
 use expr::Expr;
@@ -209,7 +210,7 @@ pub(crate) enum Source {
     Input,
     /// Cells; `secret` if they come from weights rather than from shapes and index arithmetic.
     Const {
-        data: Arc<Vec<f64>>,
+        data: Cells,
         secret: bool,
     },
     Op(RealOp),
@@ -246,6 +247,8 @@ pub(crate) struct RealGraph {
     pub int_bits: BTreeMap<TensorId, u32>,
     /// Inputs whose columns have powers of two of their own.
     pub levelled: BTreeSet<TensorId>,
+    /// Whether sums and products of constants wait until they are read.
+    pub defers: bool,
     /// Inputs with cells that may be missing: whether they may, for each cell of the last axis.
     pub missing: BTreeMap<TensorId, Vec<bool>>,
 }
@@ -264,7 +267,7 @@ impl RealGraph {
     }
 
     /// Cells of a constant.
-    pub fn as_const(&self, id: TensorId) -> Option<&Arc<Vec<f64>>> {
+    pub fn as_const(&self, id: TensorId) -> Option<&Cells> {
         match &self.get(id).source {
             Source::Const { data, .. } => Some(data),
             _ => None,

@@ -4,11 +4,10 @@
 //! found in the arithmetic of the file's own engine, single precision after every step, so that each comparison of
 //! such numbers goes as it does there.
 
-use std::sync::Arc;
-
 use proveil_graph::TensorId;
 
 use super::Importer;
+use crate::cells::Cells;
 use crate::onnx::Node;
 use crate::real::forest::{Next, Plan, Test};
 use crate::real::{RealOp, Source};
@@ -17,7 +16,7 @@ use crate::real::{RealOp, Source};
 #[derive(Clone, Debug)]
 pub(crate) enum Made {
     /// Each column of a tensor by some steps, in order; a list of one serves all columns.
-    Steps(TensorId, Vec<(Step, Arc<Vec<f64>>)>),
+    Steps(TensorId, Vec<(Step, Cells)>),
     /// Columns of several tensors beside each other.
     Beside(Vec<TensorId>),
 }
@@ -94,7 +93,7 @@ fn made(im: &Importer, n: &Node) -> Option<Made> {
     let arg = |i: usize| im.arg(n, i).ok();
     match (n.domain.as_str(), n.op.as_str()) {
         ("ai.onnx.ml", "Scaler") => {
-            let list = |name: &str, usual: f64| Some(Arc::new(n.floats(name).ok()?.unwrap_or(vec![usual])));
+            let list = |name: &str, usual: f64| Some(Cells::from(n.floats(name).ok()?.unwrap_or(vec![usual])));
             Some(Made::Steps(arg(0)?, vec![(Step::Sub, list("offset", 0.0)?), (Step::Mul, list("scale", 1.0)?)]))
         }
         ("", op @ ("Add" | "Sub" | "Mul" | "Div")) => {

@@ -5,7 +5,8 @@ use std::path::{Component, Path};
 
 use tract_onnx::pb;
 
-use super::{DType, ReadOptions, masks};
+use super::{Constant, DType, ReadOptions, masks};
+use crate::cells::Cells;
 use crate::error::{FrontendError, Result};
 use crate::tensor::{Kind, Tensor};
 
@@ -21,7 +22,7 @@ pub(super) fn unchecked(proto: &pb::TensorProto, place: &str, options: &ReadOpti
         .map(|&d| usize::try_from(d).map_err(|_| fail(format!("has an axis of length {d}; export the model again"))))
         .collect::<Result<Vec<_>>>()?;
     let cells = options.limits.cells(name, &shape)?;
-    let data = if proto.data_location == Some(1) || !proto.external_data.is_empty() {
+    let data = if is_external(proto) {
         from_raw(proto.data_type, &external(proto, name, cells, options)?)
     } else if !proto.raw_data.is_empty() {
         from_raw(proto.data_type, &proto.raw_data)
@@ -66,6 +67,45 @@ pub(super) fn finite(mut t: Tensor, name: &str, low: Option<f64>) -> Result<Tens
         t.data.iter_mut().for_each(|v| *v = f64::from(u8::from(*v != 0.0)));
     }
     Ok(t)
+}
+
+/// Reads a constant of the file. Its floats stay as they are stored until something reads them, where none may mask.
+pub(super) fn stored(mut proto: pb::TensorProto, options: &ReadOptions, low: Option<f64>) -> Result<Constant> {
+    let name = proto.name.clone();
+    let shape: Vec<usize> = proto.dims.iter().map(|&d| usize::try_from(d).unwrap_or(usize::MAX)).collect();
+    if is_external(&proto) {
+        proto.raw_data = external(&proto, &name, options.limits.cells(&name, &shape)?, options)?;
+        proto.external_data.clear();
+        proto.data_location = None;
+    }
+    if low.is_none() && options.limits.cells(&name, &shape).is_ok_and(|cells| holds_floats(&proto, cells)) {
+        let (code, raw) = (proto.data_type, proto.raw_data);
+        let data = Cells::later(&[], move || from_raw(code, &raw).unwrap_or_default());
+        return Ok(Constant { shape, kind: Kind::Float, data });
+    }
+    from_proto(&proto, &name, options, low).map(Constant::from)
+}
+
+/// Whether a message has the bytes of so many floats, all of them finite.
+fn holds_floats(proto: &pb::TensorProto, cells: usize) -> bool {
+    /// In blocks without an early end, which are compared many cells at a time.
+    fn all<const N: usize>(raw: &[u8], cells: usize, finite: impl Fn([u8; N]) -> bool) -> bool {
+        let block = |b: &[u8]| b.chunks_exact(N).fold(true, |all, c| all & c.try_into().is_ok_and(&finite));
+        raw.len() == N * cells && raw.chunks(N << 12).all(block)
+    }
+    let raw = &proto.raw_data[..];
+    let exponent = |bits: u16, mask: u16| bits & mask != mask;
+    match proto.data_type {
+        1 => all(raw, cells, |b| f32::from_le_bytes(b).is_finite()),
+        10 => all(raw, cells, |b| exponent(u16::from_le_bytes(b), 0x7c00)),
+        11 => all(raw, cells, |b| f64::from_le_bytes(b).is_finite()),
+        16 => all(raw, cells, |b| exponent(u16::from_le_bytes(b), 0x7f80)),
+        _ => false,
+    }
+}
+
+fn is_external(proto: &pb::TensorProto) -> bool {
+    proto.data_location == Some(1) || !proto.external_data.is_empty()
 }
 
 /// Reads text as positions, and the texts.
@@ -176,4 +216,60 @@ fn external(proto: &pb::TensorProto, name: &str, cells: usize, options: &ReadOpt
     let mut bytes = vec![0; count as usize];
     file.read_exact(&mut bytes).map_err(unread)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::onnx::Limits;
+
+    /// Bytes of finite numbers and of infinity, for each type of floats.
+    const FLOATS: [(i32, &[u8], &[u8]); 4] = [
+        (1, &0x7f7f_ffff_u32.to_le_bytes(), &0x7f80_0000_u32.to_le_bytes()),
+        (10, &0x7bff_u16.to_le_bytes(), &0x7c00_u16.to_le_bytes()),
+        (11, &0x7fef_ffff_ffff_ffff_u64.to_le_bytes(), &0x7ff0_0000_0000_0000_u64.to_le_bytes()),
+        (16, &0x7f7f_u16.to_le_bytes(), &0x7f80_u16.to_le_bytes()),
+    ];
+
+    fn store(code: i32, raw_data: Vec<u8>, cells: usize) -> Result<Constant> {
+        let dims = BTreeMap::new();
+        let limits = Limits::default();
+        let options =
+            ReadOptions { batch: None, dims: &dims, limits: &limits, external_data: None, sample_shapes: None };
+        let dims = vec![cells as i64];
+        let proto = pb::TensorProto { name: "w".into(), dims, data_type: code, raw_data, ..Default::default() };
+        stored(proto, &options, None)
+    }
+
+    #[test]
+    fn stored_floats_wait_and_are_what_they_were() {
+        for (code, finite, _) in FLOATS {
+            for cells in [1, 4095, 4096, 4097] {
+                let c = store(code, finite.repeat(cells), cells).unwrap();
+                assert!(c.data.wait(), "{code}");
+                assert_eq!(&c.data[..], from_raw(code, &finite.repeat(cells)).unwrap(), "{code}");
+            }
+        }
+        let ints = store(7, 5i64.to_le_bytes().to_vec(), 1).unwrap();
+        assert!(!ints.data.wait() && ints.data[..] == [5.0] && ints.kind == Kind::Int);
+    }
+
+    #[test]
+    fn stored_floats_are_refused_before_they_are_read() {
+        for (code, finite, infinite) in FLOATS {
+            for (cells, at) in [(1, 0), (4096, 4095), (5000, 4096), (5000, 0)] {
+                let mut raw = finite.repeat(cells);
+                raw[at * finite.len()..][..finite.len()].copy_from_slice(infinite);
+                let error = store(code, raw, cells).unwrap_err();
+                let found = matches!(&error, FrontendError::NotFinite { index, .. } if *index == at);
+                assert!(found, "{code}: {error}");
+            }
+            let mut short = finite.repeat(3);
+            assert!(store(code, short.clone(), 4).unwrap_err().to_string().contains("has shape [4] but 3 elements"));
+            short.pop();
+            assert!(store(code, short, 3).unwrap_err().to_string().contains("do not hold whole elements"));
+        }
+    }
 }

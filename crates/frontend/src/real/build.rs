@@ -1,10 +1,10 @@
 //! Adds tensors to a real graph: constants are folded as they appear, transpositions cancel.
 
-use std::sync::Arc;
-
 use proveil_graph::{Access, Affine, Contract, TensorId};
 
 use super::{RealGraph, RealOp, RealPiece, RealTensor, Source, eval};
+use crate::cells::Cells;
+use crate::onnx::Constant;
 use crate::tensor::{Kind, Tensor, strides};
 
 /// The identity access of a tensor with the given number of axes.
@@ -30,18 +30,24 @@ impl RealGraph {
     /// A constant; float tensors of more than one cell count as weights.
     pub fn constant(&mut self, t: &Tensor) -> TensorId {
         let secret = t.kind == Kind::Float && t.data.len() > 1;
-        let source = Source::Const { data: Arc::new(t.data.clone()), secret };
+        let source = Source::Const { data: t.data.clone().into(), secret };
         self.push(t.shape.clone(), t.kind, source)
+    }
+
+    /// A constant of the file; as [`RealGraph::constant`].
+    pub fn stored(&mut self, c: &Constant) -> TensorId {
+        let secret = c.kind == Kind::Float && c.shape.iter().product::<usize>() > 1;
+        self.push(c.shape.clone(), c.kind, Source::Const { data: c.data.clone(), secret })
     }
 
     /// A constant that everybody may know.
     pub fn public(&mut self, shape: Vec<usize>, kind: Kind, data: Vec<f64>) -> TensorId {
-        self.push(shape, kind, Source::Const { data: Arc::new(data), secret: false })
+        self.push(shape, kind, Source::Const { data: data.into(), secret: false })
     }
 
     /// A constant that counts as a weight whatever its size.
     pub fn weight(&mut self, shape: Vec<usize>, data: Vec<f64>) -> TensorId {
-        self.push(shape, Kind::Float, Source::Const { data: Arc::new(data), secret: true })
+        self.push(shape, Kind::Float, Source::Const { data: data.into(), secret: true })
     }
 
     pub fn scalar(&mut self, value: f64, kind: Kind) -> TensorId {
@@ -60,23 +66,53 @@ impl RealGraph {
                 secret |= *s;
             }
         }
-        let empty: &[f64] = &[];
-        let graph = &*self;
-        let data = eval::apply(graph, &op, &shape, &|id| graph.as_const(id).map_or(empty, |d| d.as_slice()));
         let bits = match (&op, &operands[..]) {
             (RealOp::Linear { pieces, constant: 0.0 }, [x]) if pieces[0].coef == 1.0 && pieces[0].sum.is_empty() => {
                 self.int_bits.get(x).copied()
             }
             _ => None,
         };
-        let id = self.push(shape, kind, Source::Const { data: Arc::new(data), secret });
+        let data = self.evaluated(&op, &operands, &shape);
+        let id = self.push(shape, kind, Source::Const { data, secret });
         self.int_bits.extend(bits.map(|b| (id, b)));
         id
     }
 
+    /// Cells of an operator of constants.
+    fn evaluated(&self, op: &RealOp, operands: &[TensorId], shape: &[usize]) -> Cells {
+        let sums = matches!(op, RealOp::Linear { .. } | RealOp::Contract(_) | RealOp::Gather { .. });
+        let tensors = operands.iter().map(|&x| RealTensor { name: String::new(), ..self.get(x).clone() }).collect();
+        let apart = Self { tensors, ..Self::default() };
+        let op = op.on(&(0..operands.len() as u32).map(TensorId).collect::<Vec<_>>());
+        let shape = shape.to_vec();
+        let work = move || {
+            let empty: &[f64] = &[];
+            // Read here, because threads that wait for one of them may be given work that reads it.
+            let cells: Vec<&[f64]> = (0..apart.tensors.len() as u32)
+                .map(|i| apart.as_const(TensorId(i)).map_or(empty, |data| &data[..]))
+                .collect();
+            eval::apply(&apart, &op, &shape, &|id| cells[id.0 as usize])
+        };
+        match sums {
+            true => self.sums(operands, work),
+            false => work().into(),
+        }
+    }
+
+    /// Sums and products of the cells of constants: at once, or when they are read. Those that wait are made of finite
+    /// numbers.
+    pub(super) fn sums(&self, operands: &[TensorId], work: impl FnOnce() -> Vec<f64> + Send + 'static) -> Cells {
+        let reads: Vec<&Cells> = operands.iter().filter_map(|&x| self.as_const(x)).collect();
+        let finite = |c: &&Cells| c.wait() || c.iter().all(|v| v.is_finite());
+        match self.defers && reads.iter().all(finite) {
+            true => Cells::later(&reads, work),
+            false => work().into(),
+        }
+    }
+
     /// Integers of the file that count as weights, with the bits of their element type (signed).
     pub fn int_weight(&mut self, shape: Vec<usize>, data: Vec<f64>, bits: u32) -> TensorId {
-        let id = self.push(shape, Kind::Int, Source::Const { data: Arc::new(data), secret: true });
+        let id = self.push(shape, Kind::Int, Source::Const { data: data.into(), secret: true });
         self.int_bits.insert(id, bits);
         id
     }
@@ -386,4 +422,39 @@ pub(crate) fn broadcast_axes(from: &[usize], vars: &[usize]) -> Vec<Affine> {
         .enumerate()
         .map(|(a, &len)| if len == 1 { Affine::default() } else { Affine::var(vars[a + skip]) })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::real::expr::Bin;
+
+    /// A transposition, a product and a difference of constants, one behind the other.
+    fn folded(defers: bool, by: f64) -> Vec<Cells> {
+        let mut g = RealGraph { defers, ..RealGraph::default() };
+        let w = g.weight(vec![2, 3], vec![1.0, -2.0, 0.5, 4.0, 0.0, 3.0]);
+        let factors = g.weight(vec![2], vec![2.0, by]);
+        let turned = g.permute(w, &[1, 0]);
+        let rows = g.view(turned, vec![2], vec![Affine::default(), Affine::var(0)]);
+        let quotient = g.binary(Bin::Div, rows, factors).unwrap();
+        let pair = g.view(quotient, vec![2, 2], vec![Affine::var(1)]);
+        [turned, rows, quotient, pair].map(|x| g.as_const(x).unwrap().clone()).to_vec()
+    }
+
+    #[test]
+    fn sums_of_constants_wait_while_a_file_is_imported() {
+        let waiting = folded(true, 4.0);
+        assert_eq!(waiting.iter().map(Cells::wait).collect::<Vec<_>>(), [true, true, false, true]);
+        let at_once = folded(false, 4.0);
+        assert!(at_once.iter().all(|c| !c.wait()));
+        for (a, b) in waiting.iter().zip(&at_once) {
+            assert_eq!(a[..], b[..]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_does_not_wait() {
+        let cells = folded(true, 0.0);
+        assert!(cells[2][1].is_infinite() && !cells[3].wait());
+    }
 }

@@ -171,7 +171,7 @@ impl RealGraph {
         let is_secret = secret(self, wa) || secret(self, wb);
         let int_div = f == Bin::Div && kind == Kind::Int;
         let value = |x: f64, y: f64| if int_div { (x / y).trunc() } else { f.at(x, y) };
-        let empty = Arc::new(Vec::new());
+        let empty = crate::cells::Cells::default();
         let (da, db) = (self.as_const(wa).unwrap_or(&empty), self.as_const(wb).unwrap_or(&empty));
         let data: Vec<f64> = da.iter().zip(db.iter()).map(|(&x, &y)| value(x, y)).collect();
         let id = self.constant(&crate::tensor::Tensor { shape: shape.to_vec(), kind, data });

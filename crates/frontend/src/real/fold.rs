@@ -80,8 +80,9 @@ impl RealGraph {
         let axis = c.lhs.axes.iter().position(|form| *form == Affine::var(k))?;
         let (weights, factors) = (self.as_const(c.lhs.tensor)?.clone(), self.as_const(list.tensor)?.clone());
         let (stride, len) = (self.strides(c.lhs.tensor)[axis], shape[axis]);
-        let data = weights.iter().enumerate().map(|(i, w)| w * factors[i / stride % len]).collect();
-        Some(self.weight(shape, data))
+        let work = move || weights.iter().enumerate().map(|(i, w)| w * factors[i / stride % len]).collect();
+        let data = self.sums(&[c.lhs.tensor, list.tensor], work);
+        Some(self.push(shape, Kind::Float, Source::Const { data, secret: true }))
     }
 
     /// `(y, beta)` if a tensor is `y + beta` with a constant that is a list over the last axis.
@@ -132,18 +133,23 @@ impl RealGraph {
             let axis = c.lhs.axes.iter().position(|form| *form == Affine::var(var))?;
             (along[axis], _) = (steps[a], len);
         }
-        let mut at = vec![0; from.len()];
-        let mut data = Vec::with_capacity(weights.len());
-        for (i, w) in weights.iter().enumerate() {
-            let mut rest = i;
-            for a in (0..from.len()).rev() {
-                at[a] = rest % from[a];
-                rest /= from[a];
+        let lengths = from.clone();
+        let work = move || {
+            let mut at = vec![0; lengths.len()];
+            let mut data = Vec::with_capacity(weights.len());
+            for (i, w) in weights.iter().enumerate() {
+                let mut rest = i;
+                for a in (0..lengths.len()).rev() {
+                    at[a] = rest % lengths[a];
+                    rest /= lengths[a];
+                }
+                let f: usize = along.iter().zip(&at).map(|(s, i)| s * i).sum();
+                data.push(w * values[f]);
             }
-            let f: usize = along.iter().zip(&at).map(|(s, i)| s * i).sum();
-            data.push(w * values[f]);
-        }
-        let id = self.weight(from, data);
+            data
+        };
+        let data = self.sums(&[c.lhs.tensor, factor], work);
+        let id = self.push(from, Kind::Float, Source::Const { data, secret: true });
         let mut scaled = c.clone();
         scaled.lhs.tensor = id;
         Some(self.contract(scaled))

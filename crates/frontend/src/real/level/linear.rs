@@ -1,8 +1,6 @@
 //! Sums of levelled tensors: a piece keeps the levels of the columns that it goes to, and is cut into runs of equal
 //! factors where it cannot.
 
-use std::sync::Arc;
-
 use proveil_graph::{Access, Affine, TensorId};
 
 use super::{Leveller, Levels, tidy, width};
@@ -198,7 +196,7 @@ impl Leveller<'_> {
         }
         let (len, stride) = (t.shape[axis], self.new.strides(id)[axis]);
         let data = data.iter().enumerate().map(|(i, v)| v * 2f64.powi(power(i / stride.max(1) % len.max(1))));
-        let source = Source::Const { data: Arc::new(data.collect()), secret: *secret };
+        let source = Source::Const { data: data.collect::<Vec<_>>().into(), secret: *secret };
         let (name, shape) = (t.name.clone(), t.shape.clone());
         let scope = std::mem::replace(&mut self.new.scope, name);
         let id = self.new.push(shape, Kind::Float, source);
