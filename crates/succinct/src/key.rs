@@ -14,7 +14,7 @@ use proveil_relation::layout::{Layout, TreeKind};
 /// Name and version of the protocol; first thing absorbed.
 pub const PROTOCOL: &str = "proveil/succinct/2";
 /// Highest column, as a power of two.
-const MAX_HEIGHT: u8 = 26;
+pub(crate) const MAX_HEIGHT: u8 = 26;
 
 /// A key of this backend.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use proveil_protocol::transcript::{Digest, keccak256};
 use proveil_relation::decl::{Home, Relation};
 use proveil_relation::groups::Cuts;
 use proveil_relation::key::{Geometry, VerifyingKey, Visibility};
-use proveil_relation::layout::{Dims, Layout};
+use proveil_relation::layout::{Dims, Layout, TreeKind};
 
-use crate::key::{Key, as_commitment, geometry_from, key_digest};
+use crate::key::{Key, MAX_HEIGHT, as_commitment, geometry_from, key_digest};
 use crate::list::{self, List, ListError};
 use crate::short::{Io, LIST_STACKS, ShortKey};
 
@@ -49,6 +49,17 @@ pub enum PrepareError {
     /// The model's commitment is missing or is no point.
     #[error("the key's model commitment is no point of the curve")]
     Model,
+    /// A tree has more cells than one column, which is what a commitment holds.
+    #[error(
+        "too large for contracts: the tree {tree:?} takes {columns} columns of 2^{MAX_HEIGHT} cells, and a commitment holds \
+         one; take a smaller model or batch, or the transparent backend"
+    )]
+    Columns {
+        /// Which tree.
+        tree: TreeKind,
+        /// How many.
+        columns: usize,
+    },
     /// A count that a short key has no room for.
     #[error("{what}: {value} is more than the backend for contracts takes ({most})")]
     TooLarge {
@@ -189,9 +200,8 @@ impl PreparedKey {
         let model = relation.tensors.iter().any(|t| t.home == Home::Model).then_some(Point::INFINITY);
         let Bound { key, digest, .. } = Bound::new(Key { relation, visibility, model, srs, meta: Vec::new() }, 0);
         let layout = layout(&key.relation, &key.geometry, &key.visibility);
-        let columns = layout.trees.iter().map(|t| t.columns).max().unwrap_or(0);
-        if columns > 1 {
-            return Err(PrepareError::TooLarge { what: "columns of a tree", value: columns, most: 1 });
+        if let Some(t) = layout.trees.iter().find(|t| t.columns > 1) {
+            return Err(PrepareError::Columns { tree: t.kind, columns: t.columns });
         }
         let made = list::reads(&layout) <= most;
         let list = if made { list::build(&key.relation, &layout, &key.visibility)? } else { List::assumed(&layout) };

@@ -50,14 +50,6 @@ pub enum ProveError {
     /// The key cannot be prepared.
     #[error(transparent)]
     Key(#[from] PrepareError),
-    /// A tree has several columns.
-    #[error("the tree {tree:?} has {columns} columns: the model is too large for this backend")]
-    Columns {
-        /// Which tree.
-        tree: TreeKind,
-        /// How many.
-        columns: usize,
-    },
     /// The key needs a commitment that was not given.
     #[error("{what} is committed under this key: commit it first and pass the commitment")]
     MissingCommitment {
@@ -211,7 +203,7 @@ impl<'a> Run<'a> {
         let relation = &key.inner.key.relation;
         proveil_prover::check_witness_shape(relation, witness)?;
         if let Some(t) = key.inner.layout.trees.iter().find(|t| t.columns > 1) {
-            return Err(ProveError::Columns { tree: t.kind, columns: t.columns });
+            return Err(PrepareError::Columns { tree: t.kind, columns: t.columns }.into());
         }
         let public = PublicValues::new(&key.inner, statement)?;
         let mut counts = lookups::multiplicities(relation, &witness.tuples, &witness.tables, deviation.forgive)?;

@@ -70,7 +70,7 @@ impl From<Error> for Failure {
 
 fn contract(e: &ProveError) -> u8 {
     match e {
-        ProveError::Key(PrepareError::List(_) | PrepareError::TooLarge { .. }) | ProveError::Columns { .. } => {
+        ProveError::Key(PrepareError::List(_) | PrepareError::TooLarge { .. } | PrepareError::Columns { .. }) => {
             UNSUPPORTED
         }
         ProveError::Key(PrepareError::Srs(_)) | ProveError::Srs(_) => BAD_FILE,

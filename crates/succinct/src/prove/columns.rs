@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::ProveError;
 use crate::key::{Key, geometry};
-use crate::prepared::{PreparedKey, layout};
+use crate::prepared::{PrepareError, PreparedKey, layout};
 
 /// Uniform scalars for one purpose; 512 bits each are reduced.
 pub fn scalars(coins: &Coins, label: &str, n: usize) -> Vec<Scalar> {
@@ -80,7 +80,7 @@ fn commit_tree<V: AsRef<[i64]>>(
     let Some(tree) = layout.trees.iter().position(|t| t.kind == kind) else { return Ok(None) };
     let columns = layout.trees[tree].columns;
     if columns > 1 {
-        return Err(ProveError::Columns { tree: kind, columns });
+        return Err(PrepareError::Columns { tree: kind, columns }.into());
     }
     let cells = column(layout, tree, tensors);
     let blind = coins.map_or(Scalar::ZERO, |c| scalar(&bind(c, kind, &cells), "blind"));
