@@ -290,7 +290,7 @@ impl Work {
     /// Largest resident size of the prover, in bytes: the process, trees, fractions.
     #[must_use]
     pub fn peak_bytes(&self) -> f64 {
-        78e6 + 1.88 * self.tree_bytes + self.remade_bytes + 110.0 * self.addresses
+        86e6 + 1.88 * self.tree_bytes + self.remade_bytes + 110.0 * self.addresses
     }
 
     /// Bytes of a proof; siblings that two openings share are counted once only by chance.
