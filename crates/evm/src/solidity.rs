@@ -220,7 +220,8 @@ fn readers(n: &Named<'_>) -> String {
         Kind::Boolean => ("bool", format!("{constant}.integerAt(shown, {at}, index) != 0"), "yes or no"),
     };
     for (i, label) in n.io.labels.iter().take(64).enumerate() {
-        let _ = writeln!(out, "{}    /// Class {i}: {}", if i == 0 { "\n" } else { "" }, comment(label));
+        let (gap, what) = (if i == 0 { "\n" } else { "" }, if n.io.input { "Text" } else { "Class" });
+        let _ = writeln!(out, "{gap}    /// {what} {i}: {}", comment(label));
     }
     let first = if n.io.labels.is_empty() { "\n" } else { "    ///\n" };
     let _ = write!(

@@ -106,14 +106,14 @@ fn encoded(inputs: &[InputSpec], sample: &[crate::Tensor], report: &mut Report) 
 }
 
 /// Adds for each look-up how many operands lie beyond an end of its table where the table still rises or falls. A
-/// table that starts at 0 cuts off negative numbers on purpose, and one that tells -1 from 0 is a comparison.
+/// table that starts at 0 cuts off negative numbers on purpose, and those that tell -1 from 0 or 0 from others compare.
 fn saturations(graph: &Graph, tensors: &[Vec<i64>], cut: &mut [usize]) {
     for (node, cut) in graph.nodes.iter().zip(cut) {
         let Op::Lookup { x, shift, table } = node.op else { continue };
         let table = &graph.tables[table.0 as usize];
         let v = &table.values;
         let (lo, hi) = (table.lo, table.lo + v.len() as i64 - 1);
-        if (table.lo, &v[..]) == (-1, &[0, 1]) {
+        if [(-1, &[0, 1][..]), (-2, &[0, 0, 1, 0])].contains(&(table.lo, &v[..])) {
             continue;
         }
         let below = v.len() > 1 && lo < 0 && v[0] != v[1];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{FrontendError, Result};
 use crate::import::survey;
-use crate::onnx::{ReadOptions, build, decode, open_dimension};
+use crate::onnx::{ReadOptions, Texts, build, decode, open_dimension};
 use crate::options::Options;
 
 /// Open dimensions that are closed one after the other before giving up.
@@ -44,6 +44,15 @@ pub struct Problem {
     pub opset: i64,
     /// What is wrong and what to do about it.
     pub message: String,
+}
+
+/// The texts that a file knows, in the order of their codes, if its inputs may be texts.
+///
+/// # Errors
+/// `Decode`, `TooLarge` and `Malformed`.
+pub fn texts(onnx: &[u8]) -> Result<Vec<String>> {
+    let graph = decode(onnx, &Options::default().limits)?.graph.unwrap_or_default();
+    Ok(Texts::of(&graph)?.list().to_vec())
 }
 
 /// Imports a file as far as it goes. Open dimensions that the options leave open count as 1.

@@ -1,6 +1,7 @@
 //! The driver: read, import, calibrate; then the search for widths.
 
 mod columns;
+mod declared;
 
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use proveil_graph::TensorId;
 use crate::accuracy::Measured;
 use crate::error::{FrontendError, Result};
 use crate::import::{Imported, import, limit_inference};
-use crate::model::Model;
+use crate::model::{InputSpec, Model};
 use crate::onnx::{ReadOptions, read};
 use crate::options::Options;
 use crate::quantise::Span;
@@ -85,6 +86,7 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
             measured.push((sample.clone(), values));
         }
     }
+    declared::spans(g, &mut spans);
     for group in g.shared.values() {
         let joint = group.iter().fold(Span::EMPTY, |s, id| s.join(spans[id.0 as usize]));
         group.iter().for_each(|id| spans[id.0 as usize] = joint);
@@ -96,6 +98,8 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
         Search { imported: &imported, live: &live, spans: &spans, options, measured, small, samples }.run()?;
     model.report.left_out = left_out;
     model.inputs.iter_mut().zip(columns).for_each(|(spec, levels)| spec.columns = levels);
+    let texts = |spec: &&mut InputSpec| spec.dtype == Kind::Text;
+    model.inputs.iter_mut().filter(texts).for_each(|spec| spec.texts = imported.texts.list().to_vec());
     model.batched(options.inferences)
 }
 
@@ -161,6 +165,10 @@ fn check_samples(g: &RealGraph, samples: &[Vec<Tensor>]) -> Result<()> {
             if t.shape != decl.shape || t.data.len() != decl.cells() {
                 return Err(FrontendError::InputShape { tensor, expected, got: t.shape.clone() });
             }
+            let is_text = |kind| kind == Kind::Text;
+            if is_text(t.kind) != is_text(decl.kind) {
+                return Err(crate::model::text_or_number(&tensor, is_text(decl.kind)));
+            }
             let missing = g.missing.contains_key(&id);
             if let Some(index) = t.data.iter().position(|v| v.is_infinite() || (v.is_nan() && !missing)) {
                 let (value, width) = (t.data[index], decl.shape.last().copied());
@@ -200,7 +208,10 @@ fn draw(g: &RealGraph, seed: u64) -> Vec<Vec<Tensor>> {
     let depth = |id: TensorId| g.index_readers(id).iter().map(|r| r.0).min();
     let mut one = |id: TensorId, deviation: f64| {
         let t = g.get(id);
-        let top = depth(id).unwrap_or(2) as f64;
+        let top = match t.kind {
+            Kind::Text => g.texts + 1,
+            _ => depth(id).unwrap_or(2),
+        } as f64;
         let data = (0..t.cells())
             .map(|_| match t.kind {
                 Kind::Float => deviation * (-2.0 * uniform().ln()).sqrt() * (std::f64::consts::TAU * uniform()).cos(),

@@ -29,6 +29,7 @@ mod scatter;
 mod select;
 mod shape;
 mod svm;
+mod text;
 mod trees;
 mod weights;
 
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use proveil_graph::TensorId;
 
 use crate::error::{FrontendError, Result};
-use crate::onnx::{DType, Limits, Node, OnnxModel, limit};
+use crate::onnx::{DType, Limits, Node, OnnxModel, Texts, limit};
 use crate::operators::{knows, why_absent};
 use crate::real::missing::{Reached, split};
 use crate::real::{RealGraph, Source};
@@ -58,8 +59,10 @@ pub(crate) struct Importer<'a> {
     quantised: HashMap<TensorId, quantised::Quantised>,
     /// How rows were made that trees may read.
     made: HashMap<TensorId, raw::Made>,
-    /// Names of the classes that cells number, or that columns belong to.
+    /// Names of the classes that cells number, or that columns belong to. Texts have [`Kind::Text`] instead.
     labels: HashMap<TensorId, Arc<Vec<String>>>,
+    /// What codes of texts count through.
+    texts: Arc<Texts>,
     /// Bodies of loops and conditions around the node.
     depth: usize,
     /// Cells of constants that nodes made.
@@ -75,6 +78,8 @@ pub(crate) struct Imported {
     pub outputs: Vec<(String, Kind)>,
     /// Names of classes for each output; empty where there are none.
     pub labels: Vec<Vec<String>>,
+    /// What codes of texts count through.
+    pub texts: Arc<Texts>,
 }
 
 /// Imports a whole model. `missing` says of each input whether cells may be missing, by place of the last axis; what is
@@ -167,12 +172,13 @@ impl<'a> Importer<'a> {
     fn start(model: &OnnxModel, limits: &'a Limits, missing: &[Vec<bool>]) -> Self {
         let types = model.types.clone();
         let mut im = Importer {
-            g: RealGraph { defers: true, ..RealGraph::default() },
+            g: RealGraph { defers: true, texts: model.texts.list().len(), ..RealGraph::default() },
             env: HashMap::new(),
             types,
             quantised: HashMap::new(),
             made: HashMap::new(),
             labels: HashMap::new(),
+            texts: model.texts.clone(),
             depth: 0,
             computed: 0,
             counted: 0,
@@ -246,8 +252,13 @@ impl Importer<'_> {
                 FrontendError::malformed(format!("output `{name}`"), "is defined by no node; export the model again")
             })?;
             self.g.outputs.push(id);
-            labels.push(self.labels.get(&id).map(|names| names.to_vec()).unwrap_or_default());
-            outputs.push((name.clone(), dtype.map_or(self.g.kind(id), crate::onnx::DType::kind)));
+            let texts = self.g.kind(id) == Kind::Text;
+            labels.push(match self.labels.get(&id) {
+                _ if texts => self.texts.list().to_vec(),
+                names => names.map(|names| names.to_vec()).unwrap_or_default(),
+            });
+            let declared = dtype.filter(|_| !texts).map(crate::onnx::DType::kind);
+            outputs.push((name.clone(), declared.unwrap_or(self.g.kind(id))));
         }
         if outputs.is_empty() {
             return Err(FrontendError::malformed("graph", "has no output; declare at least one"));
@@ -258,7 +269,7 @@ impl Importer<'_> {
         if graph.has_gaps() {
             graph = split(&graph).map_err(|reached| unexpected(model, reached))?;
         }
-        Ok(Imported { graph, outputs, labels })
+        Ok(Imported { graph, outputs, labels, texts: self.texts })
     }
 
     fn nodes(&mut self, nodes: &[Node]) -> Result<()> {
@@ -301,9 +312,11 @@ impl Importer<'_> {
             control::import,
             trees::import,
         ];
+        let n = &*text::with_codes(self, n)?;
         weights::hide(self, n);
         for family in families {
             if let Some(outputs) = family(self, n)? {
+                text::checked(self, n, &outputs)?;
                 self.hand_labels_on(n, &outputs)?;
                 return Ok(outputs);
             }

@@ -23,7 +23,7 @@ mod search;
 pub mod synthetic;
 mod tensor;
 
-pub use check::{Problem, Survey, check};
+pub use check::{Problem, Survey, check, texts};
 pub use compile::compile;
 pub use compose::{Composed, compose};
 pub use error::{FrontendError, Result};

@@ -60,6 +60,9 @@ pub struct InputSpec {
     /// For each cell of the last axis whether it may be missing; empty where none may. The largest integer of the range
     /// stands for a missing cell there, and is no number.
     pub missing: Vec<bool>,
+    /// The texts that the model knows, where cells are texts: these are encoded as their places, any other text as their
+    /// number. Else empty.
+    pub texts: Vec<String>,
     /// Refuse reals farther out than this factor times the range.
     pub refuse_beyond: Option<f64>,
 }
@@ -156,6 +159,7 @@ impl InputSpec {
             columns: Vec::new(),
             range: port.range,
             missing: port.missing,
+            texts: Vec::new(),
             refuse_beyond,
         }
     }
@@ -209,6 +213,15 @@ impl InputSpec {
             cells.push(cell.clamp(lo, hi) as i64);
         }
         Ok((cells, saturated))
+    }
+}
+
+/// Error for numbers where an input takes texts, or the other way round.
+pub(crate) fn text_or_number(tensor: &str, takes_text: bool) -> FrontendError {
+    let place = format!("input `{tensor}`");
+    match takes_text {
+        true => FrontendError::malformed(place, "takes texts and was given numbers; give texts"),
+        false => FrontendError::malformed(place, "takes numbers and was given texts; give numbers"),
     }
 }
 

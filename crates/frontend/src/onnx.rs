@@ -5,6 +5,7 @@ mod attributes;
 mod masks;
 mod order;
 mod tensors;
+mod texts;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::tensor::{Kind, Tensor};
 
 pub(crate) use attributes::Node;
 pub(crate) use masks::MASK;
+pub(crate) use texts::Texts;
 
 /// Upper limits on what is read from a file, so that a hostile one cannot exhaust memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub enum DType {
     },
     /// Truth values.
     Bool,
+    /// Texts.
+    Text,
 }
 
 impl DType {
@@ -79,9 +83,11 @@ impl DType {
             Self::Float => Kind::Float,
             Self::Int { .. } => Kind::Int,
             Self::Bool => Kind::Bool,
+            Self::Text => Kind::Text,
         }
     }
 
+    /// Of the types of numbers.
     pub(crate) fn from_code(code: i32) -> Option<Self> {
         Some(match code {
             1 | 10 | 11 | 16 => Self::Float,
@@ -133,6 +139,8 @@ pub(crate) struct OnnxModel {
     pub types: HashMap<String, DType>,
     /// Text constants by name; their tensors hold positions.
     pub strings: HashMap<String, Vec<String>>,
+    /// What codes of texts count through.
+    pub texts: Arc<Texts>,
 }
 
 /// Type code of text.
@@ -198,6 +206,7 @@ pub(crate) fn build(model: pb::ModelProto, options: &ReadOptions) -> Result<Onnx
     if graph.node.is_empty() && graph.output.is_empty() {
         return Err(FrontendError::Decode { reason: "the graph has neither nodes nor outputs".into() });
     }
+    let texts = Arc::new(Texts::of(&graph)?);
     let (mut constants, mut types, mut strings) = (HashMap::new(), HashMap::new(), HashMap::new());
     constants_once(&graph.initializer)?;
     for proto in graph.initializer {
@@ -223,7 +232,7 @@ pub(crate) fn build(model: pb::ModelProto, options: &ReadOptions) -> Result<Onnx
         .iter()
         .map(|v| (v.name.clone(), declared_type(v).and_then(|t| DType::from_code(t.elem_type))))
         .collect();
-    Ok(OnnxModel { nodes, constants, inputs, outputs, types, strings })
+    Ok(OnnxModel { nodes, constants, inputs, outputs, types, strings, texts })
 }
 
 /// Refuses names that two things have, of which the rest of the file could mean either. A constant may be the default of
@@ -277,6 +286,13 @@ fn constant(proto: &pb::TensorProto, place: &str, limits: &Limits, low: Option<f
     tensors::from_proto(proto, place, &options, low)
 }
 
+/// Reads texts held in an attribute.
+fn text(proto: &pb::TensorProto, limits: &Limits) -> Result<(Tensor, Vec<String>)> {
+    let dims = BTreeMap::new();
+    let options = ReadOptions { batch: None, dims: &dims, limits, external_data: None, sample_shapes: None };
+    tensors::text(proto, &options)
+}
+
 /// Numbers of a tensor attribute, which need not be finite.
 fn numbers(proto: &pb::TensorProto, place: &str, limits: &Limits) -> Result<Vec<f64>> {
     let dims = BTreeMap::new();
@@ -326,9 +342,15 @@ fn input_decl(value: &pb::ValueInfoProto, options: &ReadOptions, sample: Option<
     let place = || format!("input `{}`", value.name);
     let t = declared_type(value)
         .ok_or_else(|| FrontendError::malformed(place(), "is not a tensor; export tensors, not sequences or maps"))?;
-    let dtype = DType::from_code(t.elem_type).ok_or_else(|| {
-        FrontendError::malformed(place(), format!("element type {} is not numeric; encode it as numbers", t.elem_type))
-    })?;
+    let dtype = match t.elem_type {
+        TEXT => DType::Text,
+        code => DType::from_code(code).ok_or_else(|| {
+            FrontendError::malformed(
+                place(),
+                format!("element type {code} is neither numeric nor text; encode it as numbers"),
+            )
+        })?,
+    };
     let shape = match &t.shape {
         Some(s) => s
             .dim

@@ -312,6 +312,7 @@ impl Quantiser<'_> {
         self.scope = t.name.clone();
         let signed = if t.kind == Kind::Float { span.signed() } else { span.lo < 0.0 };
         let (bits, signed, step) = match t.kind {
+            Kind::Text => return self.text_input(id),
             Kind::Bool => (1, false, 1.0),
             Kind::Int => {
                 if let Some(port) = self.row_input(id, signed)? {

@@ -249,6 +249,8 @@ pub(crate) struct RealGraph {
     pub levelled: BTreeSet<TensorId>,
     /// Whether sums and products of constants wait until they are read.
     pub defers: bool,
+    /// How many texts the file knows: codes of texts are at most that.
+    pub texts: usize,
     /// Inputs with cells that may be missing: whether they may, for each cell of the last axis.
     pub missing: BTreeMap<TensorId, Vec<bool>>,
 }

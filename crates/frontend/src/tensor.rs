@@ -9,6 +9,8 @@ pub enum Kind {
     Int,
     /// 0 or 1.
     Bool,
+    /// Texts, by their places in the model's list of texts; how many that has stands for any other text.
+    Text,
 }
 
 /// A dense row-major tensor of finite numbers.

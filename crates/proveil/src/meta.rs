@@ -1,6 +1,13 @@
 //! What people need to read inputs and outputs; carried in the verifying key as JSON and bound by its digest.
 
+use proveil_relation::key::IoValue;
 use serde::{Deserialize, Serialize};
+
+/// The type of inputs and outputs that are texts.
+pub const TEXT: &str = "string";
+/// Most texts of an input or output, and their bytes.
+const MAX_TEXTS: usize = 1 << 14;
+const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// Name, shape and scale of an input or an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,7 +16,7 @@ pub struct IoMeta {
     pub name: String,
     /// Axis lengths, row-major.
     pub shape: Vec<usize>,
-    /// `float32`, `int64` or `bool`.
+    /// `float32`, `int64`, `bool` or [`TEXT`].
     pub dtype: String,
     /// Real value = integer * 2^-scale, unless columns have units of their own.
     pub scale: i32,
@@ -24,7 +31,8 @@ pub struct IoMeta {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
     /// Names of classes: cell values of a label count through them, columns of scores stand in their order. Empty
-    /// where the model file has none.
+    /// where the model file has none. Of texts: those that the model knows, each only once; a cell is a place in the list,
+    /// and its length stands for any other text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
 }
@@ -82,6 +90,36 @@ impl IoMeta {
         !self.columns.is_empty() || self.missing.is_some()
     }
 
+    /// Whether cells are texts.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.dtype == TEXT
+    }
+
+    /// The texts that integers stand for; `None` for those that the model does not know.
+    #[must_use]
+    pub fn texts(&self, values: &[i64]) -> Vec<Option<String>> {
+        let text = |v: &i64| usize::try_from(*v).ok().and_then(|at| self.labels.get(at)).cloned();
+        values.iter().map(text).collect()
+    }
+
+    /// What is wrong with the list of texts.
+    fn refused(&self) -> Option<String> {
+        if !self.is_text() {
+            return None;
+        }
+        let mut seen = std::collections::HashSet::new();
+        let bytes: usize = self.labels.iter().map(String::len).sum();
+        let name = &self.name;
+        match self.labels.iter().find(|text| !seen.insert(text.as_str())) {
+            Some(text) => Some(format!("'{name}' lists the text {text:?} twice")),
+            None if self.labels.len() > MAX_TEXTS || bytes > MAX_TEXT_BYTES => {
+                Some(format!("'{name}' lists {} texts of {bytes} bytes, too many", self.labels.len()))
+            }
+            None => None,
+        }
+    }
+
     /// Number of cells.
     #[must_use]
     pub fn cells(&self) -> usize {
@@ -99,15 +137,55 @@ impl Meta {
     /// Reads what [`Meta::to_bytes`] wrote.
     ///
     /// # Errors
-    /// When the bytes are no such JSON.
+    /// When the bytes are no such JSON, and for lists of texts that are too long or have one twice.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+        let meta: Self = serde_json::from_slice(bytes)?;
+        let refused = meta.inputs.iter().chain(&meta.outputs).find_map(IoMeta::refused);
+        refused.map_or(Ok(meta), |reason| Err(serde::de::Error::custom(reason)))
+    }
+
+    /// Cells of public inputs or outputs that are texts, by name.
+    pub(crate) fn shown(list: &[IoMeta], values: &[IoValue]) -> Vec<(String, Vec<Option<String>>)> {
+        let texts = |(m, v): (&IoMeta, &IoValue)| match v {
+            IoValue::Public(v) if m.is_text() => Some((m.name.clone(), m.texts(v))),
+            _ => None,
+        };
+        list.iter().zip(values).filter_map(texts).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rejects_lists_of_texts_that_are_ambiguous_or_too_long() {
+        let meta = |dtype: &str, labels: Vec<String>| {
+            let io = IoMeta {
+                name: "x".into(),
+                shape: vec![2],
+                dtype: dtype.into(),
+                scale: 0,
+                columns: Vec::new(),
+                calibrated: None,
+                missing: None,
+                labels,
+            };
+            Meta { inputs: vec![io], ..Meta::default() }
+        };
+        let read = |m: Meta| Meta::from_bytes(&m.to_bytes()).map_err(|e| e.to_string());
+        let good = meta(TEXT, vec!["own".into(), String::new()]);
+        assert_eq!(read(good.clone()), Ok(good.clone()));
+        let (own, none) = (Some("own".to_string()), None);
+        assert_eq!(good.inputs[0].texts(&[0, 2, -1, i64::MAX]), [own, none.clone(), none.clone(), none]);
+        let twice = vec!["own".to_string(), "own".into()];
+        assert!(read(meta(TEXT, twice.clone())).unwrap_err().contains("\"own\" twice"));
+        assert!(read(meta("int64", twice)).is_ok());
+        let many: Vec<String> = (0..=MAX_TEXTS).map(|i| i.to_string()).collect();
+        assert!(read(meta(TEXT, many[1..].to_vec())).is_ok());
+        assert!(read(meta(TEXT, many)).unwrap_err().contains("too many"));
+        assert!(read(meta(TEXT, vec!["x".repeat(MAX_TEXT_BYTES + 1)])).unwrap_err().contains("too many"));
+    }
 
     #[test]
     fn matches_reference_of_reals_by_columns_and_missing_cells() {

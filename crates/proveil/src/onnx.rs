@@ -30,7 +30,7 @@ pub fn describe(model: &Model, name: &str) -> Meta {
         columns: s.columns.clone(),
         calibrated: seen(k),
         missing: (!s.missing.is_empty()).then(|| Missing { code: s.range.hi, columns: s.missing.clone() }),
-        labels: Vec::new(),
+        labels: s.texts.clone(),
     });
     let outputs = model.outputs.iter().map(|s| IoMeta {
         name: s.name.clone(),

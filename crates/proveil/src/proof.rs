@@ -103,6 +103,12 @@ pub struct Results {
     pub model_id: String,
     /// Public outputs by name: integers and real values; `None` for hidden ones.
     pub outputs: Vec<(String, Option<Vec<f64>>)>,
+    /// Public inputs that are texts, by name; `None` for a text that the model does not know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub input_texts: Vec<(String, Vec<Option<String>>)>,
+    /// Public outputs that are texts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output_texts: Vec<(String, Vec<Option<String>>)>,
     /// Proven security in bits.
     pub security_bits: u32,
 }
@@ -129,13 +135,16 @@ pub fn verify(key: &PreparedKey, file: &ProofFile) -> Result<Results, Error> {
             IoValue::Public(v) => (m.name.clone(), Some(m.real(v))),
             _ => (m.name.clone(), None),
         };
-        Ok::<_, Error>(file.statement.outputs.iter().zip(&meta.outputs).map(real).collect())
+        let s = &file.statement;
+        let texts = (Meta::shown(&meta.inputs, &s.inputs), Meta::shown(&meta.outputs, &s.outputs));
+        Ok::<_, Error>((s.outputs.iter().zip(&meta.outputs).map(real).collect(), texts))
     };
     let work = || rayon::join(check, outputs);
     let (checked, outputs) = tracing::info_span!("verify").in_scope(|| on_workers(work));
     checked?;
-    let outputs = outputs?;
-    Ok(Results { model_id: hex(&key.digest), outputs, security_bits: key.key.params.security_bits })
+    let (outputs, (input_texts, output_texts)) = outputs?;
+    let (model_id, security_bits) = (hex(&key.digest), key.key.params.security_bits);
+    Ok(Results { model_id, outputs, input_texts, output_texts, security_bits })
 }
 
 /// Reads and prepares a verifying key.

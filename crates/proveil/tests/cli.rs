@@ -102,7 +102,7 @@ fn roundtrips_compile_prove_verify_of_a_decision_tree() {
     let name = "digits_decision_tree";
     let b = Bench::of(name, &[]);
     let cases = format!("{MODELS}/{name}/cases.npz");
-    let known = proveil::io::read_cases(Path::new(&cases)).unwrap();
+    let known = proveil::io::read_cases(Path::new(&cases), &proveil::io::ModelTexts::of(&[])).unwrap();
     for (case, (_, expected)) in known.iter().enumerate().take(3) {
         assert_eq!(b.prove(&["--input", &cases, "--case", &case.to_string()]).0, 0);
         let said = json(&["verify", "--vk", &b.at("m.vk"), "--proof", &b.at("m.proof")]);
@@ -120,7 +120,7 @@ fn roundtrips_compile_prove_verify_of_a_loss() {
     let name = "digits_loss";
     let b = Bench::of(name, &[]);
     let cases = format!("{MODELS}/{name}/cases.npz");
-    let known = proveil::io::read_cases(Path::new(&cases)).unwrap();
+    let known = proveil::io::read_cases(Path::new(&cases), &proveil::io::ModelTexts::of(&[])).unwrap();
     for (case, (inputs, expected)) in known.iter().enumerate().take(3) {
         assert_eq!(b.prove(&["--input", &cases, "--case", &case.to_string()]).0, 0);
         let said = json(&["verify", "--vk", &b.at("m.vk"), "--proof", &b.at("m.proof")]);

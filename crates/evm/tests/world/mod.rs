@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use proveil::io::{encode, input_specs, read_cases};
+use proveil::io::{ModelTexts, encode, input_specs, read_cases};
 use proveil::succinct::{Engine, SetUp, add_keys};
 use proveil::{CompileOptions, Meta, compile_onnx};
 use proveil_evm::abi::Abi;
@@ -67,7 +67,7 @@ pub struct Model {
 pub fn compiled(name: &str, input: IoVisibility, inferences: usize) -> (Engine, Meta, Vec<Vec<Vec<i64>>>) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name);
     let onnx = std::fs::read(folder.join("model.onnx")).unwrap();
-    let cases = read_cases(&folder.join("cases.npz")).unwrap();
+    let cases = read_cases(&folder.join("cases.npz"), &ModelTexts::of(&[])).unwrap();
     let samples: Vec<_> = cases.into_iter().map(|(inputs, _)| inputs).collect();
     let mut front = Options::default();
     front.inferences = inferences;

@@ -95,6 +95,9 @@ fn branch(im: &mut Importer, n: &Node) -> Result<Vec<TensorId>> {
     for (a, b) in a.into_iter().zip(b) {
         let shape = im.g.shape(a).to_vec();
         let kind = if im.g.kind(a) == im.g.kind(b) { im.g.kind(a) } else { Kind::Float };
+        if [a, b].iter().any(|x| im.g.kind(*x) == Kind::Text) {
+            return Err(n.unsupported("its branches are texts, and its condition depends on the inputs", "use `Where`"));
+        }
         let (a, b) = (im.g.multiply(condition, a, &shape), im.g.multiply(other, b, &shape));
         let y = im.g.binary(Bin::Add, a, b).ok_or_else(|| im.clash(n, a, b))?;
         out.push(im.g.retyped(y, kind));

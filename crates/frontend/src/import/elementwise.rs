@@ -284,9 +284,13 @@ fn cast(im: &mut Importer, n: &Node) -> Result<TensorId> {
     {
         im.types.insert(name.clone(), t);
     }
+    if im.g.kind(arg) == Kind::Text && n.int("to")? != Some(8) {
+        let hint = "turn texts into numbers by `LabelEncoder`, which says which number each stands for";
+        return Err(n.unsupported("texts as numbers", hint));
+    }
     let to = match n.int("to")? {
         // Text has positions in the graph.
-        Some(8) if im.labels.contains_key(&arg) => im.g.kind(arg),
+        Some(8) if im.labels.contains_key(&arg) || im.g.kind(arg) == Kind::Text => im.g.kind(arg),
         Some(code) => crate::onnx::DType::from_code(code as i32).map(crate::onnx::DType::kind).ok_or_else(|| {
             n.unsupported(format!("cast to type code {code}"), "cast to a float, integer or boolean type")
         })?,

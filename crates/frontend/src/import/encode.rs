@@ -45,7 +45,10 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let x = im.arg(n, 0)?;
     let whole = |v: Option<Vec<i64>>| v.map(|v| v.iter().map(|&i| i as f64).collect::<Vec<f64>>());
     let filled = |v: Option<Vec<f64>>| v.filter(|v| !v.is_empty());
-    let text = |name: &str| Ok::<_, crate::FrontendError>(n.strings(name)?.filter(|v| !v.is_empty()));
+    let text = |list: &str, tensor: &str| -> Result<Option<Vec<String>>> {
+        let list = n.strings(list)?.filter(|v| !v.is_empty());
+        Ok(list.or(n.texts(tensor, im.limits)?.map(|t| t.1)))
+    };
     let numbers = |floats: &str, ints: &str, tensor: &str| -> Result<Option<(Vec<f64>, Kind)>> {
         if let Some(t) = n.tensor(tensor, im.limits)? {
             return Ok(Some((t.data, t.kind)));
@@ -53,18 +56,16 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
         let list = filled(n.floats(floats)?).map(|v| (v, Kind::Float));
         Ok(list.or(filled(whole(n.ints(ints)?)).map(|v| (v, Kind::Int))))
     };
-    let named = im.labels.get(&x).cloned();
-    // Text keys are found among the names of the input.
-    let keys = match (text("keys_strings")?, &named) {
-        (Some(keys), Some(names)) => {
-            keys.iter().map(|k| names.iter().position(|m| m == k).map_or(-1.0, |p| p as f64)).collect()
-        }
-        (Some(_), None) => return Err(n.unsupported("its keys are text", "encode text as numbers before the model")),
-        (None, _) => numbers("keys_floats", "keys_int64s", "keys_tensor")?.ok_or_else(|| n.malformed("has no keys"))?.0,
+    let texts = im.g.kind(x) == Kind::Text;
+    let keys = match text("keys_strings", "keys_tensor")? {
+        Some(keys) => super::text::sought(im, n, x, &keys)?,
+        None if texts => return Err(n.malformed("looks numbers up in an input of texts")),
+        None => numbers("keys_floats", "keys_int64s", "keys_tensor")?.ok_or_else(|| n.malformed("has no keys"))?.0,
     };
-    let (values, kind, names, default) = match text("values_strings")? {
+    let (values, kind, names, default) = match text("values_strings", "values_tensor")? {
         Some(names) => {
-            let other = n.string("default_string")?.unwrap_or_else(|| "_Unused".into());
+            let given = n.texts("default_tensor", im.limits)?.and_then(|t| t.1.into_iter().next());
+            let other = given.or(n.string("default_string")?).unwrap_or_else(|| "_Unused".into());
             let count = names.len();
             let all = [names, vec![other]].concat();
             ((0..count).map(|v| v as f64).collect::<Vec<_>>(), Kind::Int, Some(all), count as f64)
@@ -90,7 +91,7 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
     }
     let y = if floats {
         by_equality(im, n, x, (&keys, &values), default, kind)?
-    } else if keys.iter().zip(&values).all(|(k, v)| k == v) && names.is_some() {
+    } else if keys.iter().zip(&values).all(|(k, v)| k == v) && names.is_some() && !texts {
         copy(im, x)
     } else {
         let mut f = Expr::Const(default);
@@ -130,9 +131,14 @@ fn by_equality(
 
 fn one_hot_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
     let x = im.arg(n, 0)?;
-    let Some(cats) = n.ints("cats_int64s")?.filter(|c| !c.is_empty()) else {
-        return Err(n.unsupported("its categories are text", "encode text as numbers before the model"));
+    let cats = match n.strings("cats_strings")?.filter(|c| !c.is_empty()) {
+        Some(cats) => super::text::sought(im, n, x, &cats)?,
+        None if im.g.kind(x) == Kind::Text => return Err(n.malformed("looks numbers up in an input of texts")),
+        None => n.ints("cats_int64s")?.unwrap_or_default().into_iter().map(|c| c as f64).collect(),
     };
+    if cats.is_empty() {
+        return Err(n.malformed("has no categories"));
+    }
     let mut shape = im.g.shape(x).to_vec();
     shape.push(cats.len());
     im.limits.cells(&n.name, &shape)?;
@@ -140,7 +146,7 @@ fn one_hot_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
         *last = 1;
     }
     let wide = im.g.reshape(x, shape);
-    let cats = im.fresh(vec![cats.len()], Kind::Int, cats.iter().map(|&c| c as f64).collect());
+    let cats = im.fresh(vec![cats.len()], Kind::Int, cats);
     let hot = im.g.equal(wide, cats).ok_or_else(|| im.clash(n, wide, cats))?;
     Ok(im.g.retyped(hot, Kind::Float))
 }

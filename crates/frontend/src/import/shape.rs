@@ -74,6 +74,9 @@ fn lengths(n: &Node, list: &[i64]) -> Result<Vec<usize>> {
 }
 
 fn constant(im: &mut Importer, n: &Node) -> Result<TensorId> {
+    if let Some(texts) = super::text::constant(im, n)? {
+        return Ok(texts);
+    }
     if let Some(t) = n.tensor("value", im.limits)? {
         return Ok(im.g.constant(&t));
     }

@@ -25,12 +25,16 @@ pub(crate) struct Node {
     shared: Arc<Shared>,
 }
 
+/// Name of a node, or `#position:op` where it has none.
+pub(super) fn name_of(position: usize, proto: &pb::NodeProto) -> String {
+    if proto.name.is_empty() { format!("#{position}:{}", proto.op_type) } else { proto.name.clone() }
+}
+
 impl Node {
     pub(super) fn from_proto(position: usize, proto: pb::NodeProto, shared: &Arc<Shared>) -> Result<Self> {
         let domain = canonical_domain(&proto.domain);
-        let name = if proto.name.is_empty() { format!("#{position}:{}", proto.op_type) } else { proto.name };
         Ok(Self {
-            name,
+            name: name_of(position, &proto),
             op: proto.op_type,
             opset: shared.opsets.get(&domain).copied().unwrap_or(1),
             domain,
@@ -184,6 +188,17 @@ impl Node {
 
     pub fn strings(&self, name: &str) -> Result<Option<Vec<String>>> {
         self.typed(name, 8, |a| a.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+    }
+
+    /// Shape and texts of a tensor, if it holds texts.
+    pub fn texts(&self, name: &str, limits: &Limits) -> Result<Option<(Vec<usize>, Vec<String>)>> {
+        match self.typed(name, 4, |a| a.t.as_ref())? {
+            Some(Some(t)) if t.data_type == super::TEXT => {
+                let (t, texts) = super::text(t, limits)?;
+                Ok(Some((t.shape, texts)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Numbers of a tensor, which need not be finite; none where it is missing.

@@ -73,12 +73,21 @@ impl Quantiser<'_> {
         let signed = signed && !others.iter().any(|v| *v as f64 == self.span(id).lo);
         let rows = Range { lo: if signed { -len } else { 0 }, hi: len - 1 };
         let range = others.iter().fold(rows, |r, v| Range { lo: r.lo.min(*v), hi: r.hi.max(*v) });
+        self.whole_input(id, range).map(Some)
+    }
+
+    /// An input of texts: its range is that of all codes, whatever samples hold.
+    pub(super) fn text_input(&mut self, id: TensorId) -> Result<Port> {
+        self.whole_input(id, Range { lo: 0, hi: self.g.texts as i64 })
+    }
+
+    fn whole_input(&mut self, id: TensorId, range: Range) -> Result<Port> {
         let t = self.g.get(id);
         let name = self.name("");
         let int = self.b.input(&name, &t.shape, range, 0)?;
         self.reps[id.0 as usize] = Some(Rep { id: int, step: 1.0 });
         let missing = Vec::new();
-        Ok(Some(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale: 0, range, missing }))
+        Ok(Port { name: t.name.clone(), kind: t.kind, shape: t.shape.clone(), scale: 0, range, missing })
     }
 }
 

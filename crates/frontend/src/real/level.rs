@@ -105,7 +105,8 @@ pub(crate) fn width(t: &RealTensor) -> usize {
 ///
 /// The second value tells of each input whether its own values came back by sums, for readers that cannot take factors.
 pub(crate) fn level(old: &RealGraph, inputs: &[Levels], columns: &[Columns]) -> Result<(RealGraph, Vec<bool>)> {
-    let mut l = Leveller { old, columns, new: RealGraph::default(), made: Vec::new(), plain: HashMap::new() };
+    let new = RealGraph { texts: old.texts, ..RealGraph::default() };
+    let mut l = Leveller { old, columns, new, made: Vec::new(), plain: HashMap::new() };
     for (i, t) in old.tensors.iter().enumerate() {
         l.new.scope = t.name.clone();
         let made = match &t.source {

@@ -145,7 +145,7 @@ impl RealGraph {
 /// # Errors
 /// What a missing value would reach.
 pub(crate) fn split(old: &RealGraph) -> Result<RealGraph, Reached> {
-    let mut s = Splitter { new: RealGraph::default(), made: Vec::new() };
+    let mut s = Splitter { new: RealGraph { texts: old.texts, ..RealGraph::default() }, made: Vec::new() };
     let live = old.live();
     let partial = old.partial(&live);
     for (i, t) in old.tensors.iter().enumerate() {

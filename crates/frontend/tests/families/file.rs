@@ -10,6 +10,7 @@ pub const U8: i32 = 2;
 pub const I8: i32 = 3;
 pub const I32: i32 = 6;
 pub const I64: i32 = 7;
+pub const TEXT: i32 = 8;
 pub const BOOL: i32 = 9;
 
 /// An attribute value.
@@ -69,6 +70,22 @@ impl File {
             _ => t.int32_data = data.iter().map(|&v| v as i32).collect(),
         }
         self.graph.initializer.push(t);
+        self
+    }
+
+    /// A list of texts.
+    pub fn texts(mut self, name: &str, texts: &[&str]) -> Self {
+        let string_data = texts.iter().map(|t| t.as_bytes().to_vec()).collect();
+        let dims = vec![texts.len() as i64];
+        let t = pb::TensorProto { name: name.into(), dims, data_type: TEXT, string_data, ..Default::default() };
+        self.graph.initializer.push(t);
+        self
+    }
+
+    /// One text, which may be none.
+    pub fn bytes_of_text(mut self, name: &str, text: &[u8]) -> Self {
+        self = self.texts(name, &[""]);
+        self.graph.initializer.last_mut().into_iter().for_each(|t| t.string_data = vec![text.to_vec()]);
         self
     }
 

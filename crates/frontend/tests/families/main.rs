@@ -15,4 +15,5 @@ mod near;
 mod power;
 mod quantised;
 mod recurrent;
+mod text;
 mod trees;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use proveil::io::{Cases, read_cases, read_limited};
+use proveil::io::{Cases, ModelTexts, read_cases, read_limited};
 use proveil_frontend::Tensor;
 
 use super::testset::TestSet;
@@ -56,12 +56,14 @@ pub fn read(path: &Path, cases: usize, batch: usize) -> Result<Subject, Failure>
         return Ok(subject);
     }
     let file = path.join("cases.npz");
-    let all = if file.is_file() { read_cases(&file)? } else { Cases::new() };
+    let texts = ModelTexts::of(&subject.onnx);
+    let all = if file.is_file() { read_cases(&file, &texts)? } else { Cases::new() };
     let file = path.join("test.npz");
     if file.is_file() && batch <= 1 {
         let meta = read_limited(&path.join("meta.json"), 1 << 20).ok();
-        let test = TestSet::read(read_limited(&file, FILE_LIMIT)?, meta.as_deref());
-        subject.test = Some((test.map_err(|e| Failure::new(BAD_FILE, e).at(&file))?, 0));
+        let test = TestSet::read(read_limited(&file, FILE_LIMIT)?, meta.as_deref(), &texts);
+        let test = test.map_err(|e| Failure::new(BAD_FILE, e).at(&file))?;
+        subject.test = Some((test, 0));
     }
     let n = cases.max(1).min(all.len());
     subject.judged = all[..n].to_vec();

@@ -2,7 +2,7 @@
 //! the integer model on them.
 
 use proveil::Engine;
-use proveil::io::{Array, Npz, encode};
+use proveil::io::{Array, ModelTexts, Npz, encode};
 use proveil_frontend::{InputSpec, OutputSpec, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,8 @@ pub struct Score {
 }
 
 impl TestSet {
-    /// Reads a test set; `meta` is the folder's `meta.json`, which may name the outputs.
-    pub fn read(bytes: Vec<u8>, meta: Option<&[u8]>) -> Result<Self, String> {
+    /// Reads a test set; `meta` is the folder's `meta.json`, which may name the outputs, `texts` those of the model.
+    pub fn read(bytes: Vec<u8>, meta: Option<&[u8]>, texts: &ModelTexts) -> Result<Self, String> {
         let mut npz = Npz::open(bytes, 1 << 30)?;
         let names = npz.names();
         let mut inputs = Vec::new();
@@ -54,8 +54,9 @@ impl TestSet {
             outputs.push(npz.array(&format!("out{}", outputs.len()))?);
         }
         let count = inputs.first().and_then(|x| x.shape.first().copied()).unwrap_or(0);
-        let row = |i: usize| inputs.iter().map(|x| x.row(i).map(|r| r.tensor())).collect::<Option<Vec<_>>>();
-        let rows = (0..count).map(row).collect::<Option<Vec<_>>>().ok_or("X, X1, .. have different numbers of rows")?;
+        let one = |x: &Array, i: usize| x.row(i).ok_or("X, X1, .. have different numbers of rows")?.coded(texts);
+        let row = |i: usize| inputs.iter().map(|x| one(x, i)).collect::<Result<Vec<_>, String>>();
+        let rows = (0..count).map(row).collect::<Result<Vec<_>, String>>()?;
         let meta: serde_json::Value = meta.and_then(|m| serde_json::from_slice(m).ok()).unwrap_or_default();
         let index = |name: &str| meta["test"][name].as_u64().map(|v| v as usize);
         let (label_output, score_output) = (index("label_output"), index("score_output").unwrap_or(0));

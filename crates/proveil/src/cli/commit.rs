@@ -42,11 +42,12 @@ pub fn prepare(package: Package, path: &Path) -> Result<Engine, Failure> {
     }
 }
 
-/// Reads the integers of one input file.
-pub fn read_input(package: &Package, path: &Path, case: usize) -> Result<Vec<Vec<i64>>, Failure> {
+/// Reads the integers of one input file, and what to know of its texts.
+pub fn read_input(package: &Package, path: &Path, case: usize) -> Result<(Vec<Vec<i64>>, Vec<String>), Failure> {
     let meta = Meta::from_bytes(&package.key.meta).map_err(Error::from)?;
     let specs = input_specs(&meta, &package.graph);
-    Ok(InputFile::read(path, case)?.encode(&specs)?)
+    let file = InputFile::read(path, case)?;
+    Ok((file.encode(&specs)?, file.unknown(&specs)))
 }
 
 /// Reads a secret opening file.
@@ -69,7 +70,7 @@ pub fn roots(file: &CommitmentFile) -> Vec<Commitment> {
 pub fn commit(a: &CommitArgs, ui: &Ui) -> Result<(), Failure> {
     ui.stage("load");
     let engine = Loaded::read(&a.package, &a.backend)?;
-    let input = read_input(engine.package(), &a.input, a.case)?;
+    let (input, warnings) = read_input(engine.package(), &a.input, a.case)?;
     ui.stage("commit");
     let file = match &engine {
         Loaded::Transparent(e) => CommitmentFile::make(e, &input)?,
@@ -92,7 +93,10 @@ pub fn commit(a: &CommitArgs, ui: &Ui) -> Result<(), Failure> {
         let (input, name) = p.input();
         text += &format!("input {input}          {name} {}\n", p.shown());
     }
-    let mut value = json!({ "commitment": a.output, "public": a.public, "inputs": list });
+    for w in &warnings {
+        text += &format!("warning          {w}\n");
+    }
+    let mut value = json!({ "commitment": a.output, "public": a.public, "inputs": list, "warnings": warnings });
     engine.name_set_up(&mut text, &mut value);
     ui.result(&text, &value);
     Ok(())
@@ -103,7 +107,7 @@ pub fn open(a: &OpenArgs, ui: &Ui) -> Result<(), Failure> {
     ui.stage("load");
     let engine = Loaded::read(&a.package, &a.backend)?;
     let file = read_commitment(&a.commitment)?;
-    let input = read_input(engine.package(), &a.input, a.case)?;
+    let (input, _) = read_input(engine.package(), &a.input, a.case)?;
     ui.stage("open");
     let reopened = match &engine {
         Loaded::Transparent(e) => file.reopen(e, &input).map(drop),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use proveil::budget::{FileStore, folder};
-use proveil::io::{InputFile, read_cases, read_limited, write_atomic};
+use proveil::io::{InputFile, ModelTexts, read_cases, read_limited, write_atomic};
 use proveil::succinct::{self, BITS, SetUp};
 use proveil::{CompileOptions, Engine, compile_onnx, tree};
 use proveil_frontend::{LayerError, Options, Report, Tensor, check};
@@ -152,13 +152,14 @@ pub fn folder_of(model: &Path) -> Option<PathBuf> {
 
 /// Calibration inputs: all cases of an archive, the first rows of a test set (`X`, `X1`, ..), or one input.
 fn read_samples(path: &Path, onnx: &[u8], front: &Options) -> Result<Vec<Vec<Tensor>>, Failure> {
+    let texts = ModelTexts::of(onnx);
     if path.extension().is_some_and(|e| e == "npz") {
-        let cases = read_cases(path)?;
+        let cases = read_cases(path, &texts)?;
         if !cases.is_empty() {
             return Ok(cases.into_iter().map(|(i, _)| i).collect());
         }
         let bad = |e| Failure::new(BAD_FILE, e).at(path);
-        let test = TestSet::read(read_limited(path, FILE_LIMIT)?, None).map_err(bad)?;
+        let test = TestSet::read(read_limited(path, FILE_LIMIT)?, None, &texts).map_err(bad)?;
         if !test.rows.is_empty() {
             return Ok(test.rows.into_iter().take(MAX_SAMPLES).collect());
         }
@@ -169,7 +170,7 @@ fn read_samples(path: &Path, onnx: &[u8], front: &Options) -> Result<Vec<Vec<Ten
         2.. => check(onnx, front).map_or(Vec::new(), |s| s.inputs.into_iter().map(|i| i.0).collect()),
         _ => Vec::new(),
     };
-    Ok(vec![file.tensors(&names)?])
+    Ok(vec![file.tensors(&names, &texts)?])
 }
 
 /// The accuracy report in words.

@@ -111,10 +111,11 @@ pub fn describe_short(kind: &str, file: &KeyFile) -> Result<(String, Value), Fai
     for (what, (m, io)) in ios.chain(meta.outputs.iter().zip(&key.outputs).map(|p| ("output", p))) {
         let columns = if m.columns.is_empty() { String::new() } else { format!(" times 2^{:?} by column", m.columns) };
         text += &format!(
-            "{what:<16} '{}' {:?} {}, unit 2^{}{columns}{}, {:?}, {} bytes a cell from {}\n",
+            "{what:<16} '{}' {:?} {}{}, unit 2^{}{columns}{}, {:?}, {} bytes a cell from {}\n",
             m.name,
             m.shape,
             m.dtype,
+            super::inspect::known_texts(m),
             -m.scale,
             super::inspect::missing(m),
             io.visibility,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use proveil::io::{Npz, encode, input_specs};
+use proveil::io::{ModelTexts, Npz, encode, input_specs};
 use proveil::{CompileOptions, Engine, Error, Meta, ProofFile, compile_onnx};
 use proveil_frontend::{Kind, Options, OutputSpec};
 use proveil_relation::key::IoValue;
@@ -62,7 +62,8 @@ pub fn run(a: &DemoArgs, ui: &Ui) -> Result<(), Failure> {
         DemoModel::DigitsMlp => bundle!("digits_mlp"),
     };
     let internal = |e: String| Failure::new(INTERNAL, format!("bundled model: {e}"));
-    let test = TestSet::read(bundle.test.to_vec(), Some(bundle.meta)).map_err(internal)?;
+    let test =
+        TestSet::read(bundle.test.to_vec(), Some(bundle.meta), &ModelTexts::of(bundle.onnx)).map_err(internal)?;
     ui.stage("compile and commit");
     let start = Instant::now();
     let samples = &test.rows[..CALIBRATION.min(test.rows.len())];

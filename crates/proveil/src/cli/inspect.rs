@@ -25,7 +25,7 @@ use super::FILE_LIMIT;
 use super::args::{Drawing, InspectArgs};
 use super::contract;
 use super::failure::{BAD_FILE, Failure};
-use super::ui::{Ui, size};
+use super::ui::{Ui, size, texts};
 use super::verify::described;
 
 /// Runs the command.
@@ -143,6 +143,12 @@ fn describe_package(a: &InspectArgs, package: Package) -> Result<(String, Value)
     Ok((text, value))
 }
 
+/// The texts that an input or output may hold.
+pub fn known_texts(m: &proveil::IoMeta) -> String {
+    let list = || m.labels.iter().cloned().map(Some).collect::<Vec<_>>();
+    if m.is_text() { format!(" {}, {} for any other", texts(&list()), m.labels.len()) } else { String::new() }
+}
+
 /// How missing cells of an input are told.
 pub fn missing(m: &proveil::IoMeta) -> String {
     let Some(missing) = &m.missing else { return String::new() };
@@ -165,7 +171,8 @@ fn describe_key(kind: &str, key: &PreparedKey) -> Result<(String, Value), Failur
     for (what, m) in ios {
         let columns = if m.columns.is_empty() { String::new() } else { format!(" times 2^{:?} by column", m.columns) };
         let missing = missing(m);
-        text += &format!("{what:<16} '{}' {:?} {}, unit 2^{}{columns}{missing}\n", m.name, m.shape, m.dtype, -m.scale);
+        let (texts, unit) = (known_texts(m), -m.scale);
+        text += &format!("{what:<16} '{}' {:?} {}{texts}, unit 2^{unit}{columns}{missing}\n", m.name, m.shape, m.dtype);
     }
     text += &format!("{stats}\n");
     text += &format!("index spaces     look-ups 2 x 2^{}, products 2^{}\n", layout.nv, layout.nk);

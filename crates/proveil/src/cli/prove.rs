@@ -13,7 +13,7 @@ use super::args::ProveArgs;
 use super::commit::{read_commitment, read_input, roots};
 use super::contract::Loaded;
 use super::failure::Failure;
-use super::ui::{Ui, seconds, size, values};
+use super::ui::{Ui, seconds, size, texts, values};
 
 /// Bytes from hexadecimal.
 pub fn unhex(text: &str) -> Result<Vec<u8>, Failure> {
@@ -72,7 +72,8 @@ fn unlike(meta: &Meta, graph: &Graph, input: &[Vec<i64>]) -> Vec<String> {
                 continue;
             }
         }
-        if let Some((lo, hi)) = m.calibrated {
+        // Every text is as good as those of the samples.
+        if let Some((lo, hi)) = m.calibrated.filter(|_| !m.is_text()) {
             let beyond = count(&|c| c < lo || c > hi);
             if beyond > 0 {
                 let ends = between(m, lo, hi);
@@ -104,7 +105,7 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
     };
     ui.stage("load");
     let engine = Loaded::read(&a.package, &a.backend)?;
-    let input = read_input(engine.package(), &a.input, a.case)?;
+    let (input, mut warnings) = read_input(engine.package(), &a.input, a.case)?;
     let made = match &engine {
         Loaded::Transparent(e) => transparent(a, e, &input, &context, ui)?,
         Loaded::Succinct(e) => succinct(a, e, &input, &context, ui)?,
@@ -124,7 +125,7 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
         seconds(took)
     );
     let meta = Meta::from_bytes(&engine.package().key.meta).map_err(Error::from)?;
-    let warnings = unlike(&meta, &engine.package().graph, &input);
+    warnings.extend(unlike(&meta, &engine.package().graph, &input));
     for w in &warnings {
         text += &format!("warning          {w}\n");
     }
@@ -132,7 +133,11 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
     for ((name, public), (m, cells)) in results.outputs.iter().zip(meta.outputs.iter().zip(&made.outputs)) {
         let real = m.real(cells);
         let who = if public.is_some() { "public" } else { "hidden, shown to the prover only" };
-        text += &format!("output '{name}' ({who}) {}\n", values(&real));
+        let (shown, real) = match m.is_text() {
+            true => (texts(&m.texts(cells)), json!(m.texts(cells))),
+            false => (values(&real), json!(real)),
+        };
+        text += &format!("output '{name}' ({who}) {shown}\n");
         outputs.insert(name.clone(), json!({ "values": real, "public": public.is_some() }));
     }
     let stages: Value =

@@ -102,7 +102,16 @@ pub fn seconds(s: f64) -> String {
 
 /// The first values of a list.
 pub fn values(v: &[f64]) -> String {
-    let shown: Vec<String> = v.iter().take(12).map(|x| format!("{x:.5}")).collect();
+    first(v, |x| format!("{x:.5}"))
+}
+
+/// The first texts of a list, in quotation marks; one that the model does not know has none.
+pub fn texts(v: &[Option<String>]) -> String {
+    first(v, |text| text.as_ref().map_or("unknown".into(), |text| format!("{text:?}")))
+}
+
+fn first<T>(v: &[T], show: impl Fn(&T) -> String) -> String {
+    let shown: Vec<String> = v.iter().take(12).map(show).collect();
     let more = if v.len() > 12 { format!(", .. {} in all", v.len()) } else { String::new() };
     format!("[{}{more}]", shown.join(", "))
 }

@@ -19,7 +19,7 @@ use super::commit::read_public;
 use super::contract::{label, name_set_up, require_secure, set_up};
 use super::failure::{BAD_FILE, Failure, NOT_ACCEPTED};
 use super::prove::unhex;
-use super::ui::{Ui, seconds, values};
+use super::ui::{Ui, seconds, texts, values};
 
 /// A key of either backend.
 pub enum AnyKey {
@@ -269,12 +269,27 @@ fn report(verdict: &Verdict, file: &ProofFile, short: Option<&ShortKey>) -> (Str
     }
     let mut outputs = serde_json::Map::new();
     for (name, v) in &results.outputs {
-        text += &format!("output '{name}' {}\n", v.as_ref().map_or("hidden".to_string(), |v| values(v)));
-        outputs.insert(name.clone(), json!(v));
+        match results.output_texts.iter().find(|t| t.0 == *name) {
+            Some((_, cells)) => {
+                text += &format!("output '{name}' {}\n", texts(cells));
+                outputs.insert(name.clone(), json!(cells));
+            }
+            None => {
+                text += &format!("output '{name}' {}\n", v.as_ref().map_or("hidden".to_string(), |v| values(v)));
+                outputs.insert(name.clone(), json!(v));
+            }
+        }
     }
     let inputs: Vec<Value> = file.statement.inputs.iter().map(described).collect();
     for (k, i) in inputs.iter().enumerate() {
         text += &format!("input {k} {}\n", i["visibility"].as_str().unwrap_or_default());
+    }
+    for (name, cells) in &results.input_texts {
+        text += &format!("input '{name}' {}\n", texts(cells));
+    }
+    if !results.input_texts.is_empty() {
+        let shown = |(name, cells): &(String, Vec<Option<String>>)| (name.clone(), json!(cells));
+        value["input_texts"] = results.input_texts.iter().map(shown).collect::<serde_json::Map<_, _>>().into();
     }
     value["outputs"] = outputs.into();
     value["inputs"] = inputs.into();

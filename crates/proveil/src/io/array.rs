@@ -4,18 +4,24 @@ use std::io::{Cursor, Read};
 
 use proveil_frontend::{Kind, Tensor};
 
+use super::ModelTexts;
+
 /// Most cells that one array may have.
 const MAX_CELLS: usize = 1 << 28;
+/// Most texts of one array.
+const MAX_TEXTS: usize = 1 << 22;
 
 /// A dense row-major array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     /// Axis lengths.
     pub shape: Vec<usize>,
-    /// Element type in NumPy's letters: `f4`, `f8`, `i8`, `i4`, `u1`, `b1`, ...
+    /// Element type in NumPy's letters: `f4`, `f8`, `i8`, `i4`, `u1`, `b1`, ...; `U` or `S` and a length for texts.
     pub dtype: String,
-    /// Cells; integers beyond 2^53 are refused.
+    /// Cells; integers beyond 2^53 are refused. Texts are no numbers, NaN stands for each.
     pub data: Vec<f64>,
+    /// Cells that are texts; else empty.
+    pub texts: Vec<String>,
 }
 
 impl Array {
@@ -25,14 +31,27 @@ impl Array {
         match self.dtype.as_bytes().first() {
             Some(b'b') => Kind::Bool,
             Some(b'i' | b'u') => Kind::Int,
+            Some(b'U' | b'S') => Kind::Text,
             _ => Kind::Float,
         }
     }
 
-    /// The array as a tensor.
+    /// The array as a tensor; texts have no numbers before a model gives them codes, see [`Array::coded`].
     #[must_use]
     pub fn tensor(&self) -> Tensor {
         Tensor { shape: self.shape.clone(), kind: self.kind(), data: self.data.clone() }
+    }
+
+    /// The array as a tensor, with the codes that a model gives to texts.
+    ///
+    /// # Errors
+    /// What is wrong with the model.
+    pub fn coded(&self, texts: &ModelTexts) -> Result<Tensor, String> {
+        let mut t = self.tensor();
+        if self.kind() == Kind::Text {
+            t.data = texts.codes()?.of(&self.texts);
+        }
+        Ok(t)
     }
 
     /// Row `i` of the first axis, with that axis kept at length 1.
@@ -41,8 +60,9 @@ impl Array {
         let rows = *self.shape.first()?;
         let cells = self.data.len().checked_div(rows)?;
         let data = self.data.get(i * cells..(i + 1) * cells)?.to_vec();
+        let texts = self.texts.get(i * cells..(i + 1) * cells).unwrap_or_default().to_vec();
         let shape = std::iter::once(1).chain(self.shape[1..].iter().copied()).collect();
-        Some(Self { shape, dtype: self.dtype.clone(), data })
+        Some(Self { shape, dtype: self.dtype.clone(), data, texts })
     }
 }
 
@@ -70,8 +90,14 @@ pub fn parse_npy(bytes: &[u8]) -> Result<Array, String> {
     let shape = shape(field(header, "shape")?)?;
     let cells = shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).filter(|n| *n <= MAX_CELLS);
     let cells = cells.ok_or_else(|| format!("shape {shape:?} is too large"))?;
-    let data = cells_of(&descr, body(start + len)?, cells)?;
-    Ok(Array { shape, dtype: descr.trim_start_matches(['<', '|', '=']).to_string(), data })
+    let dtype = descr.trim_start_matches(['<', '|', '=']).to_string();
+    let bytes = body(start + len)?;
+    if let Some(width) = text_width(&descr) {
+        let texts = texts_of(&dtype, bytes, cells, width)?;
+        return Ok(Array { shape, dtype, data: vec![f64::NAN; cells], texts });
+    }
+    let data = cells_of(&descr, bytes, cells)?;
+    Ok(Array { shape, dtype, data, texts: Vec::new() })
 }
 
 /// The text of one entry of the header's dictionary.
@@ -86,6 +112,41 @@ fn field<'a>(header: &'a str, name: &str) -> Result<&'a str, String> {
 fn shape(text: &str) -> Result<Vec<usize>, String> {
     let axes = text.trim_matches(['(', ')']).split(',').map(str::trim).filter(|s| !s.is_empty());
     axes.map(|s| s.parse().map_err(|_| format!("shape {text} is not a list of lengths"))).collect()
+}
+
+/// Bytes of each text, if the elements are texts.
+fn text_width(descr: &str) -> Option<usize> {
+    let count = |digits: &str| digits.parse::<usize>().ok();
+    match descr.strip_prefix("<U") {
+        Some(digits) => count(digits)?.checked_mul(4),
+        None => count(descr.strip_prefix("|S")?),
+    }
+}
+
+/// Texts of a fixed number of bytes, of which the last ones are 0 where a text is shorter.
+fn texts_of(dtype: &str, bytes: &[u8], cells: usize, width: usize) -> Result<Vec<String>, String> {
+    if cells > MAX_TEXTS {
+        return Err(format!("{cells} texts, at most {MAX_TEXTS} are read; split the file"));
+    }
+    if cells.checked_mul(width) != Some(bytes.len()) {
+        return Err(format!(
+            "{} bytes of texts, the shape needs {cells} times {width}; copy the file again",
+            bytes.len()
+        ));
+    }
+    let wide = |cell: &[u8]| -> Option<String> {
+        let (chars, _) = cell.as_chunks::<4>();
+        chars.iter().map(|c| char::from_u32(u32::from_le_bytes(*c))).collect()
+    };
+    let narrow = |cell: &[u8]| std::str::from_utf8(cell).ok().map(str::to_string);
+    let one = |i: usize| -> Result<String, String> {
+        let cell = bytes.get(i * width..(i + 1) * width).unwrap_or_default();
+        let text = if dtype.starts_with('U') { wide(cell) } else { narrow(cell) };
+        let text =
+            text.ok_or_else(|| format!("text {i} is not Unicode (UTF-8 where elements are bytes); write it again"))?;
+        Ok(text.trim_end_matches('\0').to_string())
+    };
+    (0..cells).map(one).collect()
 }
 
 fn cells_of(descr: &str, bytes: &[u8], cells: usize) -> Result<Vec<f64>, String> {
@@ -109,7 +170,8 @@ fn cells_of(descr: &str, bytes: &[u8], cells: usize) -> Result<Vec<f64>, String>
         "|i1" => read(bytes, cells, |b: [u8; 1]| f64::from(b[0] as i8))?,
         "|u1" => read(bytes, cells, |b: [u8; 1]| f64::from(b[0]))?,
         "|b1" => read(bytes, cells, |b: [u8; 1]| f64::from(u8::from(b[0] != 0)))?,
-        _ => return Err(format!("element type '{descr}' is not read; convert to float32, int64 or bool")),
+        "|O" | "O" => return Err("elements are Python objects; save x.astype(str) for texts, or numbers".into()),
+        _ => return Err(format!("element type '{descr}' is not read; convert to float32, int64, bool or str")),
     };
     if matches!(descr, "<i8" | "<u8") && data.iter().any(|v| v.abs() > 9_007_199_254_740_992.0) {
         return Err("an integer is beyond 2^53; such values are not exact here".into());
@@ -197,6 +259,38 @@ mod tests {
         let a = parse_npy(&npy(&head("<i2"), &[255, 255, 2, 0])).unwrap();
         assert_eq!((a.data.clone(), a.kind()), (vec![-1.0, 2.0], Kind::Int));
         assert_eq!(a.row(0).unwrap(), a);
+    }
+
+    #[test]
+    fn accepts_texts_of_both_widths() {
+        let head = |d: &str| format!("{{'descr': '{d}', 'fortran_order': False, 'shape': (2, 1), }}");
+        let wide: Vec<u8> = "Mö\0\0own".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        let a = parse_npy(&npy(&head("<U4"), &[&wide[..], &[0; 4]].concat())).unwrap();
+        assert_eq!((a.kind(), &a.texts[..], a.data.len()), (Kind::Text, &["Mö".to_string(), "own".into()][..], 2));
+        assert_eq!(a.row(1).unwrap().texts, ["own"]);
+        let a = parse_npy(&npy(&head("|S3"), b"own\xc3\xb6\0")).unwrap();
+        assert_eq!(a.texts, ["own", "ö"]);
+        assert_eq!(parse_npy(&npy(&head("<U0"), &[])).unwrap().texts, ["", ""]);
+    }
+
+    #[test]
+    fn rejects_what_is_no_text() {
+        let head = |d: &str, n: usize| format!("{{'descr': '{d}', 'fortran_order': False, 'shape': ({n},), }}");
+        for (descr, cells, body, reason) in [
+            ("<U1", 1, &[0, 0xd8, 0, 0][..], "not Unicode"),
+            ("|S1", 1, &[0xff], "not Unicode"),
+            ("<U1", 1, &[65, 0, 0], "needs 1 times 4"),
+            ("|S2", 1, &[65], "needs 1 times 2"),
+            ("|S0", 1 << 23, &[], "at most"),
+            ("<U9999999999999999999", 1, &[65], "is not read"),
+            ("<U4611686018427387904", 4, &[65], "is not read"),
+            ("|S9223372036854775807", 4, &[65], "needs 4 times"),
+            ("|O", 1, &[65], "x.astype(str)"),
+            (">U1", 1, &[0, 0, 0, 65], "is not read"),
+        ] {
+            let got = parse_npy(&npy(&head(descr, cells), body)).unwrap_err();
+            assert!(got.contains(reason), "{descr}: {got}");
+        }
     }
 
     #[test]

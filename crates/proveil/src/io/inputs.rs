@@ -6,7 +6,7 @@ use proveil_frontend::{InputSpec, Kind, Tensor};
 use proveil_graph::Graph;
 
 use super::array::{Array, Npz, parse_npy};
-use super::{IoError, json, read_limited};
+use super::{Codes, IoError, ModelTexts, json, read_limited};
 use crate::meta::Meta;
 
 /// Largest input file in bytes, and largest array of an archive.
@@ -60,15 +60,39 @@ impl InputFile {
         self.arrays.len()
     }
 
-    /// The arrays as tensors: in the order of `inputs` if the file has one of these names, else in its own.
+    /// The arrays as tensors: in the order of `inputs` if the file has one of these names, else in its own. Texts have
+    /// the codes of the model's.
     ///
     /// # Errors
-    /// `MissingInput`.
-    pub fn tensors(&self, inputs: &[String]) -> Result<Vec<Tensor>, IoError> {
+    /// `MissingInput`; `Format` for texts if the model has none.
+    pub fn tensors(&self, inputs: &[String], texts: &ModelTexts) -> Result<Vec<Tensor>, IoError> {
+        let coded = |array: &Array| {
+            let place = "texts".to_string();
+            array.coded(texts).map_err(|reason| IoError::Format { path: self.path.clone(), place, reason })
+        };
         if !self.is_named(inputs.iter().map(String::as_str)) {
-            return Ok(self.arrays.iter().map(|(_, a)| a.tensor()).collect());
+            return self.arrays.iter().map(|(_, a)| coded(a)).collect();
         }
-        inputs.iter().enumerate().map(|(k, name)| self.array(name, k, true).map(Array::tensor)).collect()
+        inputs.iter().enumerate().map(|(k, name)| self.array(name, k, true).and_then(coded)).collect()
+    }
+
+    /// What to know of texts that a model does not know: a misspelling is the usual cause.
+    #[must_use]
+    pub fn unknown(&self, specs: &[InputSpec]) -> Vec<String> {
+        let named = self.is_named(specs.iter().map(|s| s.name.as_str()));
+        let mut out = Vec::new();
+        for (k, spec) in specs.iter().enumerate().filter(|(_, s)| s.dtype == Kind::Text) {
+            let codes = Codes::new(&spec.texts);
+            let Ok(array) = self.array(&spec.name, k, named) else { continue };
+            let odd: Vec<_> = array.texts.iter().enumerate().filter(|(_, t)| !codes.knows(t)).collect();
+            let Some((cell, text)) = odd.first() else { continue };
+            let others = if odd.len() > 1 { format!(", and {} more", odd.len() - 1) } else { String::new() };
+            out.push(format!(
+                "input '{}': the model does not know the text {text:?} in cell {cell}{others}; check the spelling",
+                spec.name
+            ));
+        }
+        out
     }
 
     /// Whether the file says by name which array is which.
@@ -105,6 +129,15 @@ impl InputFile {
         if array.shape != spec.shape && !(flat && self.path.extension().is_some_and(|e| e == "json")) {
             return Err(IoError::Shape { path, input, expected: spec.shape.clone(), got: array.shape.clone() });
         }
+        let text = array.kind() == Kind::Text;
+        if text != (spec.dtype == Kind::Text) {
+            let got = if text { "text" } else { "numbers or missing values" }.into();
+            return Err(IoError::Type { path, input, expected: kind_name(spec.dtype).into(), got });
+        }
+        if text {
+            let codes = Codes::new(&spec.texts).of(&array.texts);
+            return spec.quantise(&codes).map_err(|source| IoError::Value { path, source });
+        }
         let whole = array.dtype == "any" || array.kind() != Kind::Float;
         if spec.dtype != Kind::Float && !whole || spec.dtype == Kind::Float && array.kind() == Kind::Bool {
             let expected = kind_name(spec.dtype).to_string();
@@ -121,6 +154,7 @@ pub(crate) fn kind_name(kind: Kind) -> &'static str {
         Kind::Float => "float32",
         Kind::Int => "int64",
         Kind::Bool => "bool",
+        Kind::Text => crate::meta::TEXT,
     }
 }
 
@@ -133,12 +167,14 @@ pub fn input_specs(meta: &Meta, graph: &Graph) -> Vec<InputSpec> {
         dtype: match m.dtype.as_str() {
             "int64" => Kind::Int,
             "bool" => Kind::Bool,
+            crate::meta::TEXT => Kind::Text,
             _ => Kind::Float,
         },
         scale: m.scale,
         columns: m.columns.clone(),
         range: graph.tensors[id.0 as usize].range,
         missing: m.missing.as_ref().map(|m| m.columns.clone()).unwrap_or_default(),
+        texts: if m.is_text() { m.labels.clone() } else { Vec::new() },
         refuse_beyond: None,
     });
     specs.collect()
@@ -156,11 +192,12 @@ pub fn encode(specs: &[InputSpec], tensors: &[Tensor]) -> Result<Vec<Vec<i64>>, 
     specs.iter().zip(tensors).map(|(s, t)| s.quantise(&t.data)).collect()
 }
 
-/// Reads all cases of an archive: arrays `c<k>_in<j>` and `c<k>_out<j>`.
+/// Reads all cases of an archive: arrays `c<k>_in<j>` and `c<k>_out<j>`. Inputs that are texts have the codes of the
+/// model's; expected texts are no numbers, hence NaN.
 ///
 /// # Errors
 /// `Read`, `TooLarge`, `Format`.
-pub fn read_cases(path: &Path) -> Result<Cases, IoError> {
+pub fn read_cases(path: &Path, texts: &ModelTexts) -> Result<Cases, IoError> {
     let format = |place: String, reason: String| IoError::Format { path: path.into(), place, reason };
     let mut npz = Npz::open(read_limited(path, LIMIT)?, LIMIT).map_err(|e| format("archive".into(), e))?;
     let names: std::collections::BTreeSet<String> = npz.names().into_iter().collect();
@@ -168,7 +205,8 @@ pub fn read_cases(path: &Path) -> Result<Cases, IoError> {
         let mut list = Vec::new();
         while names.contains(&format!("c{k}_{side}{}", list.len())) {
             let name = format!("c{k}_{side}{}", list.len());
-            list.push(npz.array(&name).map_err(|e| format(format!("array '{name}'"), e))?.tensor());
+            let array = npz.array(&name).and_then(|a| if side == "in" { a.coded(texts) } else { Ok(a.tensor()) });
+            list.push(array.map_err(|e| format(format!("array '{name}'"), e))?);
         }
         Ok::<_, IoError>(list)
     };
@@ -197,6 +235,7 @@ mod tests {
             columns: Vec::new(),
             range: Range { lo: -128, hi: 127 },
             missing: Vec::new(),
+            texts: Vec::new(),
             refuse_beyond: None,
         }
     }
@@ -217,9 +256,37 @@ mod tests {
             (r#", "input_names": ["p", "q"]"#, [[1, 2], [3, 4]]),
         ] {
             assert_eq!(file(names).encode(&specs).expect("is complete"), want, "{names}");
-            let tensors = file(names).tensors(&inputs).expect("is complete");
+            let tensors = file(names).tensors(&inputs, &ModelTexts::of(&[])).expect("is complete");
             let cells: Vec<Vec<i64>> = tensors.iter().map(|t| t.data.iter().map(|v| *v as i64).collect()).collect();
             assert_eq!(cells, want, "{names}");
+        }
+    }
+
+    #[test]
+    fn accepts_texts_known_or_not_and_rejects_numbers_for_them() {
+        let texts = InputSpec {
+            dtype: Kind::Text,
+            range: Range { lo: 0, hi: 2 },
+            texts: vec!["own".into(), "Möbel".into()],
+            ..spec("a")
+        };
+        let file = |data: &str| InputFile { path: "in.json".into(), arrays: json::parse(data.as_bytes()).unwrap() };
+        let specs = [texts, spec("b")];
+        let good = file(r#"{"b": [1, 2], "a": ["Möbel", "own"]}"#);
+        assert_eq!(good.encode(&specs).unwrap(), [[1, 0], [1, 2]]);
+        assert!(good.unknown(&specs).is_empty());
+        let odd = file(r#"{"b": [1, 2], "a": ["own", "ovn"]}"#);
+        assert_eq!(odd.encode(&specs).unwrap(), [[0, 2], [1, 2]]);
+        let told = odd.unknown(&specs);
+        assert!(told.len() == 1 && told[0].contains("'a'") && told[0].contains("\"ovn\" in cell 1"), "{told:?}");
+        for (data, reason) in [
+            (r#"{"a": [0, 1], "b": [1, 2]}"#, "input 'a': expected string, got numbers"),
+            (r#"{"a": [null, null], "b": [1, 2]}"#, "input 'a': expected string, got numbers or missing"),
+            (r#"{"a": ["own", "own"], "b": ["1", "2"]}"#, "input 'b': expected float32, got text"),
+            (r#"{"a": ["own"], "b": [1, 2]}"#, "input 'a': expected shape"),
+        ] {
+            let got = file(data).encode(&specs).unwrap_err().to_string();
+            assert!(got.contains(reason), "{got}");
         }
     }
 
@@ -229,6 +296,7 @@ mod tests {
         let names = r#", "input_names": ["b", "aa"]"#;
         let refused = |e: IoError| matches!(&e, IoError::MissingInput { input, .. } if input == "a");
         assert!(refused(file(names).encode(&[spec("a"), spec("b")]).expect_err("`a` is missing")));
-        assert!(refused(file(names).tensors(&["a".into(), "b".into()]).expect_err("`a` is missing")));
+        let texts = ModelTexts::of(&[]);
+        assert!(refused(file(names).tensors(&["a".into(), "b".into()], &texts).expect_err("`a` is missing")));
     }
 }

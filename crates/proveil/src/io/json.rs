@@ -1,5 +1,5 @@
 //! Inputs as JSON: lists by the inputs' names, or `input_data` with one list for each input in order; lists are nested as
-//! the shape says, or flat; `null` is a missing value. Beside `input_data`, `input_shapes`, `input_names` and
+//! the shape says, or flat; `null` is a missing value, and texts are texts. Beside `input_data`, `input_shapes`, `input_names` and
 //! `input_dtypes` are optional and other entries are not read.
 
 use std::fmt;
@@ -25,6 +25,7 @@ enum Cells {
     List(Vec<Cells>),
     Number(f64),
     Bool(bool),
+    Text(String),
     Missing,
     Other(IgnoredAny),
 }
@@ -66,12 +67,16 @@ struct Flat {
     shape: Vec<usize>,
     data: Vec<f64>,
     bools: usize,
+    texts: Vec<String>,
 }
 
 impl Flat {
     fn of(cells: &Cells) -> Result<Self, String> {
         let mut flat = Self { shape: lengths(cells), ..Self::default() };
         flat.fill(cells, 0)?;
+        if !flat.texts.is_empty() && flat.texts.len() < flat.data.len() {
+            return Err("holds texts beside numbers or null; give an input texts only".into());
+        }
         Ok(flat)
     }
 
@@ -81,7 +86,7 @@ impl Flat {
             Cells::List(list) if self.shape.get(depth) == Some(&list.len()) => {
                 return list.iter().try_for_each(|part| self.fill(part, depth + 1));
             }
-            Cells::Other(_) => return Err("holds what is no number; give numbers, true, false or null".into()),
+            Cells::Other(_) => return Err("holds what is no cell; give numbers, true, false, null or texts".into()),
             _ if matches!(cells, Cells::List(_)) || depth < self.shape.len() => {
                 return Err(format!("its lists are not all of shape {:?}; give every row the same length", self.shape));
             }
@@ -89,6 +94,10 @@ impl Flat {
             Cells::Bool(b) => {
                 self.bools += 1;
                 f64::from(u8::from(*b))
+            }
+            Cells::Text(text) => {
+                self.texts.push(text.clone());
+                f64::NAN
             }
             _ => f64::NAN,
         };
@@ -152,12 +161,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<(String, Array)>, (String, Strin
 /// An array of the type that was said or that the cells look like.
 fn array(flat: Flat, said: Option<&str>) -> Array {
     let dtype = match said {
+        _ if !flat.texts.is_empty() => "U",
         Some(letters) => letters,
         None if !flat.data.is_empty() && flat.bools == flat.data.len() => "b1",
         None if flat.data.iter().all(|v| v.fract() == 0.0) => "any",
         None => "f4",
     };
-    Array { shape: flat.shape, dtype: dtype.into(), data: flat.data }
+    Array { shape: flat.shape, dtype: dtype.into(), data: flat.data, texts: flat.texts }
 }
 
 fn letters(name: &str) -> Option<&'static str> {
@@ -174,6 +184,7 @@ fn letters(name: &str) -> Option<&'static str> {
         "uint32" => "u4",
         "uint64" => "u8",
         "bool" => "b1",
+        "string" | "str" => "U",
         _ => return None,
     })
 }
@@ -203,8 +214,9 @@ mod tests {
             (r#"{"x": [[1], 3]}"#, "'x'", "not all of shape [2, 1]"),
             (r#"{"x": [1, [3]]}"#, "'x'", "not all of shape [2]"),
             (r#"{"x": [], "y": [[], [1]]}"#, "'y'", "not all of shape [2, 0]"),
-            (r#"{"x": ["1"]}"#, "'x'", "no number"),
-            (r#"{"input_data": [[1, "a"]]}"#, "input_data[0]", "no number"),
+            (r#"{"x": [{}]}"#, "'x'", "no cell"),
+            (r#"{"input_data": [[1, "a"]]}"#, "input_data[0]", "texts only"),
+            (r#"{"x": ["a", null]}"#, "'x'", "texts only"),
             (r#"{"x": [1], "x": [2]}"#, "line 1", "given twice"),
             ("{}", "object", "NAME"),
             ("[1]", "line 1", "object of lists"),

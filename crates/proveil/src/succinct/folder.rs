@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::KeyFile;
 use crate::error::Error;
-use crate::meta::IoMeta;
+use crate::meta::{IoMeta, TEXT};
 use crate::proof::hex;
 
 impl KeyFile {
@@ -19,7 +19,7 @@ impl KeyFile {
         let one = |input: bool, m: &IoMeta, io: &proveil_succinct::Io| {
             let scale = || Error::Scale { name: m.name.clone(), scale: m.scale };
             let kind = match m.dtype.as_str() {
-                "int64" if m.scale == 0 => Kind::Integer,
+                "int64" | TEXT if m.scale == 0 => Kind::Integer,
                 "bool" if m.scale == 0 => Kind::Boolean,
                 _ if m.is_encoded() => Kind::Integer,
                 _ => Kind::Real,

@@ -108,7 +108,13 @@ impl KeyFile {
             _ => (m.name.clone(), None),
         };
         let outputs = file.statement.outputs.iter().zip(&meta.outputs).map(real).collect();
-        Ok(Results { model_id: hex(&file.model_id), outputs, security_bits: BITS })
+        Ok(Results {
+            model_id: hex(&file.model_id),
+            outputs,
+            input_texts: Meta::shown(&meta.inputs, &file.statement.inputs),
+            output_texts: Meta::shown(&meta.outputs, &file.statement.outputs),
+            security_bits: BITS,
+        })
     }
 }
 
