@@ -50,10 +50,8 @@ fn places(n: &Node) -> std::ops::Range<usize> {
 /// # Errors
 /// `Unsupported` where it does with them what codes do not tell.
 pub(super) fn with_codes<'n>(im: &mut Importer, n: &'n Node) -> Result<Cow<'n, Node>> {
-    let mut read = Vec::new();
-    for i in 0..n.inputs.len() {
-        read.push(im.opt(n, i)?);
-    }
+    // What is not there is the business of whoever reads it.
+    let read: Vec<Option<TensorId>> = n.inputs.iter().map(|name| im.env.get(name).copied()).collect();
     let is_text = |im: &Importer, x: &Option<TensorId>| x.is_some_and(|x| im.g.kind(x) == Kind::Text);
     let places = places(n);
     if let Some(i) = (0..read.len()).find(|i| is_text(im, &read[*i]) && !places.contains(i))

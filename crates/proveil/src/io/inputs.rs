@@ -81,7 +81,8 @@ impl InputFile {
     pub fn unknown(&self, specs: &[InputSpec]) -> Vec<String> {
         let named = self.is_named(specs.iter().map(|s| s.name.as_str()));
         let mut out = Vec::new();
-        for (k, spec) in specs.iter().enumerate().filter(|(_, s)| s.dtype == Kind::Text) {
+        // A model that knows no texts does nothing with them.
+        for (k, spec) in specs.iter().enumerate().filter(|(_, s)| !s.texts.is_empty()) {
             let codes = Codes::new(&spec.texts);
             let Ok(array) = self.array(&spec.name, k, named) else { continue };
             let odd: Vec<_> = array.texts.iter().enumerate().filter(|(_, t)| !codes.knows(t)).collect();
