@@ -1,7 +1,10 @@
 //! What people need to read inputs and outputs; carried in the verifying key as JSON and bound by its digest.
 
+use proveil_frontend::Kind;
 use proveil_relation::key::IoValue;
 use serde::{Deserialize, Serialize};
+
+use crate::io::kind_name;
 
 /// The type of inputs and outputs that are texts.
 pub const TEXT: &str = "string";
@@ -96,6 +99,12 @@ impl IoMeta {
         self.dtype == TEXT
     }
 
+    /// Whether integers stand for texts: those of texts, and those of labels whose classes have names.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.is_text() || !self.labels.is_empty() && self.dtype == kind_name(Kind::Int)
+    }
+
     /// The texts that integers stand for; `None` for those that the model does not know.
     #[must_use]
     pub fn texts(&self, values: &[i64]) -> Vec<Option<String>> {
@@ -144,10 +153,10 @@ impl Meta {
         refused.map_or(Ok(meta), |reason| Err(serde::de::Error::custom(reason)))
     }
 
-    /// Cells of public inputs or outputs that are texts, by name.
+    /// Cells of public inputs or outputs that stand for texts, by name.
     pub(crate) fn shown(list: &[IoMeta], values: &[IoValue]) -> Vec<(String, Vec<Option<String>>)> {
         let texts = |(m, v): (&IoMeta, &IoValue)| match v {
-            IoValue::Public(v) if m.is_text() => Some((m.name.clone(), m.texts(v))),
+            IoValue::Public(v) if m.is_named() => Some((m.name.clone(), m.texts(v))),
             _ => None,
         };
         list.iter().zip(values).filter_map(texts).collect()

@@ -106,7 +106,7 @@ pub struct Results {
     /// Public inputs that are texts, by name; `None` for a text that the model does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub input_texts: Vec<(String, Vec<Option<String>>)>,
-    /// Public outputs that are texts.
+    /// Public outputs that are texts, or labels whose classes have names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub output_texts: Vec<(String, Vec<Option<String>>)>,
     /// Proven security in bits.

@@ -49,6 +49,12 @@ fn matches_reference_of_onnxruntime_and_binds_the_texts() {
         }
         let label = npz.array(&format!("c{case}_out0")).unwrap().texts[0] == "good";
         assert_eq!(said["outputs"]["label"][0].as_f64(), Some(f64::from(u8::from(label))));
+        let named = ["bad", "good"][usize::from(label)];
+        assert_eq!(
+            (said["output_texts"]["label"][0].as_str(), &said["output_texts"]["probabilities"]),
+            (Some(named), &().into())
+        );
+        assert_eq!(proved["outputs"]["label"]["texts"][0], *named);
         for (k, name) in ["housing", "job", "purpose"].into_iter().enumerate() {
             let text = npz.array(&format!("c{case}_in{k}")).unwrap().texts[0].clone();
             let shown = &said["input_texts"][name][0];

@@ -133,12 +133,13 @@ pub fn run(a: &ProveArgs, ui: &Ui) -> Result<(), Failure> {
     for ((name, public), (m, cells)) in results.outputs.iter().zip(meta.outputs.iter().zip(&made.outputs)) {
         let real = m.real(cells);
         let who = if public.is_some() { "public" } else { "hidden, shown to the prover only" };
-        let (shown, real) = match m.is_text() {
-            true => (texts(&m.texts(cells)), json!(m.texts(cells))),
-            false => (values(&real), json!(real)),
-        };
+        let named = m.is_named().then(|| m.texts(cells));
+        let shown = named.as_ref().map_or_else(|| values(&real), |named| texts(named));
         text += &format!("output '{name}' ({who}) {shown}\n");
         outputs.insert(name.clone(), json!({ "values": real, "public": public.is_some() }));
+        if let Some(named) = named {
+            outputs[name]["texts"] = json!(named);
+        }
     }
     let stages: Value =
         made.stages.iter().map(|(n, s)| ((*n).to_string(), json!(s))).collect::<serde_json::Map<_, _>>().into();

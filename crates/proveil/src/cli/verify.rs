@@ -269,16 +269,10 @@ fn report(verdict: &Verdict, file: &ProofFile, short: Option<&ShortKey>) -> (Str
     }
     let mut outputs = serde_json::Map::new();
     for (name, v) in &results.outputs {
-        match results.output_texts.iter().find(|t| t.0 == *name) {
-            Some((_, cells)) => {
-                text += &format!("output '{name}' {}\n", texts(cells));
-                outputs.insert(name.clone(), json!(cells));
-            }
-            None => {
-                text += &format!("output '{name}' {}\n", v.as_ref().map_or("hidden".to_string(), |v| values(v)));
-                outputs.insert(name.clone(), json!(v));
-            }
-        }
+        let named = results.output_texts.iter().find(|t| t.0 == *name).map(|t| texts(&t.1));
+        let shown = named.or_else(|| v.as_ref().map(|v| values(v)));
+        text += &format!("output '{name}' {}\n", shown.unwrap_or_else(|| "hidden".into()));
+        outputs.insert(name.clone(), json!(v));
     }
     let inputs: Vec<Value> = file.statement.inputs.iter().map(described).collect();
     for (k, i) in inputs.iter().enumerate() {
@@ -287,9 +281,11 @@ fn report(verdict: &Verdict, file: &ProofFile, short: Option<&ShortKey>) -> (Str
     for (name, cells) in &results.input_texts {
         text += &format!("input '{name}' {}\n", texts(cells));
     }
-    if !results.input_texts.is_empty() {
-        let shown = |(name, cells): &(String, Vec<Option<String>>)| (name.clone(), json!(cells));
-        value["input_texts"] = results.input_texts.iter().map(shown).collect::<serde_json::Map<_, _>>().into();
+    for (key, list) in [("input_texts", &results.input_texts), ("output_texts", &results.output_texts)] {
+        if !list.is_empty() {
+            let shown = |(name, cells): &(String, Vec<Option<String>>)| (name.clone(), json!(cells));
+            value[key] = list.iter().map(shown).collect::<serde_json::Map<_, _>>().into();
+        }
     }
     value["outputs"] = outputs.into();
     value["inputs"] = inputs.into();
