@@ -188,7 +188,7 @@ pub const OPERATORS: &[Operator] = &[
     op("ai.onnx.ml", "Binarizer", 1, ""),
     op("ai.onnx.ml", "FeatureVectorizer", 1, ""),
     op("ai.onnx.ml", "Imputer", 1, ""),
-    op("ai.onnx.ml", "LabelEncoder", 1, "at most 256 keys"),
+    op("ai.onnx.ml", "LabelEncoder", 1, "at most 256 keys that are numbers"),
     op("ai.onnx.ml", "LinearClassifier", 1, ""),
     op("ai.onnx.ml", "LinearRegressor", 1, ""),
     op("ai.onnx.ml", "Normalizer", 1, ""),

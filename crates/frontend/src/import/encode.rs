@@ -82,7 +82,7 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
             (v, kind, None, given.unwrap_or(usual))
         }
     };
-    if keys.len() != values.len() || keys.len() > MAX_KEYS {
+    if keys.len() != values.len() || keys.len() > MAX_KEYS && !texts {
         return Err(n.malformed(format!("{} keys and {} values; give at most {MAX_KEYS}", keys.len(), values.len())));
     }
     let floats = im.g.kind(x) == Kind::Float && im.g.as_const(x).is_none();
@@ -93,6 +93,13 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
         by_equality(im, n, x, (&keys, &values), default, kind)?
     } else if keys.iter().zip(&values).all(|(k, v)| k == v) && names.is_some() && !texts {
         copy(im, x)
+    } else if texts {
+        let mut all = vec![default; im.g.texts + 1];
+        // Of equal keys the first one counts.
+        for (k, v) in keys.iter().zip(&values).rev() {
+            all[*k as usize] = *v;
+        }
+        im.g.map(x, listed(&all, 0), kind)
     } else {
         let mut f = Expr::Const(default);
         for (k, v) in keys.iter().zip(&values).rev() {
@@ -102,6 +109,17 @@ fn label_encoder(im: &mut Importer, n: &Node) -> Result<TensorId> {
     };
     im.labels.extend(names.map(|names| (y, Arc::new(names))));
     Ok(y)
+}
+
+/// The value at a place of a list that counts from `first`, by halves: lists of texts are long.
+fn listed(values: &[f64], first: usize) -> Expr {
+    if values.windows(2).all(|w| w[0] == w[1]) {
+        return Expr::Const(values[0]);
+    }
+    let (low, high) = values.split_at(values.len() / 2);
+    let middle = first + low.len();
+    let reached = Expr::un(Un::NonNegative, Expr::affine(1.0, -(middle as f64)));
+    Expr::select(reached, listed(high, middle), listed(low, first))
 }
 
 /// Values by equality with each key: floats have no table of their own. What several keys equal has the first one's

@@ -105,7 +105,8 @@ impl Quantiser<'_> {
         if let Some(out) = self.exact(rep, span, f)? {
             return Ok(out);
         }
-        let sharp = self.g.kind(id) != Kind::Float || f.jumps();
+        // Codes of texts that are near each other stand for texts that are not.
+        let sharp = self.g.kind(id) != Kind::Float || self.g.kind(x) == Kind::Text || f.jumps();
         self.function(id, x, sharp, &|v| f.at(v))
     }
 

@@ -40,6 +40,19 @@ fn matches_reference_encoders_of_texts_that_no_sample_holds() {
     let (_, got) = run(file().node("LabelEncoder", &["x"], &["y"], &reals), &["b"; 4], &row);
     let close = |got: &[f64], want: &[f64]| got.iter().zip(want).all(|(g, w)| (g - w).abs() < 0.1);
     assert!(close(&got[0], &[0.5, -3.0, 900.0, -7.0]), "{:?}", got[0]);
+    let names: Vec<&'static str> = (0..9000).map(|i| &*i.to_string().leak()).collect();
+    let many =
+        [("keys_strings", strs(&names)), ("values_int64s", Attr::Ints((0..9000).map(|i| i * i % 701).collect()))];
+    let (_, got) = run(file().node("LabelEncoder", &["x"], &["y"], &many), &["3"; 4], &["0", "8999", "9000", "256"]);
+    assert_eq!(got[0], [0.0, f64::from(8999 * 8999 % 701), -1.0, f64::from(256 * 256 % 701)]);
+    // All but one on a line, which says nothing about that one.
+    let value = |i: i64| if i == 256 { 9000.0 } else { i as f32 };
+    let many = [("keys_strings", strs(&names)), ("values_floats", Attr::Floats((0..9000).map(value).collect()))];
+    let row = ["17", "8998", "other", "256"];
+    let (_, got) = run(file().node("LabelEncoder", &["x"], &["y"], &many), &["3"; 4], &row);
+    let want = [17, 8998, 0, 256].map(|i| f64::from(value(i)));
+    assert!(got[0].iter().zip(want).all(|(g, w)| (g - w).abs() < 20.0), "{:?} {want:?}", got[0]);
+    let row = ["b", "castle", "a", "Möbel"];
     let whole = [keys(), ("values_int64s", Attr::Ints(vec![4, 0, 9])), ("default_int64", Attr::Int(-1))];
     let (_, got) = run(file().node("LabelEncoder", &["x"], &["y"], &whole), &["a"; 4], &row);
     assert_eq!(got[0], [4.0, -1.0, 0.0, 9.0]);
