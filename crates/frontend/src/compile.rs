@@ -13,7 +13,7 @@ use crate::import::{Imported, import, limit_inference};
 use crate::model::{InputSpec, Model};
 use crate::onnx::{ReadOptions, read};
 use crate::options::Options;
-use crate::quantise::Span;
+use crate::quantise::{Span, Values};
 use crate::real::{RealGraph, eval};
 use crate::reveal::reveal;
 use crate::search::{Samples, Search};
@@ -42,7 +42,7 @@ const CELL_BUDGET: usize = 40_000_000;
 pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Result<Model> {
     options.check()?;
     let (mut imported, left_out) = load(onnx, samples, options)?;
-    let live = imported.graph.live();
+    let mut live = imported.graph.live();
     let random = samples.is_empty();
     let drawn = if random { draw(&imported.graph, options.seed) } else { Vec::new() };
     let samples = if random {
@@ -57,10 +57,17 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     let samples = &samples[..count.min(samples.len())];
     // The last quarter is held out to measure, as soon as there are enough; nothing is learnt from holding out noise.
     let held = if samples.len() >= 8 && !random { samples.len() / 4 } else { 0 };
-    let mut columns = Vec::new();
+    let (mut columns, ranged) = (Vec::new(), samples.len() - held);
     let mut samples = Cow::Borrowed(samples);
-    if let (false, Some(l)) = (random, columns::levelled(&imported.graph, &live, &samples, samples.len() - held)?) {
-        (imported.graph, columns, samples) = (l.graph, l.levels, Cow::Owned(l.samples));
+    if !random {
+        let centred = columns::centred(&imported.graph, &live, &samples[..ranged])?;
+        let mixed = centred.is_some();
+        if let Some(graph) = centred {
+            (live, imported.graph) = (graph.live(), graph);
+        }
+        if let Some(l) = columns::levelled(&imported.graph, &live, &samples, (ranged, mixed))? {
+            (imported.graph, columns, samples) = (l.graph, l.levels, Cow::Owned(l.samples));
+        }
     }
     let samples = &samples[..];
     let (g, live) = (&imported.graph, imported.graph.live());
@@ -94,8 +101,17 @@ pub fn compile(onnx: &[u8], samples: &[Vec<Tensor>], options: &Options) -> Resul
     let options = &Options { margin: widened(options.margin, samples.len() - held), ..options.clone() };
     let small = measured.first().map(|(sample, _)| shrunk(g, &live, sample)).into_iter().collect();
     let samples = Samples { drawn: random, ranged: samples.len() - held, held };
-    let mut model =
-        Search { imported: &imported, live: &live, spans: &spans, options, measured, small, samples }.run()?;
+    let mut model = Search {
+        imported: &imported,
+        live: &live,
+        spans: &spans,
+        options,
+        measured,
+        small,
+        samples,
+        values: Values::default(),
+    }
+    .run()?;
     model.report.left_out = left_out;
     model.inputs.iter_mut().zip(columns).for_each(|(spec, levels)| spec.columns = levels);
     let texts = |spec: &&mut InputSpec| spec.dtype == Kind::Text;

@@ -27,6 +27,7 @@ use proveil_graph::{Builder, Graph, Params, Range, TensorId};
 use crate::error::{FrontendError, Result};
 use crate::real::{RealGraph, Source};
 use crate::tensor::Kind;
+pub(crate) use table::Values;
 pub(crate) use widths::{Widths, fitted};
 
 /// Widths of one attempt of the search.
@@ -185,6 +186,8 @@ pub(crate) struct Quantiser<'a> {
     slack: u32,
     /// Soft-max tensors that exist only inside products.
     deferred: Vec<bool>,
+    /// Values of functions, from this attempt and those before.
+    values: &'a Values,
     /// How the function of each tensor is spread over the model.
     spreads: Vec<Option<table::Spread>>,
     /// Cells of all tensors whose exponentials are taken.
@@ -193,7 +196,8 @@ pub(crate) struct Quantiser<'a> {
     rows: HashMap<u32, softmax::Row>,
 }
 
-/// Builds the integer graph for one setting; `widths` overrides its bits of single weights.
+/// Builds the integer graph for one setting; `widths` overrides its bits of single weights, and
+/// `values` keeps those of functions.
 ///
 /// # Errors
 /// `Quantise` where a tensor has no representation within the limits, and whatever the graph refuses.
@@ -202,7 +206,7 @@ pub(crate) fn quantise(
     live: &[bool],
     spans: &[Span],
     set: Setting,
-    widths: &Widths,
+    (widths, values): (&Widths, &Values),
 ) -> Result<Quantised> {
     let mut q = Quantiser {
         g,
@@ -214,6 +218,7 @@ pub(crate) fn quantise(
         weights: HashMap::new(),
         open: Vec::new(),
         widths,
+        values,
         used: HashMap::new(),
         scope: String::new(),
         sharp: g.sharp(live),

@@ -2,6 +2,7 @@
 //! every constant folded. Import writes it, calibration evaluates it, quantisation reads it.
 
 mod build;
+pub(crate) mod centre;
 mod elementwise;
 pub(crate) mod eval;
 pub(crate) mod expr;

@@ -7,7 +7,7 @@ use crate::error::{FrontendError, Result};
 use crate::import::Imported;
 use crate::model::{Model, OutputError, OutputSpec};
 use crate::options::Options;
-use crate::quantise::{Quantised, Setting, Span, Widths, fitted, quantise};
+use crate::quantise::{Quantised, Setting, Span, Values, Widths, fitted, quantise};
 use crate::real::{RealOp, Source};
 
 /// Widths that the search tries, cheapest first: weights, activations, tables.
@@ -71,6 +71,8 @@ pub(crate) struct Search<'a> {
     /// One sample, much smaller than it was: inputs of that size must keep some digits too.
     pub small: Vec<Measured>,
     pub samples: Samples,
+    /// Values of functions that were tabulated.
+    pub values: Values,
 }
 
 /// Where the ranges come from.
@@ -152,7 +154,7 @@ impl Search<'_> {
     /// The integer graph of a setting, with weights as fine as their results can tell unless their bits were asked for.
     fn quantised(&self, set: Setting) -> Result<Quantised> {
         let mut widths = Widths::new();
-        let mut q = quantise(&self.imported.graph, self.live, self.spans, set, &widths)?;
+        let mut q = quantise(&self.imported.graph, self.live, self.spans, set, (&widths, &self.values))?;
         if self.options.weight_bits.is_some() {
             return Ok(q);
         }
@@ -163,7 +165,7 @@ impl Search<'_> {
                 break;
             }
             widths.extend(wider);
-            q = quantise(&self.imported.graph, self.live, self.spans, set, &widths)?;
+            q = quantise(&self.imported.graph, self.live, self.spans, set, (&widths, &self.values))?;
         }
         Ok(q)
     }

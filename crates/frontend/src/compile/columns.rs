@@ -3,6 +3,7 @@
 use proveil_graph::TensorId;
 
 use crate::error::Result;
+use crate::real::centre::{Seen, centre, has_tables};
 use crate::real::level::{Columns, Levels, level, width};
 use crate::real::{RealGraph, RealOp, Source, eval};
 use crate::tensor::{Kind, Tensor};
@@ -23,15 +24,32 @@ pub(super) struct Levelled {
     pub samples: Vec<Vec<Tensor>>,
 }
 
-/// The model with levelled inputs, if any has columns that differ in size; the first `ranged` samples tell.
+/// The model with constants apart, if it reads tables and has columns that hardly vary; samples tell.
+pub(super) fn centred(g: &RealGraph, live: &[bool], samples: &[Vec<Tensor>]) -> Result<Option<RealGraph>> {
+    if !has_tables(g, live) || g.inputs.iter().any(|id| g.shape(*id).len() > TABLE_AXES) {
+        return Ok(None);
+    }
+    let mut seen = vec![Seen::default(); g.tensors.len()];
+    for sample in samples {
+        let inputs: Vec<&[f64]> = sample.iter().map(|t| t.data.as_slice()).collect();
+        let values = eval::run(g, live, &inputs);
+        for ((t, seen), cells) in g.tensors.iter().zip(&mut seen).zip(&values) {
+            seen.see(cells, width(t));
+        }
+    }
+    centre(g, live, &seen)
+}
+
+/// The model with levelled inputs, if any has columns that differ in size, or if it is `mixed` within; the first `ranged`
+/// samples tell.
 pub(super) fn levelled(
     g: &RealGraph,
     live: &[bool],
     samples: &[Vec<Tensor>],
-    ranged: usize,
+    (ranged, mixed): (usize, bool),
 ) -> Result<Option<Levelled>> {
-    let (mut levels, mixed) = levels(g, &samples[..ranged]);
-    if !mixed {
+    let (mut levels, own) = levels(g, &samples[..ranged]);
+    if !own && !mixed {
         return Ok(None);
     }
     let mut columns = vec![Columns::default(); g.tensors.len()];

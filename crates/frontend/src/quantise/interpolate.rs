@@ -28,6 +28,8 @@ const SLOPE_BITS: u32 = 16;
 /// A function on its domain, and what its results are made of.
 pub(super) struct Curve<'a> {
     pub f: &'a dyn Fn(f64) -> f64,
+    /// The tensor whose function it is, if it is one of the real graph.
+    pub of: Option<TensorId>,
     /// The domain of a table of all arguments.
     pub domain: Domain,
     /// Unit of its values.
@@ -63,7 +65,8 @@ impl Quantiser<'_> {
         let unit = x.step * 2f64.powi(domain.shift as i32);
         let cheaper = |h: &u32| EXTRA * curve.cells + (2 << h) < rows;
         let most = (PIECES.0..=PIECES.1.min(domain.bits - 1)).rev().find(cheaper).unwrap_or(PIECES.0);
-        let values = values(curve, domain, unit);
+        let clamped = |v: &f64| v.clamp(-curve.limit, curve.limit);
+        let values = finite(self.values.of(curve.of, domain, unit, curve.f).iter().map(clamped).collect());
         let Some(lines) = (PIECES.0..=most).find_map(|h| lines(curve, &values, domain.bits - h, finer)) else {
             return Ok(None);
         };
@@ -116,13 +119,6 @@ impl Quantiser<'_> {
         let step = x.step * 2f64.powi(shift as i32);
         Ok(Rep { id: self.b.lookup(&name, x.id, shift, table, Self::scale_of(step))?, step })
     }
-}
-
-/// Values of the function at all arguments of a domain.
-fn values(curve: &Curve<'_>, domain: Domain, unit: f64) -> Vec<f64> {
-    let range = bit_range(domain.bits, domain.signed);
-    let at = |u: i64| (curve.f)(u as f64 * unit).clamp(-curve.limit, curve.limit);
-    finite((range.lo..=range.hi).map(at).collect())
 }
 
 /// Lines over pieces of `2^s` arguments; `None` if one is too far from the function. `finer` is how many more bits

@@ -169,7 +169,11 @@ impl Quantiser<'_> {
         let whole = data.iter().all(|v| v.fract() == 0.0) && reach < 32768.0;
         let own = self.g.int_bits.get(&id).copied();
         let bits = own.or_else(|| self.widths.get(&id).copied()).unwrap_or(self.set.weight_bits);
-        let fixed = own.is_some() || whole && (!secret || reach < f64::from(1u32 << (bits - 1)));
+        // Hidden real numbers get the range of their size even if all are whole: a bound that they are far from would cost
+        // the digits of what they are added to. Zeros have that of ones.
+        let real = *secret && t.kind == Kind::Float;
+        let reach = if real && reach == 0.0 { 1.0 } else { reach };
+        let fixed = own.is_some() || whole && !real && (!secret || reach < f64::from(1u32 << (bits - 1)));
         let step =
             if fixed { 1.0 } else { 2f64.powi(exponent(reach / f64::from((1u32 << (bits - 1)) - 1) * other)) / other };
         let cells: Vec<i64> = data.iter().map(|v| (v / step).round() as i64).collect();

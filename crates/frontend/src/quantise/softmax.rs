@@ -95,7 +95,8 @@ impl Quantiser<'_> {
         let Domain { bits, shift, .. } = reach;
         let step = 2f64.powi(-EXP_BITS);
         let f = |v: f64| (-v).exp();
-        let curve = Curve { f: &f, domain: reach, step, limit: f64::INFINITY, cells: self.exponents, ends: true };
+        let curve =
+            Curve { f: &f, of: None, domain: reach, step, limit: f64::INFINITY, cells: self.exponents, ends: true };
         if let Some(line) = self.interpolated(x, &curve)? {
             return Ok(self.positive(line, step, EXP_BITS as u32)?.id);
         }
@@ -213,7 +214,8 @@ impl Quantiser<'_> {
         let len = row.shape[row.shape.len() - 1] as f64;
         let sums = Rep { id: row.sums, step: one };
         let (from, to) = (Span::new(1.0, len.max(1.5)), Span::new(0.0, len.ln().max(0.5)));
-        let image = Image { to, kind: crate::Kind::Float, sharp: false, cells: self.g.get(id).cells(), shared: from };
+        let (kind, cells) = (crate::Kind::Float, self.g.get(id).cells());
+        let image = Image { to, kind, sharp: false, cells, shared: from, of: None };
         let log = self.table_of(sums, from, image, &|v| v.max(0.5).ln())?;
         debug_assert_eq!(self.b.tensor(log.id)?.shape, self.g.get(id).shape);
         let step = log.step.min(max.step);

@@ -1,5 +1,9 @@
 //! Functions as tables: argument scale, domain and output scale from calibrated ranges.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use proveil_graph::TensorId;
 
 use super::interpolate::Curve;
@@ -31,6 +35,40 @@ pub(super) struct Image {
     pub cells: usize,
     /// Calibrated range of all arguments of the function, if it is about that of these.
     pub shared: Span,
+    /// The tensor whose function it is, if it is one of the real graph.
+    pub of: Option<TensorId>,
+}
+
+/// A function, by tensor, with bits, sign and unit of its arguments.
+type Asked = (TensorId, u32, bool, u64);
+
+/// Values of functions on domains, kept from one attempt of the search to the next: most ask for the same ones.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    known: RefCell<HashMap<Asked, Rc<[f64]>>>,
+    cells: Cell<usize>,
+}
+
+impl Values {
+    /// Cells that are kept.
+    const MOST: usize = 1 << 23;
+
+    /// `f` at all arguments of a domain with this unit; `of` names the function.
+    pub(super) fn of(&self, of: Option<TensorId>, domain: Domain, unit: f64, f: &dyn Fn(f64) -> f64) -> Rc<[f64]> {
+        let range = bit_range(domain.bits, domain.signed);
+        let work = || (range.lo..=range.hi).map(|u| f(u as f64 * unit)).collect::<Rc<[f64]>>();
+        let Some(of) = of else { return work() };
+        let key = (of, domain.bits, domain.signed, unit.to_bits());
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        let values = work();
+        if self.cells.get() + values.len() <= Self::MOST {
+            self.cells.set(self.cells.get() + values.len());
+            self.known.borrow_mut().insert(key, values.clone());
+        }
+        values
+    }
 }
 
 /// The integers that a function is tabulated on, and how many bits of the argument are dropped before.
@@ -83,16 +121,16 @@ impl Quantiser<'_> {
         let image = match self.spreads[id.0 as usize] {
             // Results have bits to spare, arguments of tables of all of them have not.
             Some(s) if kind == Kind::Float && near(s.from, from) && near(s.to, to) => {
-                Image { to: s.to, kind, sharp, cells: s.cells, shared: s.from }
+                Image { to: s.to, kind, sharp, cells: s.cells, shared: s.from, of: Some(id) }
             }
-            _ => Image { to, kind, sharp, cells, shared: from },
+            _ => Image { to, kind, sharp, cells, shared: from, of: Some(id) },
         };
         self.table_of(rep, from, image, f)
     }
 
     /// A look-up of `f` on values that reach `from`.
     pub(super) fn table_of(&mut self, x: Rep, from: Span, image: Image, f: &dyn Fn(f64) -> f64) -> Result<Rep> {
-        let Image { to, kind, sharp, cells, shared } = image;
+        let Image { kind, sharp, cells, shared, of, .. } = image;
         if self.is_relu(from, kind, f) {
             let bits = self.set.activation_bits;
             let reach = self.room(x, from.hi.max(0.0), self.margin(from));
@@ -104,8 +142,8 @@ impl Quantiser<'_> {
         }
         if kind == Kind::Float && !sharp {
             let domain = self.domain(x, shared, image, f)?;
-            let (raw, step, limit) = self.results(x, domain, to, kind, f);
-            let curve = Curve { f, domain, step, limit: limit.1 * step, cells, ends: false };
+            let (raw, step, limit) = self.results(x, domain, image, f);
+            let curve = Curve { f, of, domain, step, limit: limit.1 * step, cells, ends: false };
             if let Some(rep) = self.interpolated(x, &curve)? {
                 let (least, most) = raw.iter().fold((f64::MAX, 0f64), |(l, m), v| (l.min(*v), m.max(*v)));
                 let bits = exponent(most / step + 1.0).clamp(1, POSITIVE_BITS) as u32;
@@ -114,7 +152,7 @@ impl Quantiser<'_> {
             }
         }
         let domain = self.domain(x, from, image, f)?;
-        let (raw, step, limit) = self.results(x, domain, to, kind, f);
+        let (raw, step, limit) = self.results(x, domain, image, f);
         let lo = bit_range(domain.bits, domain.signed).lo;
         let values = raw.iter().map(|v| (v / step).round().clamp(limit.0, limit.1) as i64).collect();
         let table = self.b.table(&format!("table{}", self.b.graph().tables.len()), lo, values)?;
@@ -123,18 +161,10 @@ impl Quantiser<'_> {
     }
 
     /// Values of a function at all arguments of a domain, with their unit and limits.
-    fn results(
-        &self,
-        x: Rep,
-        domain: Domain,
-        to: Span,
-        kind: Kind,
-        f: &dyn Fn(f64) -> f64,
-    ) -> (Vec<f64>, f64, (f64, f64)) {
+    fn results(&self, x: Rep, domain: Domain, image: Image, f: &dyn Fn(f64) -> f64) -> (Vec<f64>, f64, (f64, f64)) {
         let unit = x.step * 2f64.powi(domain.shift as i32);
-        let range = bit_range(domain.bits, domain.signed);
-        let raw = finite((range.lo..=range.hi).map(|u| f(u as f64 * unit)).collect());
-        let (step, limit) = self.output_unit(to, kind, &raw);
+        let raw = finite(self.values.of(image.of, domain, unit, f).to_vec());
+        let (step, limit) = self.output_unit(image.to, image.kind, &raw);
         (raw, step, limit)
     }
 

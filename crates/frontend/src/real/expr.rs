@@ -184,6 +184,17 @@ impl Expr {
         }
     }
 
+    /// Whether the function or a part of it is of some form.
+    pub fn any(&self, is: &dyn Fn(&Expr) -> bool) -> bool {
+        is(self)
+            || match self {
+                Self::X | Self::Const(_) => false,
+                Self::Un(_, e) => e.any(is),
+                Self::Bin(_, a, b) => a.any(is) || b.any(is),
+                Self::Select(c, a, b) => c.any(is) || a.any(is) || b.any(is),
+            }
+    }
+
     /// Number of nodes, to keep fused expressions small.
     pub fn size(&self) -> usize {
         match self {

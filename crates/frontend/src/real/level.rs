@@ -29,7 +29,7 @@ const SPARE: i32 = 2;
 /// So many rows are few no longer.
 const ROWS_KNOWN: usize = 16;
 /// No column is more than this much smaller, as a power of two.
-const DEEPEST: i32 = -64;
+const DEEPEST: i32 = -128;
 /// A column of which more than this part is zero does not show its size.
 const MOSTLY_ZERO: f64 = 0.75;
 /// Axes of a tensor of rows, at most.
