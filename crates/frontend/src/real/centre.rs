@@ -94,7 +94,7 @@ struct Centrer<'a> {
 /// # Errors
 /// `Malformed` if an operand stands after its reader.
 pub(crate) fn centre(old: &RealGraph, live: &[bool], seen: &[Seen]) -> Result<Option<RealGraph>> {
-    let new = RealGraph::default();
+    let new = RealGraph { texts: old.texts, ..RealGraph::default() };
     let mut c = Centrer { old, seen, new, made: Vec::new(), whole: HashMap::new(), worth: false };
     for (i, t) in old.tensors.iter().enumerate() {
         c.new.scope.clone_from(&t.name);

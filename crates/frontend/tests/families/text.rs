@@ -88,6 +88,35 @@ fn matches_reference_of_texts_that_are_moved_and_compared() {
     assert_eq!(infer(vec![1.0, 0.0, 0.0])[1..], [vec![1.0, 1.0], vec![0.0, 1.0]]);
 }
 
+/// Passes that rewrite a graph for the sake of its other inputs know as many texts as before.
+#[test]
+fn matches_reference_of_texts_beside_powers_that_hardly_vary() {
+    let values = [("keys_strings", strs(&["a", "b", "c"])), ("values_floats", Attr::Floats(vec![1.0, 2.0, 3.0]))];
+    let bytes = File::new("", 13, &["y", "z"])
+        .domain(ML, 4)
+        .input("x", FLOAT, &[1, 2])
+        .input("t", TEXT, &[1, 1])
+        .weight("rate", FLOAT, &[2], &[0.02, 0.03])
+        .weight("far", FLOAT, &[2], &[100.0, 100.0])
+        .weight("mean", FLOAT, &[2], &[102.7, 104.4])
+        .node("LabelEncoder", &["t"], &["z"], &values)
+        .domain("", 13)
+        .node("Mul", &["x", "rate"], &["rx"], &[])
+        .node("Exp", &["rx"], &["power"], &[])
+        .node("Add", &["power", "far"], &["moved"], &[])
+        .node("Sub", &["moved", "mean"], &["y"], &[])
+        .bytes();
+    let sample = |v: f64, text: &str| {
+        vec![Tensor::floats(vec![1, 2], vec![49.0 + 2.0 * v, 49.0 + v]).expect("dense"), codes(&bytes, &[text])]
+    };
+    let samples: Vec<_> = (0..16).map(|i| sample(f64::from(i) / 16.0, "a")).collect();
+    let model = compile(&bytes, &samples, &Options::default()).expect("compiles");
+    let got = infer(&model, &sample(0.5, "c"));
+    let want = [(0.02 * 50.0f64).exp() - 2.7, (0.03 * 49.5f64).exp() - 4.4];
+    assert!(got[0].iter().zip(want).all(|(g, w)| (g - w).abs() < 2e-3), "{:?} {want:?}", got[0]);
+    assert!((got[1][0] - 3.0).abs() < 0.01, "{:?}", got[1]);
+}
+
 #[test]
 fn rejects_what_codes_do_not_tell_by_name() {
     let refused = |file: File, sample: Result<Vec<Tensor>>| {
