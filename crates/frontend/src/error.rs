@@ -47,7 +47,9 @@ pub enum FrontendError {
         hint: String,
     },
     /// An axis of an input has no fixed length.
-    #[error("input `{tensor}`: dimension {axis} (`{symbol}`) is open; set it with `Options::dims` or `Options::batch`")]
+    #[error(
+        "input `{tensor}`: dimension {axis} (`{symbol}`) is open; give it a length (`--dim NAME=LENGTH`; from Rust `Options::dims` or `Options::batch`)"
+    )]
     OpenDimension {
         /// Input name.
         tensor: String,
